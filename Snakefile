@@ -1,0 +1,113 @@
+"""The study's graph: train what the run store lacks, one job a workload; collect; report.
+
+    snakemake --cores 2                                   the default study
+    snakemake --cores 2 --config study=smoke              another one
+    snakemake --cores 2 --config study=smoke overrides="grid.depth=[2,4] training.steps=100"
+    snakemake --cores 2 --configfile results/smoke/study.yaml
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+from winit import workflow as joint
+
+try:
+    STUDY = joint.open_study(config)
+except ValueError as reason:
+    raise WorkflowError(str(reason))
+
+WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
+RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
+WINIT = f"{sys.executable} -m winit"
+PACKAGE = f"{workflow.basedir}/winit"
+
+
+onstart:
+    joint.begin(STUDY)
+
+
+wildcard_constraints:
+    workload="|".join(WORKLOADS),
+
+
+rule all:
+    """The report of the study."""
+    input:
+        f"{REPORT}/index.html",
+
+
+rule train:
+    """Train the runs of one workload that the store lacks."""
+    output:
+        f"{RESULTS}/workloads/{{workload}}.json",
+    log:
+        f"{RESULTS}/logs/train-{{workload}}.log",
+    params:
+        study=f"{RESULTS}/study.yaml",
+        runs=lambda wildcards: WORKLOADS[wildcards.workload].runs_digest,
+    threads: 1
+    resources:
+        gpu=int(joint.needs_gpu(STUDY)),
+    shell:
+        "{WINIT} train {params.study:q} {wildcards.workload:q} --runs {params.runs} --output {output:q} --log {log:q}"
+
+
+rule collect:
+    """Join the runs of the study into tidy tables."""
+    input:
+        expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS),
+        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "stats", "tables"]),
+    output:
+        expand(
+            f"{RESULTS}/{{table}}",
+            table=[
+                "runs.parquet",
+                "curves.parquet",
+                "layers.parquet",
+                "summary.parquet",
+                "not_applicable.parquet",
+                "runs.csv",
+                "summary.csv",
+                "not_applicable.csv",
+                "provenance.json",
+            ],
+        ),
+    log:
+        f"{RESULTS}/logs/collect.log",
+    params:
+        study=f"{RESULTS}/study.yaml",
+        digest=STUDY.digest,
+    shell:
+        "{WINIT} collect {params.study:q} --log {log:q}"
+
+
+rule replay:
+    """Replay the tutorial's five tanh layers."""
+    input:
+        expand(f"{PACKAGE}/{{module}}.py", module=["replay", "initializers"]),
+    output:
+        f"{RESULTS}/replay.parquet",
+    log:
+        f"{RESULTS}/logs/replay.log",
+    params:
+        study=f"{RESULTS}/study.yaml",
+        seed=STUDY.seed,
+    shell:
+        "{WINIT} replay {params.study:q} --log {log:q}"
+
+
+rule report:
+    """Draw the figures and write the page."""
+    input:
+        f"{RESULTS}/runs.parquet",
+        f"{RESULTS}/replay.parquet",
+        expand(f"{PACKAGE}/{{file}}", file=["figures.py", "findings.py", "report.py", "catalog.py", "templates/report.html"]),
+    output:
+        f"{REPORT}/index.html",
+    log:
+        f"{RESULTS}/logs/report.log",
+    params:
+        study=f"{RESULTS}/study.yaml",
+        digest=STUDY.digest,
+    shell:
+        "{WINIT} report {params.study:q} --log {log:q}"

@@ -1,0 +1,5 @@
+"""`python -m winit`."""
+
+from winit.cli import main
+
+main()

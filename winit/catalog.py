@@ -1,0 +1,273 @@
+"""What things are called: initializers, activations, datasets, optimizers, statuses, metrics.
+
+Pure data. Every name, label, colour, marker and order that a table, a figure or a sentence uses stands here once, so
+that a scheme looks the same on every page. Nothing is computed from data here and nothing is imported from the package.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number that a scheme asks for, written after its name: `normal:0.01`."""
+
+    name: str
+    symbol: str
+    low: float | None = None  # smallest allowed value, itself excluded
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """One initialization scheme, as it is cited.
+
+    `variance` is the formula of Var(w), `fan` what it divides by, `bias` the rule for the bias vector.
+    `needs` names a property of the activation without which the scheme is not defined.
+    """
+
+    label: str
+    family: str
+    distribution: str
+    variance: str
+    source: str
+    bias: str = "0"
+    equivalent: str = ""
+    parameters: tuple[Parameter, ...] = ()
+    needs: str | None = None
+    marker: str = "o"
+    dashes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One activation φ. `value_at_0` and `slope_at_0` are φ(0) and φ′(0); the slope is None where φ has a kink at 0.
+
+    `saturated` bounds the healthy outputs: a unit is saturated when its activation lies outside them
+    (None: the function does not saturate).
+    """
+
+    label: str
+    formula: str
+    value_at_0: float
+    slope_at_0: float | None
+    saturated: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset: how many examples, inputs and classes, known without loading it."""
+
+    label: str
+    examples: int
+    inputs: int
+    classes: int
+    source: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+
+TRUNCATED = "normal cut at ±2σ, σ corrected so that the variance is the stated one"
+
+INITIALIZERS: dict[str, Initializer] = {
+    "zeros": Initializer(
+        "zeros", "constant", "constant", "0", "the tutorial's first case",
+        equivalent="torch.nn.init.zeros_", marker="s",
+    ),
+    "constant": Initializer(
+        "constant k = {value}", "constant", "constant", "0", "the tutorial's second case",
+        equivalent="torch.nn.init.constant_", parameters=(Parameter("value", "k"),), marker="D", dashes=(4, 2),
+    ),
+    "normal": Initializer(
+        "normal σ = {std}", "fixed", "normal", "σ²", "the tutorial's small and large random weights",
+        equivalent="torch.nn.init.normal_", parameters=(Parameter("std", "σ", low=0.0),), marker="v",
+    ),
+    "uniform": Initializer(
+        "uniform ±{bound}", "fixed", "uniform", "a²/3", "the same with a uniform distribution",
+        equivalent="torch.nn.init.uniform_", parameters=(Parameter("bound", "a", low=0.0),), marker="<",
+        dashes=(1, 1),
+    ),
+    "lecun_normal": Initializer(
+        "LeCun normal (1/n)", "lecun", "normal", "1/fan_in",
+        "LeCun, Bottou, Orr & Müller 1998, Efficient BackProp, §4.6",
+        equivalent="torch kaiming_normal_ with nonlinearity='linear'", marker="o",
+    ),
+    "lecun_truncated_normal": Initializer(
+        "LeCun truncated normal", "lecun", TRUNCATED, "1/fan_in", "Keras LecunNormal, JAX lecun_normal",
+        equivalent="keras LecunNormal", marker="P", dashes=(1, 1),
+    ),
+    "lecun_uniform": Initializer(
+        "LeCun uniform", "lecun", "uniform", "1/fan_in", "LeCun et al. 1998; Keras LecunUniform",
+        equivalent="keras LecunUniform", marker="X", dashes=(4, 2),
+    ),
+    "glorot_normal": Initializer(
+        "Glorot normal", "glorot", "normal", "2/(fan_in + fan_out)", "Glorot & Bengio 2010, eq. 12",
+        equivalent="torch xavier_normal_", marker="o",
+    ),
+    "glorot_truncated_normal": Initializer(
+        "Glorot truncated normal", "glorot", TRUNCATED, "2/(fan_in + fan_out)",
+        "Keras GlorotNormal, JAX glorot_normal", equivalent="keras GlorotNormal", marker="P", dashes=(1, 1),
+    ),
+    "glorot_uniform": Initializer(
+        "Glorot uniform", "glorot", "uniform", "2/(fan_in + fan_out)", "Glorot & Bengio 2010, eq. 16",
+        equivalent="torch xavier_uniform_, keras GlorotUniform", marker="X", dashes=(4, 2),
+    ),
+    "he_normal": Initializer(
+        "He normal", "he", "normal", "2/fan_in", "He, Zhang, Ren & Sun 2015, §2.2",
+        equivalent="torch kaiming_normal_ with nonlinearity='relu'", marker="o",
+    ),
+    "he_truncated_normal": Initializer(
+        "He truncated normal", "he", TRUNCATED, "2/fan_in", "Keras HeNormal, JAX he_normal",
+        equivalent="keras HeNormal", marker="P", dashes=(1, 1),
+    ),
+    "he_uniform": Initializer(
+        "He uniform", "he", "uniform", "2/fan_in", "He et al. 2015; Keras HeUniform",
+        equivalent="torch kaiming_uniform_ with nonlinearity='relu', keras HeUniform", marker="X", dashes=(4, 2),
+    ),
+    "he_fan_avg": Initializer(
+        "He, fan average", "he", "normal", "4/(fan_in + fan_out)",
+        "the tutorial's He variant that takes fan_out into account", equivalent="keras VarianceScaling(2, 'fan_avg')",
+        marker="^", dashes=(6, 2, 1, 2),
+    ),
+    "he_fan_out": Initializer(
+        "He, fan out", "he", "normal", "2/fan_out", "He et al. 2015, §2.2 (backward case)",
+        equivalent="torch kaiming_normal_ with mode='fan_out'", marker="v", dashes=(2, 2),
+    ),
+    "kumar": Initializer(
+        "Kumar", "kumar", "normal", "1/(fan_in · φ′(0)² · (1 + φ(0)²))", "Kumar 2017, arXiv:1704.08863",
+        needs="differentiable at 0", marker="*",
+    ),
+    "torch_default": Initializer(
+        "torch nn.Linear default", "framework", "uniform", "1/(3 fan_in)",
+        "torch.nn.Linear.reset_parameters (pytorch issues 15314, 57109)",
+        bias="uniform ±1/√fan_in", equivalent="torch.nn.Linear as constructed", marker="h", dashes=(3, 1, 1, 1),
+    ),
+}
+
+# Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
+FAMILY_COLOURS: dict[str, str] = {
+    "constant": "#999999",
+    "fixed": "#D55E00",
+    "lecun": "#56B4E9",
+    "glorot": "#0072B2",
+    "he": "#009E73",
+    "kumar": "#CC79A7",
+    "framework": "#E69F00",
+}
+
+ACTIVATIONS: dict[str, Activation] = {
+    "sigmoid": Activation("sigmoid", "1/(1 + e^(−z))", 0.5, 0.25, (0.03, 0.97)),
+    "tanh": Activation("tanh", "tanh z", 0.0, 1.0, (-0.97, 0.97)),
+    "relu": Activation("ReLU", "max(0, z)", 0.0, None),
+    "identity": Activation("identity", "z", 0.0, 1.0),
+}
+
+DATASETS: dict[str, Dataset] = {
+    "digits": Dataset(
+        "digits", 1797, 64, 10, "8×8 handwritten digits of the UCI test set, embedded in scikit-learn",
+    ),
+    "spirals": Dataset(
+        "spirals", 1800, 2, 3, "three interleaved spiral arms in the plane, generated",
+        parameters={"turns": 1.25, "noise": 0.02},
+    ),
+}
+
+OPTIMIZERS: dict[str, str] = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
+
+DEVICES = ("auto", "cpu", "cuda")
+
+# In the order in which a reader should meet them: success first.
+STATUSES: dict[str, str] = {
+    "ok": "reached the target accuracy on validation within the budget",
+    "missed_target": "learned, but did not reach the target",
+    "stuck": "ended no better than always naming the most frequent class",
+    "diverged": "produced a non-finite value",
+}
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
+    """Return the sentence for a name that does not exist, with the nearest name that does."""
+    allowed = list(allowed)
+    near = difflib.get_close_matches(given, allowed, n=1)
+    hint = f"; did you mean '{near[0]}'?" if near else ";"
+    return f"unknown {kind} '{given}'{hint} choose from {', '.join(allowed)}"
+
+
+def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
+    """Split `normal:0.01` into the scheme's name and its parameters.
+
+    Args:
+        text: a scheme's name, followed by one value for each of its parameters, set off by ':' and '/'.
+
+    Returns:
+        The name and a mapping from parameter name to value, e.g. `("normal", {"std": 0.01})`.
+
+    Raises:
+        ValueError: unknown scheme, a missing or superfluous value, or a value out of range.
+    """
+    name, _, values = text.partition(":")
+    if name not in INITIALIZERS:
+        raise ValueError(unknown("initializer", name, INITIALIZERS))
+    wanted = INITIALIZERS[name].parameters
+    given = values.split("/") if values else []
+    if len(given) != len(wanted):
+        form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
+        example = {"normal": " (normal:0.01, say)", "constant": " (constant:0.1, say)"}.get(name, "")
+        raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
+    parameters = {}
+    for parameter, value in zip(wanted, given, strict=True):
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not (-1e30 < number < 1e30) or (parameter.low is not None and number <= parameter.low):
+            bound = f" above {parameter.low:g}" if parameter.low is not None else ""
+            raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a finite number{bound}")
+        parameters[parameter.name] = number
+    return name, parameters
+
+
+def canonical_initializer(text: str) -> str:
+    """Return the one spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
+    name, parameters = parse_initializer(text)
+    return name + "".join(f"{':' if i == 0 else '/'}{v:g}" for i, v in enumerate(parameters.values()))
+
+
+def label(text: str) -> str:
+    """Return the name of an initializer as a reader sees it: `normal:0.01` is 'normal σ = 0.01'."""
+    name, parameters = parse_initializer(text)
+    return INITIALIZERS[name].label.format(**{k: f"{v:g}" for k, v in parameters.items()})
+
+
+def why_not_applicable(initializer: str, activation: str) -> str | None:
+    """Return the sentence that says why the pair has no meaning, or None where it has one."""
+    name, _ = parse_initializer(initializer)
+    scheme, phi = INITIALIZERS[name], ACTIVATIONS[activation]
+    if scheme.needs == "differentiable at 0" and phi.slope_at_0 is None:
+        return (
+            f"{scheme.label}'s rule divides by φ′(0)², so it needs an activation that is differentiable at 0, "
+            f"and {phi.label} has a kink there"
+        )
+    return None
+
+
+def style(text: str) -> dict[str, object]:
+    """Return colour, marker and dash pattern of an initializer: the same in every figure of every study."""
+    name, parameters = parse_initializer(text)
+    scheme = INITIALIZERS[name]
+    marker, dashes = scheme.marker, scheme.dashes
+    if name == "normal" and parameters["std"] >= 0.3:  # the tutorial's 'large' weights
+        marker, dashes = "^", (4, 2)
+    return {"color": FAMILY_COLOURS[scheme.family], "marker": marker, "dashes": dashes}
+
+
+def in_order(initializers: Iterable[str]) -> list[str]:
+    """Sort initializers in the catalogue's order, those of one scheme by their parameters."""
+    rank = {name: i for i, name in enumerate(INITIALIZERS)}
+
+    def key(text: str) -> tuple[int, tuple[float, ...]]:
+        name, parameters = parse_initializer(text)
+        return rank[name], tuple(parameters.values())
+
+    return sorted(set(initializers), key=key)

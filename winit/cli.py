@@ -1,0 +1,249 @@
+"""The command line: `winit run` and `winit plan` for people, one verb for every rule of the workflow."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from winit import __version__, study, workflow
+from winit.progress import FILE, Progress, duration
+from winit.workflow import Places
+
+ROOT = Path(__file__).resolve().parent.parent
+LOG = logging.getLogger("winit")
+
+# Operations per second and core that the engine reaches on small networks; used until the store has measured better.
+NOMINAL_FLOPS = 4e10
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one verb; a mistake of the caller's costs one line on stderr and exit code 2."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        code = given.verb(given)
+    except ValueError as reason:
+        print(f"winit: {reason}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("winit: interrupted; finished chunks are kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(code or 0)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="winit", description="How much do a network's initial weights help or hinder?")
+    parser.add_argument("--version", action="version", version=f"winit {__version__}")
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+
+    def verb(name: str, function, text: str) -> argparse.ArgumentParser:
+        sub = verbs.add_parser(name, help=text, description=text)
+        sub.set_defaults(verb=function)
+        return sub
+
+    for name, function, text in (
+        ("run", run, "run a study: train what the store lacks, then write its tables and its report"),
+        ("plan", plan, "say how many runs a study has, how many are stored, and what the rest will cost"),
+    ):
+        sub = verb(name, function, text)
+        sub.add_argument(
+            "overrides", nargs="*", metavar="KEY=VALUE",
+            help="study=smoke 'grid.depth=[2,4]' training.steps=100 … in Hydra's syntax; or one frozen study.yaml",
+        )  # fmt: skip
+        sub.add_argument("--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)")
+    verbs.choices["run"].add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
+
+    sub = verb("train", train, "train one workload of a frozen study (a rule of the workflow)")
+    sub.add_argument("study", type=Path)
+    sub.add_argument("workload")
+    sub.add_argument("--runs", required=True, help="the digest of the workload's run ids that the workflow expects")
+    sub.add_argument("--output", type=Path, required=True, help="the manifest to write")
+    sub.add_argument("--log", type=Path)
+    for name, function, text in (
+        ("collect", collect, "join the runs of a frozen study into its tables (a rule of the workflow)"),
+        ("replay", replay, "compute the tutorial's forward pass (a rule of the workflow)"),
+        ("report", report, "write the page of a study from its tables (a rule of the workflow)"),
+    ):
+        sub = verb(name, function, text)
+        sub.add_argument("study", type=Path)
+        sub.add_argument("--log", type=Path)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got '{text}'; allowed is a whole number of at least 1")
+    return int(text)
+
+
+def _log_to(path: Path | None) -> None:
+    """Send messages to the terminal and, under a rule, to its log file."""
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(path))
+    logging.basicConfig(level=logging.INFO, format="winit: %(message)s", handlers=handlers)
+
+
+# --- for people ---------------------------------------------------------------------------------------------------
+
+
+def plan(given: argparse.Namespace) -> None:
+    """Print what a study will do; change nothing."""
+    chosen = study.from_arguments(given.overrides)
+    store = Places(chosen.name).store
+    for line in _plan_lines(chosen, store, given.cores):
+        print(line)
+
+
+def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
+    grid, settings = chosen.settings["grid"], chosen.settings
+    factors = [
+        (len(grid["initializer"]), "initializers"), (len(grid["activation"]), "activations"),
+        (len(grid["depth"]), "depths"), (len(grid["width"]), "widths"), (len(grid["learning_rate"]), "learning rates"),
+        (grid["replicates"], "replicates"), (len(settings["training"]["optimizer"]), "optimizers"),
+        (len(settings["dataset"]), "datasets"),
+    ]  # fmt: skip
+    product = " × ".join(f"{n} {word if n != 1 else word.removesuffix('s')}" for n, word in factors)
+    lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({product})"]
+    for initializer, activation, reason in chosen.not_applicable:
+        lines.append(f"not applicable: {initializer} with {activation}: {reason}")
+
+    todo, flops, seconds, computed = 0, 0.0, 0.0, 0.0
+    for workload in chosen.workloads:
+        shelf = store.shelf(workload.name)
+        lines += [f"not a part of the store: {path}: {reason}" for path, reason in shelf.broken.items()]
+        lacking = sum(run.id not in shelf.run_ids for run in workload.runs)
+        todo += lacking
+        flops += lacking * workload.flops_per_run
+        if shelf.parts:
+            times = shelf.read(["wall_time_s"])["wall_time_s"].to_numpy()
+            seconds += float(times.sum())
+            computed += len(times) * workload.flops_per_run
+    lines.append(f"stored: {chosen.run_count - todo:,} of {chosen.run_count:,} runs")
+    if todo:
+        rate = computed / seconds if seconds else NOMINAL_FLOPS
+        basis = "at the rate of the stored runs" if seconds else "a rough guess, nothing of it being stored yet"
+        lines.append(
+            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(flops / rate / cores)} "
+            f"on {cores} cores ({basis})"
+        )
+    else:
+        lines.append("to train: nothing")
+    return lines
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run a study through Snakemake, and say where the page lies and what it took."""
+    started = time.time()
+    chosen = study.from_arguments(given.overrides)
+    if chosen.device == "cuda":
+        from winit.train import choose_device  # imports torch: paid only by those who insist on CUDA
+
+        choose_device(chosen.device)
+    places = Places(chosen.name)
+    for line in _plan_lines(chosen, places.store, given.cores):
+        print(line, flush=True)
+
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(given.cores)]
+    command += ["--profile", str(ROOT / "profiles" / "default")]
+    if given.dry_run:
+        command.append("--dry-run")
+    frozen = [a for a in given.overrides if "=" not in a]
+    if frozen:
+        command += ["--configfile", frozen[0]]
+    else:
+        command += ["--config", f"overrides={json.dumps(list(given.overrides))}"]
+    code = subprocess.run(command, check=False).returncode
+    if code:
+        print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)
+        return 1
+    took = duration(time.time() - started)
+    if not given.dry_run:
+        progress = places.folder / FILE
+        fresh = progress.is_file() and progress.stat().st_mtime >= started
+        print(f"{'done' if fresh else 'nothing to do: tables and report are up to date'}, after {took}")
+        print(f"report: {places.report}")
+    return 0
+
+
+# --- one verb a rule ----------------------------------------------------------------------------------------------
+
+
+def train(given: argparse.Namespace) -> None:
+    """Train what the store lacks of one workload, a chunk at a time."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
+    _log_to(given.log)
+    chosen = study.read(given.study)
+    workload = chosen.workload(given.workload)
+    if workload.runs_digest != given.runs:
+        raise ValueError(
+            f"{given.study} asks for other runs of {workload.name} (digest {workload.runs_digest}) than the workflow "
+            f"(digest {given.runs}); run the study again: winit run"
+        )
+    places = _places(chosen, given.study)
+    store = places.store
+    for path, reason in store.set_aside(workload.name).items():
+        LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
+    lacking = workflow.missing(workload, store)
+    if lacking:
+        from winit.train import choose_device
+        from winit.train import train as train_runs
+
+        progress = Progress(places.folder / FILE)
+        spoken = time.time()
+        for rows in train_runs(workload, lacking, choose_device(chosen.device)):
+            store.commit(workload.name, rows)
+            progress.add(len(rows), len(rows) * workload.flops_per_run)
+            if time.time() - spoken > 5:
+                spoken = time.time()
+                LOG.info("%s", progress.line())
+        LOG.info("%s; %s is trained", progress.line(), workload.name)
+    workflow.write_manifest(given.output, workload, store)
+
+
+def collect(given: argparse.Namespace) -> None:
+    """Write the tables of a study, and the record of what made them."""
+    from winit import aggregate, provenance, tables
+
+    _log_to(given.log)
+    chosen = study.read(given.study)
+    places = _places(chosen, given.study)
+    for name, frame in aggregate.tables(chosen, places.store).items():
+        tables.write(places.folder, name, frame, csv=name in ("runs", "summary", "not_applicable"))
+    tables.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder))
+
+
+def replay(given: argparse.Namespace) -> None:
+    """Write the table of the tutorial's forward pass."""
+    from winit import tables
+    from winit.replay import replay as compute
+
+    _log_to(given.log)
+    chosen = study.read(given.study)
+    tables.write(given.study.parent, "replay", compute(chosen.seed))
+
+
+def report(given: argparse.Namespace) -> None:
+    """Draw the figures and write the page."""
+    from winit import report as page
+
+    _log_to(given.log)
+    chosen = study.read(given.study)
+    places = _places(chosen, given.study)
+    page.write(chosen, places.folder, places.report)
+
+
+def _places(chosen: study.Study, frozen: Path) -> Places:
+    """Return the places of a frozen study that lies at results/<name>/study.yaml."""
+    results = frozen.parent.parent
+    return Places(chosen.name, results, results.parent / "reports")
+
+

@@ -1,0 +1,94 @@
+"""Datasets: read or generate, split, standardise.
+
+Each loader returns all examples as float64 inputs (N, D) and integer labels (N,). `load` then cuts them into train,
+validation and test, standardises every input on the training part alone, and rounds to float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from winit.catalog import DATASETS, unknown
+
+TRAIN, VALIDATION = 0.6, 0.2  # shares of the examples; the rest is the test part
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples of one part of a dataset: x (N, D) float32, y (N,) int64."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Split:
+    """A dataset cut in three. Inputs have mean 0 and variance 1 on `train` (0 where a training input is constant)."""
+
+    train: Part
+    validation: Part
+    test: Part
+    classes: int
+
+
+def part_sizes(examples: int) -> tuple[int, int, int]:
+    """Return how many of N examples go to train, validation and test."""
+    train, validation = int(TRAIN * examples), int(VALIDATION * examples)
+    return train, validation, examples - train - validation
+
+
+def digits(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Read the 8×8 digits embedded in scikit-learn: 1,797 examples, 64 inputs, 10 classes."""
+    from sklearn.datasets import load_digits  # takes a second to import, and only this dataset needs it
+
+    x, y = load_digits(return_X_y=True)
+    return x, y
+
+
+def spirals(rng: np.random.Generator, turns: float, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """Generate three interleaved spiral arms in the plane.
+
+        r = √u, θ = 2π(turns · r + class/3), x = r (cos θ, sin θ) + noise · ε,  u ~ U(0.01, 1), ε ~ N(0, I)
+
+    √u spreads the points evenly over the disc; the boundary between two arms winds `turns` times around the origin,
+    so a network must compose folds to draw it, and depth pays.
+    """
+    n, arms = DATASETS["spirals"].examples, DATASETS["spirals"].classes
+    y = np.arange(n) % arms
+    r = np.sqrt(rng.uniform(0.01, 1.0, n))
+    theta = 2 * np.pi * (turns * r + y / arms)
+    x = np.stack([r * np.cos(theta), r * np.sin(theta)], axis=1) + noise * rng.standard_normal((n, 2))
+    return x, y
+
+
+LOADERS = {"digits": digits, "spirals": spirals}
+
+
+def load(name: str, parameters: Mapping[str, float], seed: int) -> Split:
+    """Return a dataset, split and standardised.
+
+    Args:
+        name: a dataset of the catalogue.
+        parameters: of its generator; empty for a dataset that is read.
+        seed: of the stream that generates and shuffles it.
+
+    Returns:
+        The same split for the same arguments, to the bit.
+
+    Raises:
+        ValueError: unknown dataset.
+    """
+    if name not in LOADERS:
+        raise ValueError(unknown("dataset", name, LOADERS))
+    rng = np.random.default_rng(seed)
+    x, y = LOADERS[name](rng, **parameters)
+    order = rng.permutation(len(y))
+    train, validation, _ = part_sizes(len(y))
+    cuts = np.split(order, [train, train + validation])
+    mean, std = x[cuts[0]].mean(axis=0), x[cuts[0]].std(axis=0)
+    std[std == 0] = np.inf  # an input that is constant in training carries nothing: it becomes 0
+    parts = [Part(((x[i] - mean) / std).astype(np.float32), y[i].astype(np.int64)) for i in cuts]
+    return Split(*parts, classes=DATASETS[name].classes)

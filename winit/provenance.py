@@ -1,0 +1,61 @@
+"""What made a study's tables: versions, machine, commit, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+from winit import __version__
+from winit.study import REVISION, Study
+
+PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake", "hydra-core")
+
+
+def _processor() -> str:
+    """Return the processor's name: on Linux from /proc/cpuinfo, because platform.processor() is empty there."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """Return the commit of the code, with '+' where the working tree differs from it; '' outside a checkout."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "--short=12", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except OSError:  # no git on this machine
+        return ""
+    return commit + ("+" if changed else "")
+
+
+def record(study: Study, folder: Path) -> bytes:
+    """Return the record as JSON. `tables` are SHA-256 sums of the parquet files in `folder`."""
+    facts = {
+        "study": study.name,
+        "digest": study.digest,
+        "winit": __version__,
+        "revision": REVISION,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "tables": {p.stem: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.parquet"))},
+    }
+    return (json.dumps(facts, indent=1) + "\n").encode()

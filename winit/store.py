@@ -1,0 +1,129 @@
+"""The run store: every trained run, kept under its run id, append-only.
+
+`<store>/<workload>/<hash>.parquet` is one *part*: the runs of one finished chunk, one row a run, curves and layer
+statistics as lists in its cells. A part's name is the hash of its bytes, so a truncated, altered or foreign file gives
+itself away and is never read as data. Parts are written whole or not at all, and never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from winit.tables import write_bytes
+
+CURVE_COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+LAYER_COLUMNS = (
+    "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance",
+    "saturated", "dead", "distinct_units", "update_ratio",
+)  # fmt: skip
+
+# One row a run. A curve is a list over the evaluated steps; a layer statistic a list over (probed step, layer).
+PART = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("initializer", pa.string()),
+        ("learning_rate", pa.float64()),
+        ("replicate", pa.int64()),
+        ("diverged_step", pa.int64()),
+        ("diverged_layer", pa.int64()),
+        ("test_loss", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("device", pa.string()),
+        ("wall_time_s", pa.float64()),
+        ("curve_step", pa.list_(pa.int32())),
+        *((name, pa.list_(pa.float32())) for name in CURVE_COLUMNS),
+        ("layer_step", pa.list_(pa.int32())),
+        *((name, pa.list_(pa.float64())) for name in LAYER_COLUMNS),
+    ]
+)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The parts of one workload, as they lie on disk at one moment."""
+
+    folder: Path
+
+    @cached_property
+    def _files(self) -> tuple[dict[Path, bytes], dict[Path, str]]:
+        sound: dict[Path, bytes] = {}
+        broken: dict[Path, str] = {}
+        for path in sorted(self.folder.glob("*.parquet")):
+            content = path.read_bytes()
+            if _hash(content) != path.stem:
+                broken[path] = "its content does not match its name: it is truncated, altered or foreign"
+            elif not pq.read_schema(io.BytesIO(content)).equals(PART):
+                broken[path] = "its columns are not those of this version's run store"
+            else:
+                sound[path] = content
+        return sound, broken
+
+    @property
+    def broken(self) -> dict[Path, str]:
+        """Files that are no parts, each with the reason."""
+        return self._files[1]
+
+    @property
+    def parts(self) -> list[Path]:
+        """Sound parts, sorted by name."""
+        return list(self._files[0])
+
+    @cached_property
+    def run_ids(self) -> set[str]:
+        """The runs that the sound parts hold."""
+        found: set[str] = set()
+        for content in self._files[0].values():
+            found.update(pq.read_table(io.BytesIO(content), columns=["run_id"])["run_id"].to_pylist())
+        return found
+
+    def read(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
+        columns = None if columns is None else list(columns)
+        tables = [pq.read_table(io.BytesIO(c), columns=columns) for c in self._files[0].values()]
+        schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        if "run_id" not in table.column_names:
+            return table
+        first = {}
+        for row, run_id in enumerate(table["run_id"].to_pylist()):
+            first.setdefault(run_id, row)
+        return table if len(first) == len(table) else table.take(list(first.values()))
+
+
+@dataclass(frozen=True)
+class Store:
+    """The run store at a folder."""
+
+    root: Path
+
+    def shelf(self, workload: str) -> Shelf:
+        """Return the parts of a workload as they lie there now."""
+        return Shelf(self.root / workload)
+
+    def commit(self, workload: str, rows: list[dict[str, object]]) -> Path:
+        """Add one finished chunk and return its file. It is on disk when this returns."""
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema=PART), buffer, compression="zstd")
+        content = buffer.getvalue()
+        path = self.root / workload / f"{_hash(content)}.parquet"
+        write_bytes(path, content)
+        return path
+
+    def set_aside(self, workload: str) -> dict[Path, str]:
+        """Rename the files of a workload that are no parts to `*.rejected`, and return them with the reasons."""
+        broken = self.shelf(workload).broken
+        for path in broken:
+            path.rename(path.with_suffix(".parquet.rejected"))
+        return broken

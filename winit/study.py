@@ -1,0 +1,512 @@
+"""Studies: what is asked, and which runs answer it.
+
+A study is a YAML file that lists factors. `compose` resolves it with Hydra, `validate` turns the resolved values into a
+frozen `Study` or raises one clear sentence, `Study.workloads` expands it. Nothing here imports torch or pandas, so that
+planning stays light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from winit import catalog
+from winit.data import part_sizes
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+
+# Part of every run id. Raise it when a change of code moves the numbers of a run, and re-pin the golden test.
+REVISION = 1
+
+
+# --- seeds --------------------------------------------------------------------------------------------------------
+
+
+def seed(root: int, purpose: str, **factors: str | int) -> int:
+    """Return the seed of a named random stream: a hash of the root, the purpose and the factors it may depend on.
+
+    The streams are *data* (dataset), *batches* (dataset, replicate) and *weights* (replicate, layer).
+    An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
+    are compared in pairs.
+    """
+    name = json.dumps([root, purpose, sorted(factors.items())])
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1  # 63 bits: a C long for any library
+
+
+# --- what a study is made of --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training recipe."""
+
+    optimizer: str
+    steps: int
+    batch_size: int
+    momentum: float
+
+
+@dataclass(frozen=True)
+class Measure:
+    """When and on how much a run is measured."""
+
+    curve_points: int
+    layer_points: int
+    probe_examples: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One network, trained under one setting of every factor."""
+
+    id: str
+    initializer: str
+    learning_rate: float
+    replicate: int
+
+
+@dataclass(frozen=True)
+class Workload:
+    """All runs of a study that share a stack: one dataset, activation, depth, width and training recipe."""
+
+    dataset: str
+    dataset_parameters: Mapping[str, float]
+    target_accuracy: float
+    activation: str
+    depth: int
+    width: int
+    training: Training
+    measure: Measure
+    seed: int
+    initializers: tuple[str, ...]
+    learning_rates: tuple[float, ...]
+    replicates: int
+
+    @cached_property
+    def digest(self) -> str:
+        """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
+        facts = [REVISION, self.seed, self.dataset, sorted(self.dataset_parameters.items()), self.activation]
+        facts += [self.depth, self.width, asdict(self.training), asdict(self.measure)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+
+    @cached_property
+    def name(self) -> str:
+        """A readable, unique name: the workload's folder in the run store."""
+        return f"{self.dataset}-{self.activation}-d{self.depth}-w{self.width}-{self.training.optimizer}-{self.digest}"
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run of the workload that has a meaning, in the order of the grid."""
+        return tuple(
+            Run(self._run_id(initializer, rate, replicate), initializer, rate, replicate)
+            for initializer in self.initializers
+            if catalog.why_not_applicable(initializer, self.activation) is None
+            for rate in self.learning_rates
+            for replicate in range(self.replicates)
+        )
+
+    def _run_id(self, initializer: str, rate: float, replicate: int) -> str:
+        text = f"{self.name}|{initializer}|{rate!r}|{replicate}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def runs_digest(self) -> str:
+        """Twelve hexadecimal digits of the run ids: what the workflow compares to see whether a job is out of date."""
+        return hashlib.sha256("".join(run.id for run in self.runs).encode()).hexdigest()[:12]
+
+    @property
+    def widths(self) -> list[int]:
+        """Units of every layer, inputs first and classes last: depth + 2 numbers."""
+        facts = catalog.DATASETS[self.dataset]
+        return [facts.inputs, *[self.width] * self.depth, facts.classes]
+
+    @property
+    def flops_per_run(self) -> float:
+        """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer."""
+        n = self.widths
+        products = [a * b for a, b in zip(n[:-1], n[1:], strict=True)]
+        return self.training.steps * self.training.batch_size * (6 * sum(products) - 2 * products[0])
+
+
+@dataclass(frozen=True)
+class Study:
+    """A validated study. `settings` is the resolved configuration it was made from: frozen, it makes the same study."""
+
+    settings: Mapping[str, object] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.settings["name"]
+
+    @property
+    def question(self) -> str:
+        return self.settings["question"]
+
+    @property
+    def device(self) -> str:
+        return self.settings["device"]
+
+    @property
+    def seed(self) -> int:
+        return self.settings["seed"]
+
+    @property
+    def initializers(self) -> list[str]:
+        return self.settings["grid"]["initializer"]
+
+    @property
+    def activations(self) -> list[str]:
+        return self.settings["grid"]["activation"]
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the resolved settings and the revision of the training code."""
+        return hashlib.sha256(json.dumps([REVISION, self.settings]).encode()).hexdigest()[:12]
+
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        """The study's runs, grouped by workload; the most expensive first, so that the last job to end is a short one."""
+        s, grid, training = self.settings, self.settings["grid"], self.settings["training"]
+        found = [
+            Workload(
+                dataset=dataset,
+                dataset_parameters={k: v for k, v in parameters.items() if k != "target_accuracy"},
+                target_accuracy=parameters["target_accuracy"],
+                activation=activation,
+                depth=depth,
+                width=width,
+                training=Training(**{**training, "optimizer": optimizer}),
+                measure=Measure(**s["measure"]),
+                seed=s["seed"],
+                initializers=tuple(grid["initializer"]),
+                learning_rates=tuple(grid["learning_rate"]),
+                replicates=grid["replicates"],
+            )
+            for dataset, parameters in s["dataset"].items()
+            for optimizer in training["optimizer"]
+            for activation in grid["activation"]
+            for width in grid["width"]
+            for depth in grid["depth"]
+        ]
+        found = [w for w in found if w.runs]
+        return tuple(sorted(found, key=lambda w: -w.flops_per_run * len(w.runs)))
+
+    @cached_property
+    def not_applicable(self) -> list[tuple[str, str, str]]:
+        """The (initializer, activation, reason) triples of the grid that have no meaning."""
+        pairs = [(i, a, catalog.why_not_applicable(i, a)) for i in self.initializers for a in self.activations]
+        return [(i, a, why) for i, a, why in pairs if why]
+
+    @property
+    def run_count(self) -> int:
+        return sum(len(w.runs) for w in self.workloads)
+
+    def workload(self, name: str) -> Workload:
+        """Return the workload of that name."""
+        for workload in self.workloads:
+            if workload.name == name:
+                return workload
+        raise ValueError(catalog.unknown(f"workload of study '{self.name}'", name, [w.name for w in self.workloads]))
+
+
+def log_spaced(last: int, points: int) -> list[int]:
+    """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included."""
+    ratio = [i / max(points - 2, 1) for i in range(points - 1)]
+    return sorted({0, last} | {round(last**r) for r in ratio if points > 2})
+
+
+# --- validation ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a setting may be: `allowed` says it in words, `check` returns the value as it is kept or raises ValueError."""
+
+    allowed: str
+    check: Callable[[object], object]
+    many: bool = False  # a non-empty list without repetitions; one bare value stands for a list of one
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def whole(low: int, high: int | None = None, many: bool = False) -> Rule:
+    """A whole number of at least `low` (and at most `high`)."""
+
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value < low or (high and value > high):
+            raise ValueError
+        return value
+
+    return Rule(f"a whole number from {low} to {high}" if high else f"a whole number of at least {low}", check, many)
+
+
+def real(low: float, high: float, ends: bool = False, many: bool = False) -> Rule:
+    """A number between low and high, the ends excluded unless `ends`."""
+
+    def check(value: object) -> float:
+        if not _is_number(value) or not (low <= value <= high if ends else low < value < high):
+            raise ValueError
+        return float(value)
+
+    span = f"a number above {low:g}" if high == float("inf") else f"a number between {low:g} and {high:g}"
+    return Rule(span, check, many)
+
+
+def name_of(kind: str, names: Sequence[str], many: bool = False) -> Rule:
+    """One of a list of names."""
+
+    def check(value: object) -> str:
+        if str(value) not in names:
+            raise ValueError(catalog.unknown(kind, str(value), names))
+        return str(value)
+
+    return Rule(f"one of {', '.join(names)}", check, many)
+
+
+def _initializer(value: object) -> str:
+    return catalog.canonical_initializer(str(value))
+
+
+def _words(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value
+
+
+def _identifier(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
+        raise ValueError
+    return value
+
+
+RULES: dict[str, Rule] = {
+    "name": Rule("letters, digits, '_', '-' and '.', at most 64", _identifier),
+    "question": Rule("a sentence", _words),
+    "device": name_of("device", catalog.DEVICES),
+    "seed": whole(0, 2**63 - 1),
+    "grid.initializer": Rule("a list of initializers", _initializer, many=True),
+    "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
+    "grid.depth": whole(1, 1000, many=True),
+    "grid.width": whole(1, 100_000, many=True),
+    "grid.learning_rate": real(0, float("inf"), many=True),
+    "grid.replicates": whole(1, 1_000_000),
+    "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
+    "training.steps": whole(1),
+    "training.batch_size": whole(1),
+    "training.momentum": real(0, 1),
+    "measure.curve_points": whole(2),
+    "measure.layer_points": whole(2),
+    "measure.probe_examples": whole(2),
+}
+DATASET_RULES: dict[str, Rule] = {
+    "target_accuracy": real(0, 1, ends=True),
+    "turns": real(0, 100),
+    "noise": real(0, 10, ends=True),
+}
+
+
+DATASET_KEYS = [
+    f"dataset.{name}.{key}"
+    for name, facts in catalog.DATASETS.items()
+    for key in ("target_accuracy", *facts.parameters)
+]
+
+
+def _flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in tree.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def _rules_for(tree: Mapping[str, object]) -> dict[str, Rule]:
+    rules = dict(RULES)
+    datasets = tree.get("dataset")
+    if not isinstance(datasets, Mapping) or not datasets:
+        raise ValueError(f"dataset: nothing given; choose from {', '.join(catalog.DATASETS)}")
+    for name in datasets:
+        if name not in catalog.DATASETS:
+            raise ValueError(catalog.unknown("dataset", str(name), catalog.DATASETS))
+    for path in DATASET_KEYS:
+        _, name, key = path.split(".")
+        if name in datasets:
+            rules[path] = DATASET_RULES[key]
+    return rules
+
+
+def _apply(key: str, rule: Rule, value: object) -> object:
+    def one(item: object) -> object:
+        try:
+            return rule.check(item)
+        except ValueError as reason:
+            given = json.dumps(item, default=str, ensure_ascii=False)
+            text = str(reason) or f"got {given}; allowed is {rule.allowed}"
+            raise ValueError(f"{key}: {text}") from None
+
+    if not rule.many:
+        return one(value)
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    if not values:
+        raise ValueError(f"{key}: got an empty list []; it needs at least one value, {rule.allowed}")
+    kept = [one(item) for item in values]
+    for item in kept:
+        if kept.count(item) > 1:
+            raise ValueError(f"{key}: got {json.dumps(values, default=str)}, which lists {item} twice; once is enough")
+    return kept
+
+
+def validate(tree: Mapping[str, object]) -> Study:
+    """Turn resolved settings into a Study.
+
+    Args:
+        tree: nested mappings, as read from YAML or composed by Hydra.
+
+    Raises:
+        ValueError: with one sentence that names the key, the value given and what is allowed.
+    """
+    rules = _rules_for(tree)
+    given = dict(_flatten(tree))
+    for key in given:
+        if key not in rules:
+            raise ValueError(catalog.unknown("key", key, rules))
+    settings: dict[str, object] = {}
+    for key, rule in rules.items():
+        if given.get(key) is None:
+            raise ValueError(f"{key}: nothing given; it needs {rule.allowed}")
+        *path, last = key.split(".")
+        node = settings
+        for part in path:
+            node = node.setdefault(part, {})
+        node[last] = _apply(key, rule, given[key])
+    # The datasets keep the order in which they were given.
+    settings["dataset"] = {name: settings["dataset"][name] for name in tree["dataset"]}
+
+    batch = settings["training"]["batch_size"]
+    for name in settings["dataset"]:
+        train, _, _ = part_sizes(catalog.DATASETS[name].examples)
+        for key, size in (("training.batch_size", batch), ("measure.probe_examples", _probe(settings))):
+            if size > train:
+                raise ValueError(
+                    f"{key}: got {size}, but {name} has {train} training examples; allowed is at most {train}"
+                )
+    study = Study(settings)
+    if not study.workloads:
+        i, a, why = study.not_applicable[0]
+        raise ValueError(f"grid: nothing to train, because {i} with {a} is not applicable: {why}")
+    return study
+
+
+def _probe(settings: Mapping[str, Mapping[str, int]]) -> int:
+    return settings["measure"]["probe_examples"]
+
+
+# --- composition --------------------------------------------------------------------------------------------------
+
+
+def compose(overrides: Sequence[str] = ()) -> Study:
+    """Resolve a study from conf/ and overrides in Hydra's syntax: `["study=smoke", "grid.depth=[2,4]"]`.
+
+    Raises:
+        ValueError: one sentence, for any mistake in the overrides or in the files.
+    """
+    # Half of a light command's time is these imports: only those who compose pay for them.
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    groups = {path.name: sorted(p.stem for p in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
+    for text in overrides:
+        try:
+            override = OverridesParser.create().parse_override(text)
+        except HydraException:
+            raise ValueError(f"cannot read '{text}'; write key=value, and quote lists: 'grid.depth=[2,4]'") from None
+        key = override.key_or_group
+        if override.is_sweep_override():
+            raise ValueError(f"cannot sweep with '{text}'; give a list instead: {key}=[…]")
+        if override.is_delete():
+            raise ValueError(f"cannot delete with '{text}'; every key is needed, so set it to another value")
+        if key in groups:
+            chosen = override.value()
+            if isinstance(chosen, list) and key != "dataset":
+                raise ValueError(f"{key}: got {text}; it takes one of {', '.join(groups[key])}")
+            for name in chosen if isinstance(chosen, list) else [chosen]:
+                if name not in groups[key]:
+                    raise ValueError(f"{key}: {catalog.unknown(key, str(name), groups[key])}")
+        elif key not in RULES and key not in DATASET_KEYS:
+            raise ValueError(catalog.unknown("key", key, [*groups, *RULES, *DATASET_KEYS]) + f" (given: {text})")
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            config = hydra_compose("config", overrides=list(overrides))
+        tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
+        raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
+    return validate(tree)
+
+
+def resolve(config: Mapping[str, object]) -> Study:
+    """Return the study that a workflow's configuration asks for: the one resolver of every way to start.
+
+    Args:
+        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional; overrides are a list, or
+            one string with blanks between them.
+    """
+    if "grid" in config:
+        return validate(config)
+    extra = set(config) - {"study", "overrides"}
+    if extra:
+        raise ValueError(
+            f"unknown key '{sorted(extra)[0]}' in --config; choose from study, overrides "
+            "(overrides=\"grid.depth=[2,4] training.steps=100\")"
+        )
+    overrides = config.get("overrides") or []
+    if isinstance(overrides, str):
+        overrides = overrides.split()
+    if not isinstance(overrides, list):
+        raise ValueError(f"overrides: got {overrides!r}; write overrides=\"key=value key=value\"")
+    overrides = [str(o) for o in overrides]
+    if "study" in config:
+        overrides = [f"study={config['study']}", *overrides]
+    return compose(overrides)
+
+
+def from_arguments(arguments: Sequence[str]) -> Study:
+    """Return the study of a command line: overrides, or one path of a frozen study.yaml with none."""
+    if arguments and arguments[0].endswith((".yaml", ".yml")) and "=" not in arguments[0]:
+        if len(arguments) > 1:
+            raise ValueError(f"a frozen study takes no overrides; got {' '.join(arguments[1:])}")
+        return read(Path(arguments[0]))
+    return compose(arguments)
+
+
+def read(path: Path) -> Study:
+    """Read a frozen study."""
+    import yaml
+
+    if not path.is_file():
+        raise ValueError(f"no study at {path}; give a study.yaml that a run has frozen, or overrides such as study=smoke")
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(tree, Mapping):
+        raise ValueError(f"{path} is not a study: it holds no mapping of settings")
+    return validate(tree)
+
+
+def dump(study: Study) -> str:
+    """Return the study as YAML: what `results/<study>/study.yaml` holds, and enough to run it again."""
+    import yaml
+
+    head = f"# The resolved study, frozen. Run it again: winit run results/{study.name}/study.yaml --cores 2\n"
+    return head + yaml.safe_dump(dict(study.settings), sort_keys=False, allow_unicode=True, width=110)

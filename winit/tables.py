@@ -1,0 +1,176 @@
+"""The tables of a study: their columns, types and units; writing and reading them whole.
+
+A file appears under its name only when it is complete: it is written to a temporary name beside it, synced, renamed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # planning imports this module and must not pay for pandas
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its dtype as pandas writes it, and what it holds."""
+
+    dtype: str
+    meaning: str
+
+
+STR, INT, FLOAT, BOOL = "str", "int64", "float64", "bool"
+
+FACTORS: dict[str, Column] = {
+    "dataset": Column(STR, "dataset"),
+    "activation": Column(STR, "activation of the hidden layers"),
+    "depth": Column(INT, "hidden layers"),
+    "width": Column(INT, "units in each hidden layer"),
+    "optimizer": Column(STR, "sgd, momentum or adam"),
+    "initializer": Column(STR, "scheme and its parameters, as in the grid"),
+    "learning_rate": Column(FLOAT, "learning rate"),
+    "replicate": Column(INT, "index of the random streams of weights and mini-batches"),
+}
+
+TABLES: dict[str, dict[str, Column]] = {
+    "runs": {
+        "run_id": Column(STR, "key: 16 hexadecimal digits of everything that fixes the run"),
+        **FACTORS,
+        "steps": Column(INT, "updates in the budget"),
+        "batch_size": Column(INT, "examples in a mini-batch"),
+        "status": Column(STR, "ok, missed_target, stuck or diverged"),
+        "steps_to_target": Column(FLOAT, "first evaluated step with the target validation accuracy; infinite if none"),
+        "diverged_step": Column("Int64", "step (1 is the first) in whose forward pass a non-finite value appeared"),
+        "diverged_layer": Column("Int64", "first layer with a non-finite pre-activation; depth + 1 is the output"),
+        "train_loss": Column(FLOAT, "mean cross-entropy at the end, nats, on a fixed sample of training examples"),
+        "train_accuracy": Column(FLOAT, "share correct at the end, same sample"),
+        "validation_loss": Column(FLOAT, "mean cross-entropy at the end, nats"),
+        "validation_accuracy": Column(FLOAT, "share correct at the end"),
+        "test_loss": Column(FLOAT, "mean cross-entropy at the end, nats"),
+        "test_accuracy": Column(FLOAT, "share correct at the end"),
+        "device": Column(STR, "where it was trained: cpu or cuda"),
+        "wall_time_s": Column(FLOAT, "its share of the wall time of the stack it was trained in, seconds"),
+    },
+    "curves": {
+        "run_id": Column(STR, "key, with step"),
+        "step": Column("int32", "updates done"),
+        "train_loss": Column("float32", "mean cross-entropy, nats, on a fixed sample of training examples"),
+        "train_accuracy": Column("float32", "share correct, same sample"),
+        "validation_loss": Column("float32", "mean cross-entropy, nats"),
+        "validation_accuracy": Column("float32", "share correct"),
+    },
+    "layers": {
+        "run_id": Column(STR, "key, with step and layer"),
+        "step": Column("int32", "updates done"),
+        "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
+        "z_mean": Column(FLOAT, "mean of the pre-activations over probe examples and units"),
+        "z_variance": Column(FLOAT, "their variance"),
+        "h_mean": Column(FLOAT, "mean of the activations; missing in the output layer"),
+        "h_variance": Column(FLOAT, "their variance"),
+        "delta_variance": Column(FLOAT, "variance of ∂(loss of an example)/∂z over probe examples and units"),
+        "gradient_variance": Column(FLOAT, "variance of ∂(mean loss)/∂W over the weights of the layer"),
+        "saturated": Column(FLOAT, "share of activations in the tails; missing where φ does not saturate"),
+        "dead": Column(FLOAT, "share of units with |φ′| below 1e-6 on every probe example"),
+        "distinct_units": Column("int32", "units that differ from one another in incoming weights or bias"),
+        "units": Column("int32", "units in the layer"),
+        "update_ratio": Column(FLOAT, "‖ΔW‖/‖W‖ of the next update; infinite where W is zero and the update is not"),
+    },
+    "summary": {
+        **{name: FACTORS[name] for name in FACTORS if name != "replicate"},
+        "runs": Column(INT, "replicates"),
+        **{status: Column(INT, f"runs with status {status}") for status in ("ok", "missed_target", "stuck", "diverged")},
+        "success_rate": Column(FLOAT, "share of runs that are ok"),
+        "success_low": Column(FLOAT, "lower end of its 95 % Wilson interval"),
+        "success_high": Column(FLOAT, "upper end"),
+        "validation_loss": Column(FLOAT, "median over replicates; a diverged run counts as infinite"),
+        "validation_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
+        "test_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
+        "test_accuracy_low": Column(FLOAT, "smallest replicate"),
+        "test_accuracy_high": Column(FLOAT, "largest replicate"),
+        "steps_to_target": Column(FLOAT, "median over replicates; infinite where half or more never arrive"),
+        "is_best_rate": Column(BOOL, "the learning rate chosen for this initializer: best median validation loss"),
+        "is_edge_rate": Column(BOOL, "the chosen rate is the smallest or largest of the grid"),
+    },
+    "not_applicable": {
+        "initializer": FACTORS["initializer"],
+        "activation": FACTORS["activation"],
+        "reason": Column(STR, "why the pair has no meaning"),
+    },
+    "replay": {
+        "scheme": Column(STR, "initializer"),
+        "layer": Column(INT, "0 is the input, 1 to 5 the hidden layers"),
+        "bin_low": Column(FLOAT, "lower edge of the histogram bin"),
+        "bin_high": Column(FLOAT, "upper edge"),
+        "count": Column(INT, "activations in the bin, over all draws"),
+        "std": Column(FLOAT, "standard deviation of the layer's activations, mean over draws"),
+        "saturated": Column(FLOAT, "share of activations beyond ±0.97, mean over draws"),
+    },
+}
+
+# Columns that tell how long something took: the only ones that differ between two runs of the same study.
+TIME_COLUMNS = ("wall_time_s",)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is never seen half-written: temporary name, sync, rename, sync of the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with the declared columns, in their order and types.
+
+    Raises:
+        ValueError: a declared column is missing, or an undeclared one is there.
+    """
+    columns = TABLES[name]
+    if set(frame.columns) != set(columns):
+        odd = sorted(set(frame.columns) ^ set(columns))
+        raise ValueError(f"table {name} has columns that differ from its declaration: {', '.join(odd)}")
+    return frame[list(columns)].astype({c: columns[c].dtype for c in columns}).reset_index(drop=True)
+
+
+def write(folder: Path, name: str, frame: pd.DataFrame, csv: bool = False) -> None:
+    """Check a table against its declaration and write it as parquet, with a CSV copy if wanted."""
+    frame = conform(name, frame)
+    write_bytes(folder / f"{name}.parquet", frame.to_parquet(index=False, compression="zstd"))
+    if csv:
+        write_bytes(folder / f"{name}.csv", frame.to_csv(index=False).encode())
+
+
+def read(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table of a study.
+
+    Raises:
+        ValueError: there is none; the sentence says what makes it.
+    """
+    import pandas as pd
+
+    path = folder / f"{name}.parquet"
+    if not path.is_file():
+        raise ValueError(f"no table at {path}; run the study first: winit run study={folder.name} --cores 2")
+    return pd.read_parquet(path)
+
+
+def documentation(names: Iterable[str] = TABLES) -> str:
+    """Return the declared columns as Markdown tables: what the README shows."""
+    lines = []
+    for name in names:
+        lines += [f"**{name}**", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [f"| `{c}` | {d.dtype} | {d.meaning} |" for c, d in TABLES[name].items()]
+        lines.append("")
+    return "\n".join(lines).rstrip()
