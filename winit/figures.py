@@ -1,0 +1,301 @@
+"""One function a figure: tables of one setting in, a matplotlib figure and the drawn data out.
+
+A *setting* is one dataset, width and optimizer; activations and depths are facets. Colour, marker and dash of an
+initializer come from the catalogue. Nothing is drawn that is not in the returned data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from winit import catalog, stats
+
+# Stand-ins that the page replaces by its own variables, so that a figure follows the light and the dark theme.
+FOREGROUND, MUTED, GRID = "#1f2328", "#59636e", "#d1d9e0"
+
+SHOWN_RANGE = (1e-24, 1e12)  # variances beyond it are drawn at the edge
+THIN_LINES = 10  # with more replicates than this, single runs are not drawn
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A figure and the data it draws."""
+
+    figure: Figure
+    data: pd.DataFrame
+
+
+@contextmanager
+def style():
+    """Set the look of every figure; nothing outside the block changes."""
+    with sns.axes_style("ticks"), mpl.rc_context(
+        {
+            "svg.fonttype": "none",  # text stays text: small, searchable, readable aloud
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans"],
+            "font.size": 9,
+            "axes.titlesize": 9.5,
+            "axes.labelsize": 9,
+            "axes.edgecolor": MUTED,
+            "axes.labelcolor": FOREGROUND,
+            "axes.titlecolor": FOREGROUND,
+            "text.color": FOREGROUND,
+            "xtick.color": MUTED,
+            "ytick.color": MUTED,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": GRID,
+            "grid.linewidth": 0.6,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "legend.frameon": False,
+            "legend.fontsize": 8,
+        }
+    ):  # fmt: skip
+        yield
+
+
+def _sorted_activations(names: Iterable[str]) -> list[str]:
+    names = set(names)
+    return [a for a in catalog.ACTIVATIONS if a in names]
+
+
+def _grid(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
+    figure = Figure(figsize=(1.2 + width * columns, 0.9 + height * rows), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def _looks(initializers: list[str]) -> dict[str, dict]:
+    """Return seaborn's palette, markers and dashes for a list of initializers."""
+    looks = {i: catalog.style(i) for i in initializers}
+    return {
+        "palette": {i: s["color"] for i, s in looks.items()},
+        "markers": {i: s["marker"] for i, s in looks.items()},
+        "dashes": {i: s["dashes"] or "" for i, s in looks.items()},
+    }
+
+
+def _legend(figure: Figure, initializers: list[str], columns: int) -> None:
+    handles = []
+    for name in initializers:
+        look = catalog.style(name)
+        line = (0, look["dashes"]) if look["dashes"] else "-"
+        handles.append(
+            Line2D([], [], color=look["color"], marker=look["marker"], linestyle=line, markersize=5, label=catalog.label(name))
+        )
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+
+
+def _lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
+    """Draw one median or mean line an initializer, in the catalogue's look."""
+    sns.lineplot(
+        data=data, x=x, y=y, hue="initializer", style="initializer", hue_order=initializers, style_order=initializers,
+        estimator=None, errorbar=None, legend=False, ax=axes, linewidth=1.4, markersize=4.5, markeredgewidth=0,
+        **_looks(initializers),
+    )  # fmt: skip
+
+
+def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
+    """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
+    best = summary[summary["is_best_rate"]]
+    names, depths = catalog.in_order(best["initializer"]), sorted(best["depth"].unique())
+    activations = _sorted_activations(best["activation"])
+    figure, grid = _grid(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        cells = best[best["activation"] == activation].pivot(index="initializer", columns="depth")
+        accuracy = cells["test_accuracy"].reindex(index=names, columns=depths)
+        text = accuracy.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
+        ok, runs = (cells[c].reindex(index=names, columns=depths) for c in ("ok", "runs"))
+        partial = (ok > 0) & (ok < runs)
+        text = text.where(~partial, text + " (" + ok.fillna(0).astype(int).astype(str) + "/" + runs.fillna(0).astype(int).astype(str) + ")")
+        text = text.where(~(ok == runs), text + " ✓")
+        sns.heatmap(
+            accuracy, ax=axes, vmin=0, vmax=1, cmap="cividis", annot=text, fmt="", annot_kws={"size": 7.5},
+            linewidths=0.6, linecolor="white", cbar=False,
+        )  # fmt: skip
+        for row, name in enumerate(names):
+            if ((not_applicable["initializer"] == name) & (not_applicable["activation"] == activation)).any():
+                axes.text(len(depths) / 2, row + 0.5, "not applicable", ha="center", va="center", size=7.5, color=MUTED, style="italic")
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="")
+        axes.set_yticklabels([catalog.label(n) for n in names], rotation=0)
+        axes.tick_params(length=0)
+        axes.grid(False)
+    columns = [*_FACETS, "initializer", "learning_rate", "test_accuracy", "ok", "runs", "success_low", "success_high"]
+    return Drawn(figure, best[columns])
+
+
+_FACETS = ["dataset", "activation", "depth", "width", "optimizer"]
+
+
+def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `frame` that belong to runs at their initializer's chosen rate, with the runs' factors."""
+    best = summary.loc[summary["is_best_rate"], [*_FACETS, "initializer", "learning_rate"]]
+    chosen = runs.merge(best)[["run_id", "activation", "depth", "initializer", "replicate"]]
+    return frame.merge(chosen, on="run_id")
+
+
+def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str) -> Drawn:
+    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin."""
+    data = _of_best_rate(curves, runs, summary)
+    worst = 0.0 if "accuracy" in metric else np.inf
+    data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
+    activations, depths = _sorted_activations(data["activation"]), sorted(data["depth"].unique())
+    names = catalog.in_order(data["initializer"])
+    keys = ["activation", "depth", "initializer", "step"]
+    median = data.groupby(keys, as_index=False)[metric].median()
+    figure, grid = _grid(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    finite = data.loc[np.isfinite(data[metric]) & (data[metric] > 0), metric]
+    for row, depth in enumerate(depths):
+        for axes, activation in zip(grid[row], activations, strict=True):
+            here = (data["activation"] == activation) & (data["depth"] == depth)
+            if data["replicate"].nunique() <= THIN_LINES:
+                sns.lineplot(
+                    data=data[here], x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
+                    palette=_looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
+                )  # fmt: skip
+            _lines(axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names)
+            axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+            axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
+            if row == 0:
+                axes.set_title(catalog.ACTIVATIONS[activation].label)
+            if "accuracy" in metric:
+                axes.set_ylim(0, 1)
+            else:
+                axes.set_yscale("log")
+                axes.set_ylim(max(finite.min() * 0.8, 1e-4), min(finite.max() * 1.2, 30))
+    figure.supylabel(metric.replace("_", " "), size=9)
+    _legend(figure, names, 4)
+    return Drawn(figure, median)
+
+
+def signal(layers: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int) -> Drawn:
+    """Draw a variance against the layer at initialization, on a log scale: geometric mean over replicates.
+
+    Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross.
+    """
+    first = runs["learning_rate"].min()  # the same initial weights at every rate: one of them suffices
+    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == first)]
+    data = layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
+    data = data[data[quantity].notna()]
+    keys = ["activation", "initializer", "layer"]
+    mean = data.groupby(keys, as_index=False)[quantity].agg(stats.geometric_mean)
+    mean["shown"] = mean[quantity].clip(*SHOWN_RANGE)
+    names = catalog.in_order(mean["initializer"])
+    activations = _sorted_activations(mean["activation"])
+    figure, grid = _grid(1, len(activations), 2.7, 2.75, sharey=True)
+    low, high = mean["shown"].min(), mean["shown"].max()
+    for axes, activation in zip(grid[0], activations, strict=True):
+        _lines(axes, mean[mean["activation"] == activation], "layer", "shown", names)
+        axes.set_yscale("log")
+        axes.set_ylim(low / 3, high * 3)
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES[quantity])
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    _legend(figure, names, 4)
+    return Drawn(figure, mean.drop(columns="shown"))
+
+
+_QUANTITIES = {
+    "z_variance": "variance of pre-activations z",
+    "h_variance": "variance of activations h",
+    "delta_variance": "variance of ∂ℓ/∂z",
+    "gradient_variance": "variance of ∂L/∂W",
+    "saturated": "saturated share",
+    "dead": "dead share",
+}
+
+
+def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
+    """Draw the saturated share of activations and the dead share of units by layer, at initialization and at the end."""
+    best = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
+    data = layers[layers["step"] == 0].merge(best[["run_id", "activation", "initializer"]], on="run_id")
+    data = data[data["dead"].notna()]
+    keys = ["activation", "initializer", "layer"]
+    mean = data.groupby(keys, as_index=False)[["saturated", "dead"]].mean()
+    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
+    figure, grid = _grid(1, len(activations), 2.4, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        quantity = "saturated" if catalog.ACTIVATIONS[activation].saturated else "dead"
+        _lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylim=(-0.03, 1.03))
+        axes.set_ylabel(_QUANTITIES[quantity])
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    _legend(figure, names, 4)
+    return Drawn(figure, mean)
+
+
+def learning_rate(summary: pd.DataFrame) -> Drawn:
+    """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
+    activations, depths = _sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
+    names = catalog.in_order(summary["initializer"])
+    figure, grid = _grid(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    for row, depth in enumerate(depths):
+        for axes, activation in zip(grid[row], activations, strict=True):
+            here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
+            _lines(axes, here, "learning_rate", "validation_accuracy", names)
+            for _, best in here[here["is_best_rate"]].iterrows():
+                axes.plot(
+                    best["learning_rate"], best["validation_accuracy"], marker="o", markersize=8, fillstyle="none",
+                    color=catalog.style(best["initializer"])["color"], markeredgewidth=0.8,
+                )  # fmt: skip
+            axes.set_xscale("log")
+            axes.set(xlabel="learning rate" if row == len(depths) - 1 else "", ylabel=f"depth {depth}", ylim=(0, 1))
+            if row == 0:
+                axes.set_title(catalog.ACTIVATIONS[activation].label)
+    figure.supylabel("validation accuracy at the end", size=9)
+    _legend(figure, names, 4)
+    columns = [*_FACETS, "initializer", "learning_rate", "validation_accuracy", "diverged", "runs", "is_best_rate"]
+    return Drawn(figure, summary[columns])
+
+
+def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
+    """Draw the share of distinct units in the hidden layers over the steps, mean over all runs of an initializer."""
+    chosen = runs[runs["depth"] == depth]
+    data = layers[layers["layer"] <= depth].merge(chosen[["run_id", "activation", "initializer"]], on="run_id")
+    data = data.assign(distinct_share=data["distinct_units"] / data["units"])
+    keys = ["activation", "initializer", "step"]
+    mean = data.groupby(keys, as_index=False).agg(
+        distinct_share=("distinct_share", "mean"), lowest=("distinct_units", "min"), highest=("distinct_units", "max")
+    )
+    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
+    figure, grid = _grid(1, len(activations), 2.2, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        _lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+    _legend(figure, names, 4)
+    return Drawn(figure, mean)
+
+
+def replay(table: pd.DataFrame) -> Drawn:
+    """Draw the histograms of the tutorial's five tanh layers, one row a scheme, with the standard deviation of each."""
+    schemes, layers = list(dict.fromkeys(table["scheme"])), sorted(set(table["layer"]) - {0})
+    figure, grid = _grid(len(schemes), len(layers), 1.25, 1.62, sharex=True)
+    for row, scheme in enumerate(schemes):
+        for axes, layer in zip(grid[row], layers, strict=True):
+            here = table[(table["scheme"] == scheme) & (table["layer"] == layer)]
+            density = here["count"] / here["count"].sum()
+            axes.bar(
+                here["bin_low"], density, here["bin_high"] - here["bin_low"], align="edge",
+                color=catalog.style(scheme)["color"], linewidth=0,
+            )  # fmt: skip
+            axes.set_title(f"layer {layer}: std {here['std'].iloc[0]:.2g}", size=8.5)
+            axes.set_yticks([])
+            axes.grid(False)
+        grid[row][0].set_ylabel(catalog.label(scheme), size=8.5)
+    figure.supxlabel("activation tanh(z)", size=9)
+    return Drawn(figure, table)
+
+

@@ -1,0 +1,188 @@
+"""Sentences with numbers, each computed from the study's own tables and tied to the figure that shows it.
+
+A finding whose arms the study lacks is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winit import catalog, stats
+
+SETTING = ["dataset", "width", "optimizer"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, and the id of the figure that bears it out."""
+
+    text: str
+    figure: str
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage, with a digit more below 10 %."""
+    return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """Return '1 run', '2 runs'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _name(activation: str) -> str:
+    return catalog.ACTIVATIONS[activation].label
+
+
+def _join(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def outcome(runs: pd.DataFrame) -> list[Finding]:
+    """Say how the runs ended."""
+    counts = runs["status"].value_counts()
+    share = {s: counts.get(s, 0) for s in catalog.STATUSES}
+    return [
+        Finding(
+            f"Of {count(len(runs), 'network')} trained, {share['ok']:,} ({percent(share['ok'] / len(runs))}) reached their "
+            f"target on validation, {share['missed_target']:,} learned but missed it, {share['stuck']:,} stayed at chance, and "
+            f"{share['diverged']:,} diverged. All of them are counted on this page.",
+            "trainability",
+        )
+    ]
+
+
+def deepest(summary: pd.DataFrame) -> list[Finding]:
+    """Say, for each activation, which initializers train the deepest networks and what the common default does."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for (dataset, *_), setting in best.groupby(SETTING, sort=False):
+        depth = setting["depth"].max()
+        for activation, cells in setting[setting["depth"] == depth].groupby("activation", sort=False):
+            if len(cells) < 2:
+                continue
+            top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
+            trained = top[top["success_rate"] >= 0.5]
+            head = f"{dataset}, {_name(activation)}, {depth} layers: "
+            if trained.empty:
+                first = top.iloc[0]
+                text = (
+                    f"no initialization brings half of its runs to the target; the best is "
+                    f"{catalog.label(first['initializer'])} with a median test accuracy of {percent(first['test_accuracy'])}"
+                )
+            else:
+                names = [f"{catalog.label(r['initializer'])} ({percent(r['test_accuracy'])})" for _, r in trained.head(3).iterrows()]
+                more = f", the best being {_join(names)}" if len(trained) > 3 else f": {_join(names)}"
+                bring = "brings" if len(trained) == 1 else "bring"
+                text = f"{len(trained)} of {len(cells)} initializations {bring} at least half of their runs to the target{more}"
+            default = cells[cells["initializer"] == "torch_default"]
+            if len(default):
+                row = default.iloc[0]
+                low, high = percent(row["success_low"]), percent(row["success_high"])
+                text += (
+                    f". torch's default reaches it in {row['ok']} of {row['runs']} runs (95 % interval {low} to {high}), "
+                    f"median test accuracy {percent(row['test_accuracy'])}"
+                )
+            found.append(Finding(f"{head}{text}.", "trainability"))
+    return found
+
+
+def reach(summary: pd.DataFrame) -> list[Finding]:
+    """Say how deep the small random weights still train, beside the scheme that trains deepest."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for (dataset, *_), setting in best.groupby(SETTING, sort=False):
+        if not {"normal:0.01", "normal:1"} & set(setting["initializer"]):
+            continue
+        parts = []
+        for activation, cells in setting.groupby("activation", sort=False):
+            deep = cells[cells["success_rate"] >= 0.5].groupby("initializer")["depth"].max()
+            for name in ("normal:0.01", "normal:1"):
+                if name in set(cells["initializer"]):
+                    limit = f"{deep[name]} layers" if name in deep.index else "no depth of the grid"
+                    parts.append(f"{catalog.label(name)} with {_name(activation)}: {limit}")
+        found.append(
+            Finding(f"Deepest {dataset} networks of which at least half reach the target. {'; '.join(parts)}.", "trainability")
+        )
+    return found
+
+
+def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
+    """Say by how much the back-propagated gradient shrinks or grows through the deepest networks at initialization."""
+    found = []
+    depth = runs["depth"].max()
+    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
+    initial = layers[(layers["step"] == 0) & (layers["layer"] <= depth)]
+    merged = initial.merge(chosen[["run_id", *SETTING, "activation", "initializer"]], on="run_id")
+    for (dataset, *_), setting in merged.groupby(SETTING, sort=False):
+        for activation, cells in setting.groupby("activation", sort=False):
+            slopes = {}
+            for name, rows in cells.groupby("initializer"):
+                mean = rows.groupby("layer")["delta_variance"].agg(stats.geometric_mean)
+                slope = stats.decades_per_layer(mean.to_numpy())
+                if np.isfinite(slope):
+                    slopes[name] = -slope  # towards the input, the way the gradient travels
+            if len(slopes) < 2:
+                continue
+            flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
+            found.append(
+                Finding(
+                    f"{dataset}, {_name(activation)}, {depth} layers, before training: on its way down the variance of the "
+                    f"gradient ∂ℓ/∂z changes least under {catalog.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
+                    f"{catalog.label(steep)} ({_factor(slopes[steep])}).",
+                    "gradients",
+                )
+            )
+    return found
+
+
+def _factor(decades: float) -> str:
+    factor = 10**decades
+    return f"×{factor:.2f}" if 0.01 <= factor < 100 else f"×{factor:.1e}"
+
+
+def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
+    """Say in how many runs from constant weights the units of the hidden layers were still alike at the end."""
+    flat = [i for i in set(runs["initializer"]) if catalog.INITIALIZERS[i.partition(":")[0]].family == "constant"]
+    parts = []
+    for name in catalog.in_order(flat):
+        mine = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")
+        mine = mine[mine["layer"] <= mine["depth"]]
+        last = mine[mine["step"] == layers["step"].max()]
+        if last.empty:
+            continue
+        alike = int((last.groupby("run_id")["distinct_units"].max() == 1).sum())
+        total = last["run_id"].nunique()
+        parts.append(f"{alike:,} of {total:,} networks started from {catalog.label(name)}")
+    if not parts:
+        return []
+    text = f"In {_join(parts)}, every hidden layer still had only one distinct unit after the last step: symmetry was not broken."
+    return [Finding(text, "symmetry")]
+
+
+def rates(summary: pd.DataFrame) -> list[Finding]:
+    """Say how often the chosen learning rate lay on the grid's edge, and how many rates suffice."""
+    best = summary[summary["is_best_rate"]]
+    trained = best[best["success_rate"] > 0]
+    if trained.empty or summary["learning_rate"].nunique() < 2:
+        return []
+    edge = int(trained["is_edge_rate"].sum())
+    low, high = summary["learning_rate"].min(), summary["learning_rate"].max()
+    return [
+        Finding(
+            f"Where anything trained, the chosen learning rate lay on the edge of the grid ({low:g} or {high:g}) in {edge} of "
+            f"{len(trained)} cases; there a rate outside the grid might do better still.",
+            "learning-rate",
+        )
+    ]
+
+
+def all_findings(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Return the findings of a study, the most important first."""
+    runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    return [
+        *outcome(runs), *deepest(summary), *reach(summary), *signal(layers, runs), *symmetry(layers, runs), *rates(summary),
+    ]  # fmt: skip
