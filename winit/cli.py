@@ -21,6 +21,8 @@ LOG = logging.getLogger("winit")
 
 # Operations per second and core that the engine reaches on small networks; used until the store has measured better.
 NOMINAL_FLOPS = 4e10
+# What a job costs before it trains, and the tables and the page after the last one, in seconds.
+JOB_SECONDS, PAGE_SECONDS = 3, 15
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,12 +118,13 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
     for initializer, activation, reason in chosen.not_applicable:
         lines.append(f"not applicable: {initializer} with {activation}: {reason}")
 
-    todo, flops, seconds, computed = 0, 0.0, 0.0, 0.0
+    todo, jobs, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
     for workload in chosen.workloads:
         shelf = store.shelf(workload.name)
         lines += [f"not a part of the store: {path}: {reason}" for path, reason in shelf.broken.items()]
         lacking = sum(run.id not in shelf.run_ids for run in workload.runs)
         todo += lacking
+        jobs += lacking > 0
         flops += lacking * workload.flops_per_run
         if shelf.parts:
             times = shelf.read(["wall_time_s"])["wall_time_s"].to_numpy()
@@ -131,8 +134,9 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
     if todo:
         rate = computed / seconds if seconds else NOMINAL_FLOPS
         basis = "at the rate of the stored runs" if seconds else "a rough guess, nothing of it being stored yet"
+        left = (flops / rate + jobs * JOB_SECONDS) / min(cores, jobs) + PAGE_SECONDS
         lines.append(
-            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(flops / rate / cores)} "
+            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(left)} "
             f"on {cores} cores ({basis})"
         )
     else:

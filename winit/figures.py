@@ -108,6 +108,12 @@ def _lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) ->
     )  # fmt: skip
 
 
+def _step_axis(axes, last: int) -> None:
+    """Lay steps out on a log scale that has room for step 0."""
+    axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+    axes.set_xlim(-0.35, last * 1.3)
+
+
 def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
     best = summary[summary["is_best_rate"]]
@@ -167,7 +173,7 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
                     palette=_looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
                 )  # fmt: skip
             _lines(axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names)
-            axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+            _step_axis(axes, data["step"].max())
             axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
             if row == 0:
                 axes.set_title(catalog.ACTIVATIONS[activation].label)
@@ -181,14 +187,21 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
     return Drawn(figure, median)
 
 
+def _at_start(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Return the layer statistics of untrained networks of one depth, with their factors.
+
+    Initial weights do not depend on the learning rate, so the runs of one rate stand for all.
+    """
+    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
+    return layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
+
+
 def signal(layers: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int) -> Drawn:
     """Draw a variance against the layer at initialization, on a log scale: geometric mean over replicates.
 
     Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross.
     """
-    first = runs["learning_rate"].min()  # the same initial weights at every rate: one of them suffices
-    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == first)]
-    data = layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
+    data = _at_start(layers, runs, depth)
     data = data[data[quantity].notna()]
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[quantity].agg(stats.geometric_mean)
@@ -218,9 +231,8 @@ _QUANTITIES = {
 
 
 def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
-    """Draw the saturated share of activations and the dead share of units by layer, at initialization and at the end."""
-    best = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
-    data = layers[layers["step"] == 0].merge(best[["run_id", "activation", "initializer"]], on="run_id")
+    """Draw, by layer at initialization, the saturated share of activations, or of dead units where φ does not saturate."""
+    data = _at_start(layers, runs, depth)
     data = data[data["dead"].notna()]
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[["saturated", "dead"]].mean()
@@ -229,8 +241,8 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     for axes, activation in zip(grid[0], activations, strict=True):
         quantity = "saturated" if catalog.ACTIVATIONS[activation].saturated else "dead"
         _lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
-        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylim=(-0.03, 1.03))
-        axes.set_ylabel(_QUANTITIES[quantity])
+        title = f"{catalog.ACTIVATIONS[activation].label}: {_QUANTITIES[quantity]}"
+        axes.set(title=title, xlabel="layer", ylabel="share", ylim=(-0.03, 1.03))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     _legend(figure, names, 4)
     return Drawn(figure, mean)
@@ -239,7 +251,7 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
 def learning_rate(summary: pd.DataFrame) -> Drawn:
     """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
     activations, depths = _sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
-    names = catalog.in_order(summary["initializer"])
+    names, rates = catalog.in_order(summary["initializer"]), sorted(summary["learning_rate"].unique())
     figure, grid = _grid(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
@@ -251,6 +263,8 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
                     color=catalog.style(best["initializer"])["color"], markeredgewidth=0.8,
                 )  # fmt: skip
             axes.set_xscale("log")
+            axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+            axes.minorticks_off()
             axes.set(xlabel="learning rate" if row == len(depths) - 1 else "", ylabel=f"depth {depth}", ylim=(0, 1))
             if row == 0:
                 axes.set_title(catalog.ACTIVATIONS[activation].label)
@@ -273,7 +287,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     figure, grid = _grid(1, len(activations), 2.2, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         _lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
-        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        _step_axis(axes, mean["step"].max())
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
     _legend(figure, names, 4)
     return Drawn(figure, mean)

@@ -5,6 +5,7 @@ A finding whose arms the study lacks is left out, never guessed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,14 @@ def _name(activation: str) -> str:
     return catalog.ACTIVATIONS[activation].label
 
 
+def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each activation, in the catalogue's order."""
+    for name in catalog.ACTIVATIONS:
+        rows = frame[frame["activation"] == name]
+        if len(rows):
+            yield name, rows
+
+
 def _join(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
@@ -61,7 +70,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
     found = []
     for (dataset, *_), setting in best.groupby(SETTING, sort=False):
         depth = setting["depth"].max()
-        for activation, cells in setting[setting["depth"] == depth].groupby("activation", sort=False):
+        for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             if len(cells) < 2:
                 continue
             top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
@@ -98,7 +107,7 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
         if not {"normal:0.01", "normal:1"} & set(setting["initializer"]):
             continue
         parts = []
-        for activation, cells in setting.groupby("activation", sort=False):
+        for activation, cells in _by_activation(setting):
             deep = cells[cells["success_rate"] >= 0.5].groupby("initializer")["depth"].max()
             for name in ("normal:0.01", "normal:1"):
                 if name in set(cells["initializer"]):
@@ -118,7 +127,7 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     initial = layers[(layers["step"] == 0) & (layers["layer"] <= depth)]
     merged = initial.merge(chosen[["run_id", *SETTING, "activation", "initializer"]], on="run_id")
     for (dataset, *_), setting in merged.groupby(SETTING, sort=False):
-        for activation, cells in setting.groupby("activation", sort=False):
+        for activation, cells in _by_activation(setting):
             slopes = {}
             for name, rows in cells.groupby("initializer"):
                 mean = rows.groupby("layer")["delta_variance"].agg(stats.geometric_mean)
@@ -180,9 +189,18 @@ def rates(summary: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def all_findings(tables: dict[str, pd.DataFrame]) -> list[Finding]:
-    """Return the findings of a study, the most important first."""
+def headlines(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Return the findings that open the page."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
-    return [
-        *outcome(runs), *deepest(summary), *reach(summary), *signal(layers, runs), *symmetry(layers, runs), *rates(summary),
-    ]  # fmt: skip
+    return [*outcome(runs), *deepest(summary), *symmetry(layers, runs)]
+
+
+def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Return the findings that stand beside the figures of one section."""
+    runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    found = {
+        "trainability": lambda: reach(summary),
+        "gradients": lambda: signal(layers, runs),
+        "learning-rate": lambda: rates(summary),
+    }
+    return found[section]() if section in found else []

@@ -2,7 +2,8 @@
 
 Shapes. Layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width) and
 logits (K, C, B), class-major, because a softmax over a short last dimension is slow. Every operation treats the K
-networks independently: a network's numbers do not depend on how many others are in the stack, nor on its place in it.
+networks independently: a network's numbers do not depend on how many others are in the stack, nor on its place in it
+(on one thread, with every matrix aligned: see `aligned`).
 
 The training step allocates nothing and records no graph. The gradient of the loss is scaled once by the factor that the
 optimizer asks for (−learning_rate/B for SGD), so that W += Hᵀδ *is* the SGD update: one product, no gradient array.
@@ -19,6 +20,37 @@ from winit.activations import Activation
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma & Ba 2015, §2
 ADAM_EPSILON = 1e-8
+
+
+ALIGNMENT = 64  # bytes; a cache line, and what BLAS libraries look at when they choose how to load a matrix
+
+
+def aligned(networks: int, rows: int, columns: int, like: Tensor) -> Tensor:
+    """Return an uninitialised stack (K, rows, columns) in which every network's matrix starts on a 64-byte boundary.
+
+    Without it the rounding of a matrix product depends on where in memory its operands happen to lie, and so a
+    network's bits on its place in the stack.
+    """
+    unit = ALIGNMENT // like.element_size()
+    room = -(-rows * columns // unit) * unit
+    return like.new_empty(networks, room)[:, : rows * columns].unflatten(1, (rows, columns))
+
+
+def align(stack: Tensor) -> Tensor:
+    """Return the stack (K, rows, columns) itself if its matrices are aligned and contiguous, else an aligned copy."""
+    _, rows, columns = stack.shape
+    if stack.is_contiguous() and rows * columns * stack.element_size() % ALIGNMENT == 0 and stack.data_ptr() % ALIGNMENT == 0:
+        return stack
+    return aligned(*stack.shape, like=stack).copy_(stack)
+
+
+def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return left (K, m, n) times right (K, n, p), plus a bias that broadcasts to it, as an aligned stack (K, m, p)."""
+    (_, rows, inner), (networks, _, columns) = left.shape, right.shape
+    if networks == 1 and 1 in (rows, inner, columns):  # a lone product with a vector takes another routine than a stack
+        return product(left.expand(2, -1, -1), right.expand(2, -1, -1), bias)[:1]
+    out = aligned(networks, rows, columns, like=right)
+    return torch.bmm(left, right, out=out) if bias is None else torch.baddbmm(bias, left, right, out=out)
 
 
 class SGD:
@@ -49,7 +81,7 @@ class Momentum(SGD):
     def __init__(self, parameters: Sequence[Tensor], learning_rate: Tensor, momentum: float) -> None:
         super().__init__(parameters, learning_rate)
         self.momentum = momentum
-        self.velocity = [torch.zeros_like(p) for p in parameters]
+        self.velocity = [aligned(*p.shape, like=p).zero_() for p in parameters]
 
     def update(self, index: int, parameter: Tensor, left: Tensor, right: Tensor) -> None:
         velocity = self.velocity[index]
@@ -58,7 +90,7 @@ class Momentum(SGD):
 
     def keep(self, networks: Tensor) -> None:
         super().keep(networks)
-        self.velocity = [v[networks] for v in self.velocity]
+        self.velocity = [align(v[networks]) for v in self.velocity]
 
 
 class Adam(SGD):
@@ -66,9 +98,9 @@ class Adam(SGD):
 
     def __init__(self, parameters: Sequence[Tensor], learning_rate: Tensor) -> None:
         super().__init__(parameters, learning_rate)
-        self.gradient = [torch.empty_like(p) for p in parameters]
-        self.mean = [torch.zeros_like(p) for p in parameters]
-        self.square = [torch.zeros_like(p) for p in parameters]
+        self.gradient = [aligned(*p.shape, like=p) for p in parameters]
+        self.mean = [aligned(*p.shape, like=p).zero_() for p in parameters]
+        self.square = [aligned(*p.shape, like=p).zero_() for p in parameters]
         self.step = 0
 
     def scale(self, batch_size: int) -> Tensor:
@@ -91,9 +123,9 @@ class Adam(SGD):
 
     def keep(self, networks: Tensor) -> None:
         super().keep(networks)
-        self.gradient = [g[networks] for g in self.gradient]
-        self.mean = [m[networks] for m in self.mean]
-        self.square = [s[networks] for s in self.square]
+        self.gradient = [align(g[networks]) for g in self.gradient]
+        self.mean = [align(m[networks]) for m in self.mean]
+        self.square = [align(s[networks]) for s in self.square]
 
 
 def optimizer(name: str, parameters: Sequence[Tensor], learning_rate: Tensor, momentum: float) -> SGD:
@@ -111,7 +143,7 @@ class Stack:
     """K networks: weights, biases, the buffers of one training step, and the step itself.
 
     Args:
-        weights: one tensor (K, fan_in, fan_out) a layer, the output layer last. Taken over, not copied.
+        weights: one tensor (K, fan_in, fan_out) a layer, the output layer last.
         biases: one tensor (K, 1, fan_out) a layer.
         activation: φ of the hidden layers.
         batch_size: B, examples in a mini-batch.
@@ -120,8 +152,8 @@ class Stack:
     def __init__(
         self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Activation, batch_size: int
     ) -> None:
-        self.weights = list(weights)
-        self.biases = list(biases)
+        self.weights = [align(w) for w in weights]
+        self.biases = [align(b) for b in biases]
         self.activation = activation
         self.batch_size = batch_size
         self._allocate()
@@ -139,21 +171,21 @@ class Stack:
     def _allocate(self) -> None:
         K, B, first = self.size, self.batch_size, self.weights[0]
         widths = [w.shape[2] for w in self.weights]
-        self._h = [first.new_empty(K, B, n) for n in widths[:-1]]
-        self._logits = first.new_empty(K, widths[-1], B)
+        self._h = [aligned(K, B, n, like=first) for n in widths[:-1]]
+        self._logits = aligned(K, widths[-1], B, like=first)
         # Two buffers a width, because δ of layer l is computed from δ of layer l + 1.
-        pair = {n: (first.new_empty(K, B, n), first.new_empty(K, B, n)) for n in set(widths[:-1])}
+        pair = {n: [aligned(K, B, n, like=first) for _ in range(2)] for n in set(widths[:-1])}
         self._delta = [pair[n][i % 2] for i, n in enumerate(widths[:-1])]
-        self._ones = first.new_ones(K, 1, B)
+        self._ones = aligned(K, 1, B, like=first).fill_(1)
 
     def keep(self, networks: Tensor) -> None:
         """Drop all networks but these (a tensor of indices)."""
-        self.weights = [w[networks] for w in self.weights]
-        self.biases = [b[networks] for b in self.biases]
+        self.weights = [align(w[networks]) for w in self.weights]
+        self.biases = [align(b[networks]) for b in self.biases]
         self._allocate()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (K, C, B) of a mini-batch x (K, B, D); keep the activations for `backward`."""
+        """Return the logits (K, C, B) of a mini-batch x (K, B, D), aligned; keep the activations for `backward`."""
         h = x
         for weight, bias, out in zip(self.weights[:-1], self.biases[:-1], self._h, strict=True):
             torch.baddbmm(bias, h, weight, out=out)
@@ -191,9 +223,9 @@ class Stack:
         """Return the logits (K, N, C) of the same examples x (N, D) for every network."""
         h = x.expand(self.size, -1, -1)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = torch.baddbmm(bias, h, weight)
+            h = product(h, weight, bias)
             self.activation.apply_(h)
-        return torch.baddbmm(self.biases[-1], h, self.weights[-1])
+        return product(h, self.weights[-1], self.biases[-1])
 
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
         """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.

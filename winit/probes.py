@@ -13,6 +13,7 @@ from torch import Tensor
 
 from winit import catalog
 from winit.activations import ACTIVATIONS
+from winit.network import align, product
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
 
@@ -70,7 +71,7 @@ def layer_statistics(
     """
     phi, bounds = ACTIVATIONS[activation], catalog.ACTIVATIONS[activation].saturated
     K, L, N = weights[0].shape[0], len(weights), len(y)
-    w = [t.double() for t in weights]
+    w = [align(t.double()) for t in weights]
     names = (
         "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance", "saturated", "dead",
         "distinct_units",
@@ -79,25 +80,25 @@ def layer_statistics(
 
     inputs = [x.double().expand(K, -1, -1)]
     for i in range(L):
-        z = torch.baddbmm(biases[i].double(), inputs[i], w[i])
+        z = product(inputs[i], w[i], biases[i].double())
         out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
         out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
         if i == L - 1:
             break
-        h = phi.phi(z)
+        h = align(phi.phi(z))
         out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
         out["dead"][:, i] = (phi.dphi(h).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
         if bounds:
             out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
         inputs.append(h)
 
-    delta = torch.softmax(z, dim=2)
+    delta = align(torch.softmax(z, dim=2))
     delta[:, torch.arange(N), y] -= 1
     for i in range(L - 1, -1, -1):
         out["delta_variance"][:, i] = mean_and_variance(delta)[1]
-        out["gradient_variance"][:, i] = mean_and_variance(torch.bmm(inputs[i].mT, delta) / N)[1]
+        out["gradient_variance"][:, i] = mean_and_variance(product(inputs[i].mT, delta) / N)[1]
         if i:
-            delta = torch.bmm(delta, w[i].mT)
+            delta = product(delta, w[i].mT)
             phi.chain_(delta, inputs[i])
     return out
 

@@ -61,7 +61,9 @@ def svg(drawn: Drawn, name: str, title: str) -> str:
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
     text = re.sub(r'(url\(#|href="#)([^")]+)', rf"\g<1>{name}-\g<2>", text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<svg ([^>]*?)width="[^"]*" height="[^"]*"', r"<svg \1", text.replace("\n", " "), count=1)
+    # As wide as drawn, and no wider: text keeps its size from figure to figure.
+    size = r'width="([\d.]+)pt" height="[\d.]+pt"'
+    text = re.sub(size, lambda m: f'width="{1.45 * float(m[1]):.0f}"', text.replace("\n", " "), count=1)
     escaped = str(Markup.escape(title))
     return re.sub(r"(<svg [^>]*>)", rf'\g<1><title id="{name}-title">{escaped}</title>', text, count=1)
 
@@ -72,10 +74,10 @@ def _page_svg(text: str, name: str) -> Markup:
     return Markup(text.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1))
 
 
-def _sections(found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
+def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
     """Draw every figure of the study; write each beside the page; yield the page's sections."""
     runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
-    replicates = runs["replicate"].nunique()
+    replicates, examples = runs["replicate"].nunique(), study.settings["measure"]["probe_examples"]
     over = f"over {findings.count(replicates, 'replicate')}"
     settings = list(runs[["dataset", "width", "optimizer"]].drop_duplicates().itertuples(index=False))
 
@@ -142,7 +144,7 @@ def _sections(found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]
         each_setting(
             "signals", "Variance of activations by layer at initialization",
             lambda r, s: figures.signal(layers, r, "h_variance", deepest(r)),
-            f"Variance of h over 128 or so training examples and all units of a layer, geometric mean {over}; log scale.",
+            f"Variance of h over {examples} training examples and all units of a layer, geometric mean {over}; log scale.",
             "A straight falling line is a signal that shrinks by the same factor in every layer (vanishing); a level one is kept; "
             "tanh and sigmoid bound the variance from above, so large weights show there as saturation instead (below).",
             "Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros.",
@@ -236,7 +238,11 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     Best is the highest success rate, then the highest median test accuracy. Its equals have the same success rate, and
     a range of test accuracy over the replicates that overlaps its own: too few replicates to tell them apart.
     """
-    best = summary[summary["is_best_rate"]]
+    order = list(catalog.ACTIVATIONS)
+    best = summary[summary["is_best_rate"]].sort_values(
+        ["dataset", "width", "optimizer", "activation", "depth"],
+        key=lambda column: column.map(order.index) if column.name == "activation" else column,
+    )
     rows = []
     for key, cells in best.groupby(["dataset", "width", "optimizer", "activation", "depth"], sort=False):
         cells = cells.sort_values(["success_rate", "test_accuracy"], ascending=False)
@@ -287,8 +293,9 @@ def write(study: Study, folder: Path, page: Path) -> None:
         settings=settings,
         runs=len(runs),
         statuses=[(s, text, int((runs["status"] == s).sum())) for s, text in catalog.STATUSES.items()],
-        findings=findings.all_findings(found),
-        sections=list(_sections(found, page.parent / "figures")),
+        findings=findings.headlines(found),
+        of_section=lambda section: findings.of_section(section, found),
+        sections=list(_sections(study, found, page.parent / "figures")),
         recommendation=recommendation(found["summary"]),
         outcomes=outcomes(runs),
         not_applicable=found["not_applicable"].to_dict("records"),

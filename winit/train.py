@@ -15,7 +15,7 @@ from torch import Tensor
 
 from winit import data, initializers, probes
 from winit.activations import ACTIVATIONS
-from winit.network import Stack, optimizer
+from winit.network import Stack, align, optimizer
 from winit.store import CURVE_COLUMNS, LAYER_COLUMNS
 from winit.study import Run, Workload, log_spaced, seed
 
@@ -81,7 +81,8 @@ class Task:
         split = data.load(workload.dataset, workload.dataset_parameters, source)
 
         def part(of: data.Part, examples: int | None = None) -> tuple[Tensor, Tensor]:
-            return torch.from_numpy(of.x[:examples]).to(device), torch.from_numpy(of.y[:examples]).to(device)
+            # Copied, because torch aligns its memory and numpy does not.
+            return torch.tensor(of.x[:examples], device=device), torch.tensor(of.y[:examples], device=device)
 
         self.x, self.y = part(split.train)
         self.validation = part(split.validation)
@@ -134,7 +135,7 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
             x, y = task.test
             test[alive] = torch.stack(probes.loss_and_accuracy(stack.predict(x), y), dim=1).cpu()
 
-        x, y = task.x[order[step]], task.y[order[step]]
+        x, y = align(task.x[order[step]]), task.y[order[step]]
         finite = torch.isfinite(stack.forward(x).sum(dim=(1, 2)))
         if not finite.all():
             if step < steps:
@@ -147,7 +148,7 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
             update.keep(kept)
             if not len(alive):
                 break
-            x, y = x[kept], y[kept]
+            x, y = align(x[kept]), y[kept]
             stack.forward(x)
         if step in layer_steps:
             at = layer_steps.index(step)

@@ -1,0 +1,41 @@
+# make study | make test | make help.  Needs Python 3.11 or newer with pip and venv; everything else goes into .venv.
+PYTHON ?= python3
+VENV   ?= .venv
+STUDY  ?= default
+CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
+BIN    := $(VENV)/bin
+
+.PHONY: help study plan test lint clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/' | expand -t 16
+	@echo "  variables: STUDY=$(STUDY) CORES=$(CORES) PYTHON=$(PYTHON) VENV=$(VENV)"
+
+study: $(VENV)/.runtime ## Run a study to its report: make study STUDY=smoke CORES=2
+	@$(BIN)/winit run study=$(STUDY) --cores $(CORES)
+
+plan: $(VENV)/.runtime ## Say what a study would cost
+	@$(BIN)/winit plan study=$(STUDY) --cores $(CORES)
+
+test: $(VENV)/.test ## Run the tests
+	@$(BIN)/python -m pytest
+
+lint: $(VENV)/.test ## Check style
+	@$(BIN)/ruff check .
+
+clean: ## Remove the environment; results and reports stay
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "winit needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+# The stamps stand for "what pyproject.toml asks for is installed".
+$(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.runtime

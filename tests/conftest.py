@@ -1,0 +1,28 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import pytest
+
+from winit import study
+
+
+@pytest.fixture(autouse=True)
+def _restore_torch_state():
+    """Training sets threads and the treatment of subnormals for its process; give them back."""
+    yield
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_flush_denormal(False)
+
+
+@pytest.fixture
+def tiny():
+    """Return a function that composes a study small enough to train in a test."""
+
+    def compose(*overrides: str) -> study.Study:
+        small = ["study=smoke", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "grid.replicates=2"]
+        return study.compose([*small, *overrides])
+
+    return compose

@@ -1,0 +1,50 @@
+"""φ against torch's own function, φ′ against autograd, and the catalogue's facts about both."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from winit import catalog
+from winit.activations import ACTIVATIONS
+
+REFERENCE = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "relu": torch.relu, "identity": lambda z: z}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_value_and_derivative(name, dtype):
+    z = torch.linspace(-8, 8, 101, dtype=dtype).reshape(1, 101).requires_grad_()  # 0 is on the grid
+    expected = REFERENCE[name](z)
+    phi = ACTIVATIONS[name]
+    h = phi.phi(z.detach())
+    torch.testing.assert_close(h, expected.detach())
+    (slope,) = torch.autograd.grad(expected.sum(), z)
+    torch.testing.assert_close(phi.dphi(h), slope)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_chain_multiplies_in_place(name):
+    h = ACTIVATIONS[name].phi(torch.tensor([[-1.0, 0.5, 2.0]]))
+    grad = torch.tensor([[2.0, 3.0, 4.0]])
+    expected = grad * ACTIVATIONS[name].dphi(h)
+    ACTIVATIONS[name].chain_(grad, h)
+    torch.testing.assert_close(grad, expected)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_catalogued_value_and_slope_at_zero(name):
+    facts, phi = catalog.ACTIVATIONS[name], REFERENCE[name]
+    step = 1e-6
+    left, at, right = (phi(torch.tensor(x, dtype=torch.float64)).item() for x in (-step, 0.0, step))
+    assert at == facts.value_at_0
+    slopes = (at - left) / step, (right - at) / step
+    if facts.slope_at_0 is None:
+        assert abs(slopes[0] - slopes[1]) > 0.5  # a kink
+    else:
+        assert slopes == pytest.approx((facts.slope_at_0,) * 2, abs=1e-5)
+
+
+def test_non_finite_inputs_are_not_swallowed():
+    for name in ACTIVATIONS:
+        assert torch.isnan(ACTIVATIONS[name].phi(torch.tensor([[float("nan")]]))).all(), name

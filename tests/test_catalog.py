@@ -1,0 +1,82 @@
+"""Names: every one is spelled once, looks the same everywhere, and is refused with a hint when misspelt."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from winit import activations, catalog, data, initializers, network, study
+
+EXAMPLES = {"normal": ":0.5", "constant": ":0.5", "uniform": ":0.5"}
+
+
+def test_every_name_has_an_implementation():
+    assert set(catalog.INITIALIZERS) == set(initializers.SCHEMES)
+    assert set(initializers.BIASES) == {n for n, i in catalog.INITIALIZERS.items() if i.bias != "0"}
+    assert set(catalog.ACTIVATIONS) == set(activations.ACTIVATIONS)
+    assert set(catalog.DATASETS) == set(data.LOADERS)
+    parameters = [torch.zeros(1, 2, 2)]
+    for name in catalog.OPTIMIZERS:
+        network.optimizer(name, parameters, torch.ones(1, 1, 1), 0.9)
+
+
+@pytest.mark.parametrize("name", catalog.INITIALIZERS)
+def test_every_initializer_has_a_label_and_a_style_of_its_own(name):
+    text = name + EXAMPLES.get(name, "")
+    assert "{" not in catalog.label(text)
+    look = catalog.style(text)
+    others = [catalog.style(n + EXAMPLES.get(n, "")) for n in catalog.INITIALIZERS if n != name]
+    assert look not in others
+
+
+def test_small_and_large_normal_look_different():
+    assert catalog.style("normal:0.01") != catalog.style("normal:1")
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"), [("normal:1e-2", "normal:0.01"), ("normal:0.010", "normal:0.01"), ("he_normal", "he_normal")]
+)
+def test_canonical_spelling(text, canonical):
+    assert catalog.canonical_initializer(text) == canonical
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("he_normall", "unknown initializer 'he_normall'; did you mean 'he_normal'? choose from zeros"),
+        ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
+        ("zeros:1", "initializer 'zeros:1' has 1 values; write it zeros"),
+        ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a finite number above 0"),
+        ("constant:nan", "initializer 'constant:nan': value is 'nan'; it must be a finite number"),
+        ("constant:x", "initializer 'constant:x': value is 'x'; it must be a finite number"),
+    ],
+)
+def test_a_bad_initializer_is_refused_with_a_sentence(text, sentence):
+    with pytest.raises(ValueError, match="^" + sentence.replace("?", r"\?").replace("(", r"\(").replace(")", r"\)")):
+        catalog.parse_initializer(text)
+
+
+def test_kumar_needs_a_slope_at_zero():
+    assert catalog.why_not_applicable("kumar", "relu").startswith("Kumar's rule divides by φ′(0)²")
+    assert catalog.why_not_applicable("kumar", "tanh") is None
+    assert catalog.why_not_applicable("he_normal", "relu") is None
+
+
+@pytest.mark.parametrize("name", catalog.DATASETS)
+def test_declared_sizes_are_those_of_the_data(name):
+    facts = catalog.DATASETS[name]
+    split = data.load(name, facts.parameters, seed=1)
+    sizes = [len(part.y) for part in (split.train, split.validation, split.test)]
+    assert sum(sizes) == facts.examples
+    assert tuple(sizes) == data.part_sizes(facts.examples)
+    assert split.train.x.shape[1] == facts.inputs
+    assert set(split.train.y) == set(range(facts.classes)) and split.classes == facts.classes
+
+
+def test_order_is_the_catalogues_and_then_the_parameters():
+    assert catalog.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == ["zeros", "normal:0.01", "normal:1", "he_normal"]
+
+
+def test_every_study_names_only_catalogued_things():
+    for path in sorted((study.CONF / "study").glob("*.yaml")):
+        study.compose([f"study={path.stem}"])

@@ -1,0 +1,100 @@
+"""Layer statistics against autograd on one network, and counts against hand-made cases."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.test_network import K, WIDTHS, make, single
+from winit import catalog, probes
+
+
+@pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
+def test_statistics_are_those_of_autograd(activation):
+    weights, biases, _ = make(torch.float32)
+    generator = torch.Generator().manual_seed(4)
+    x = 3 * torch.randn(20, WIDTHS[0], generator=generator)
+    y = torch.randint(0, WIDTHS[-1], (20,), generator=generator)
+    measured = probes.layer_statistics(weights, biases, activation, x, y)
+    for k in range(K):
+        model = single([w.double() for w in weights], [b.double() for b in biases], k, activation)
+        pre = []
+        h = x.double()
+        for module in model:
+            h = module(h)
+            if isinstance(module, torch.nn.Linear):
+                h.retain_grad()
+                pre.append(h)
+        loss = torch.nn.functional.cross_entropy(h, y)
+        loss.backward()
+        linears = [m for m in model if isinstance(m, torch.nn.Linear)]
+        for i, (z, linear) in enumerate(zip(pre, linears, strict=True)):
+            expected = {
+                "z_mean": z.mean(),
+                "z_variance": z.var(correction=0),
+                "delta_variance": (z.grad * len(y)).var(correction=0),  # of one example's loss
+                "gradient_variance": linear.weight.grad.var(correction=0),
+            }
+            if i < len(pre) - 1:
+                act = model[2 * i + 1](z)
+                expected |= {"h_mean": act.mean(), "h_variance": act.var(correction=0)}
+                bounds = catalog.ACTIVATIONS[activation].saturated
+                if bounds:
+                    expected["saturated"] = ((act < bounds[0]) | (act > bounds[1])).double().mean()
+            for name, value in expected.items():
+                assert measured[name][k, i].item() == pytest.approx(value.item(), rel=1e-9, abs=1e-15), (name, i)
+    assert torch.isnan(measured["h_mean"][:, -1]).all() and torch.isnan(measured["dead"][:, -1]).all()
+
+
+@pytest.mark.parametrize("widths", [[64, 50, 50, 10], [64, 12, 12, 10], [64, 33, 1, 29, 10], [64, 115, 1, 56, 10]])
+def test_bits_do_not_depend_on_the_stack(widths):
+    weights, biases, _ = make(torch.float32, k=9, widths=widths)
+    x = torch.randn(56, 64, generator=torch.Generator().manual_seed(0))
+    y = torch.arange(56) % 10
+    together = probes.layer_statistics(weights, biases, "tanh", x, y)
+    for chosen in ([0], [8], [2, 5, 1]):
+        apart = probes.layer_statistics([w[chosen] for w in weights], [b[chosen] for b in biases], "tanh", x, y)
+        for name, values in apart.items():
+            torch.testing.assert_close(values, together[name][chosen], rtol=0, atol=0, equal_nan=True, msg=name)
+
+
+def test_tiny_gradients_do_not_underflow():
+    weights, biases, _ = make(torch.float32, widths=[4] * 12)
+    weights = [1e-4 * w for w in weights]
+    x, y = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
+    variance = probes.layer_statistics(weights, biases, "tanh", x, y)["delta_variance"]
+    assert ((variance[:, 0] > 0) & (variance[:, 0] < 1e-60)).all()
+
+
+def test_distinct_units():
+    w = torch.tensor([[[1.0, 1.0, 2.0, 1.0], [0.0, -0.0, 0.0, 0.0]]])  # units 0, 1 and 3 have equal weights
+    assert probes.distinct_units(w, torch.zeros(1, 1, 4)).tolist() == [2]
+    assert probes.distinct_units(w, torch.tensor([[[0.0, 0.0, 0.0, 1e-30]]])).tolist() == [3]
+    many = torch.randn(5, 30, 64, generator=torch.Generator().manual_seed(0))
+    assert probes.distinct_units(many, torch.zeros(5, 1, 64)).tolist() == [64] * 5
+    many[2, :, 7] = many[2, :, 50]
+    assert probes.distinct_units(many, torch.zeros(5, 1, 64)).tolist() == [64, 64, 63, 64, 64]
+    assert probes.distinct_units(torch.zeros(2, 3, 9), torch.zeros(2, 1, 9)).tolist() == [1, 1]
+
+
+def test_a_relu_unit_below_zero_everywhere_is_dead():
+    weights = [torch.ones(1, 2, 4), torch.ones(1, 4, 3)]
+    biases = [torch.tensor([[[0.0, -100.0, -100.0, 5.0]]]), torch.zeros(1, 1, 3)]
+    measured = probes.layer_statistics(weights, biases, "relu", torch.rand(6, 2), torch.zeros(6, dtype=torch.long))
+    assert measured["dead"][0, 0].item() == 0.5
+    assert torch.isnan(measured["saturated"]).all()  # ReLU does not saturate
+
+
+def test_update_ratio():
+    before = [torch.tensor([[[3.0, 4.0]], [[0.0, 0.0]], [[0.0, 0.0]]])]
+    after = [torch.tensor([[[3.0, 4.5]], [[0.0, 1.0]], [[0.0, 0.0]]])]
+    assert probes.update_ratio(before, after)[:, 0].tolist() == [0.1, float("inf"), 0.0]
+
+
+def test_loss_and_accuracy():
+    logits = torch.tensor([[[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [[0.0, 0.0]] * 3])
+    y = torch.tensor([0, 1, 1])
+    loss, accuracy = probes.loss_and_accuracy(logits, y)
+    torch.testing.assert_close(loss[0], torch.nn.functional.cross_entropy(logits[0], y))
+    assert loss[1].item() == pytest.approx(0.6931472)
+    assert accuracy.tolist() == pytest.approx([2 / 3, 1 / 3])
