@@ -20,6 +20,9 @@ WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{sys.executable} -m winit"
 PACKAGE = f"{workflow.basedir}/winit"
+MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "summary", "not_applicable"])
+COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
 
 
 onstart:
@@ -31,8 +34,11 @@ wildcard_constraints:
 
 
 rule all:
-    """The report of the study."""
+    """The report of the study, and all that it was made from: a file that got lost on the way is made again."""
     input:
+        MANIFESTS,
+        TABLES,
+        COPIES,
         f"{REPORT}/index.html",
 
 
@@ -55,23 +61,12 @@ rule train:
 rule collect:
     """Join the runs of the study into tidy tables."""
     input:
-        expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS),
+        MANIFESTS,
         expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "stats", "tables"]),
     output:
-        expand(
-            f"{RESULTS}/{{table}}",
-            table=[
-                "runs.parquet",
-                "curves.parquet",
-                "layers.parquet",
-                "summary.parquet",
-                "not_applicable.parquet",
-                "runs.csv",
-                "summary.csv",
-                "not_applicable.csv",
-                "provenance.json",
-            ],
-        ),
+        TABLES,
+        COPIES,
+        f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/collect.log",
     params:
@@ -99,7 +94,8 @@ rule replay:
 rule report:
     """Draw the figures and write the page."""
     input:
-        f"{RESULTS}/runs.parquet",
+        TABLES,
+        f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
         expand(f"{PACKAGE}/{{file}}", file=["figures.py", "findings.py", "report.py", "catalog.py", "templates/report.html"]),
     output:

@@ -100,22 +100,18 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
 
 
 def reach(summary: pd.DataFrame) -> list[Finding]:
-    """Say how deep the small random weights still train, beside the scheme that trains deepest."""
+    """Say how deep networks with small and large random weights still train."""
     best = summary[summary["is_best_rate"]]
     found = []
     for (dataset, *_), setting in best.groupby(SETTING, sort=False):
-        if not {"normal:0.01", "normal:1"} & set(setting["initializer"]):
-            continue
-        parts = []
-        for activation, cells in _by_activation(setting):
-            deep = cells[cells["success_rate"] >= 0.5].groupby("initializer")["depth"].max()
-            for name in ("normal:0.01", "normal:1"):
-                if name in set(cells["initializer"]):
-                    limit = f"{deep[name]} layers" if name in deep.index else "no depth of the grid"
-                    parts.append(f"{catalog.label(name)} with {_name(activation)}: {limit}")
-        found.append(
-            Finding(f"Deepest {dataset} networks of which at least half reach the target. {'; '.join(parts)}.", "trainability")
-        )
+        for name in ("normal:0.01", "normal:1"):
+            limits = []
+            for activation, cells in _by_activation(setting[setting["initializer"] == name]):
+                deep = cells.loc[cells["success_rate"] >= 0.5, "depth"]
+                limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}")
+            if limits:
+                text = f"{dataset}: from {catalog.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
+                found.append(Finding(text, "trainability"))
     return found
 
 
@@ -168,7 +164,10 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
         parts.append(f"{alike:,} of {total:,} networks started from {catalog.label(name)}")
     if not parts:
         return []
-    text = f"In {_join(parts)}, every hidden layer still had only one distinct unit after the last step: symmetry was not broken."
+    text = (
+        f"In {_join(parts)}, every hidden layer still had a single distinct unit after the last step "
+        "(runs that diverged before it are not among them)."
+    )
     return [Finding(text, "symmetry")]
 
 

@@ -1,0 +1,140 @@
+"""Tables: statuses and medians by hand, and everything that was trained is in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from winit import aggregate, catalog, tables, train
+from winit.store import Store
+
+
+def test_steps_to_target():
+    accuracy = np.array([[0.1, 0.9, 0.5], [0.1, 0.2, 0.3], [0.95, np.nan, np.nan], [0.1, 0.5, np.nan]])
+    got = aggregate.steps_to_target(accuracy, np.array([0, 10, 100]), 0.9)
+    assert got.tolist() == [10, np.inf, 0, np.inf]
+
+
+def test_status():
+    runs = pd.DataFrame(
+        {
+            "diverged_step": pd.array([pd.NA, pd.NA, pd.NA, 7, 7], dtype="Int64"),
+            "steps_to_target": [10.0, np.inf, np.inf, np.inf, 3.0],
+            "validation_accuracy": [0.1, 0.15, 0.16, np.nan, np.nan],
+        }
+    )
+    assert aggregate.status(runs, limit=0.15).tolist() == ["ok", "stuck", "missed_target", "diverged", "diverged"]
+    assert set(aggregate.status(runs, 0.15)) == set(catalog.STATUSES)
+
+
+def runs_of(**columns) -> pd.DataFrame:
+    """Return a runs table of three replicates at two rates, with the given columns."""
+    n = 6
+    frame = pd.DataFrame(
+        {
+            "run_id": [str(i) for i in range(n)], "dataset": "digits", "activation": "relu", "depth": 2, "width": 8,
+            "optimizer": "sgd", "initializer": "he_normal", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
+            "status": ["ok"] * 3 + ["diverged"] * 2 + ["ok"], "steps_to_target": [5.0, 7.0, 6.0, np.inf, np.inf, 2.0],
+            "validation_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01], "validation_accuracy": [0.9, 0.92, 0.94, np.nan, np.nan, 0.99],
+            "test_accuracy": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97],
+        }
+    )  # fmt: skip
+    return frame.assign(**columns)
+
+
+def test_summary_counts_failures_as_the_worst():
+    slow, fast = aggregate.summarise(runs_of()).sort_values("learning_rate").to_dict("records")
+    assert (slow["runs"], slow["ok"], slow["diverged"]) == (3, 3, 0)
+    assert (fast["runs"], fast["ok"], fast["diverged"], fast["missed_target"], fast["stuck"]) == (3, 1, 2, 0, 0)
+    assert slow["steps_to_target"] == 6 and fast["steps_to_target"] == np.inf
+    assert slow["test_accuracy"] == 0.85 and (slow["test_accuracy_low"], slow["test_accuracy_high"]) == (0.8, 0.9)
+    assert fast["test_accuracy"] == 0.0 and fast["validation_loss"] == np.inf
+    assert fast["success_rate"] == pytest.approx(1 / 3) and fast["success_low"] < 1 / 3 < fast["success_high"]
+    assert slow["is_best_rate"] and not fast["is_best_rate"]
+    assert slow["is_edge_rate"] and not fast["is_edge_rate"]  # both rates of a grid of two are edges; one is chosen
+
+
+def test_the_rate_is_chosen_on_validation_and_not_on_test():
+    best = aggregate.summarise(
+        runs_of(validation_accuracy=[0.9] * 3 + [0.95] * 3, test_accuracy=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6)
+    )
+    assert best.loc[best["is_best_rate"], "learning_rate"].tolist() == [1.0]
+
+
+@pytest.fixture
+def trained(tiny, tmp_path):
+    study = tiny("grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.depth=[2,3]")
+    store = Store(tmp_path)
+    for workload in study.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu"), networks=5):
+            store.commit(workload.name, rows)
+    return study, store
+
+
+def test_every_run_is_in_the_tables_once(trained):
+    study, store = trained
+    found = aggregate.tables(study, store)
+    for name, frame in found.items():
+        found[name] = tables.conform(name, frame)  # the declared columns and types
+    runs, curves, layers, summary = (found[n] for n in ("runs", "curves", "layers", "summary"))
+    assert len(runs) == study.run_count and runs["run_id"].is_unique
+    assert set(runs["status"]) <= set(catalog.STATUSES) and "diverged" in set(runs["status"])
+    workload = study.workloads[0]
+    assert len(curves) == len(runs) * len(set(curves["step"]))
+    assert not curves.duplicated(["run_id", "step"]).any() and not layers.duplicated(["run_id", "step", "layer"]).any()
+    assert summary["runs"].sum() == len(runs)
+    assert summary[list(catalog.STATUSES)].sum().sum() == len(runs)
+    alive = runs[runs["status"] != "diverged"]
+    steps = len(set(layers["step"]))
+    per_run = layers.groupby("run_id").size()
+    assert (per_run[alive["run_id"]].to_numpy() == steps * (alive["depth"] + 1).to_numpy()).all()
+    assert (per_run[runs.loc[runs["status"] == "diverged", "run_id"]] < steps * 4).all()
+    last = curves[curves["step"] == workload.training.steps].set_index("run_id")["train_loss"]
+    pd.testing.assert_series_equal(
+        runs.set_index("run_id")["train_loss"], last[runs["run_id"]].astype(float), check_names=False
+    )
+    assert found["not_applicable"]["initializer"].tolist() == ["kumar"]
+
+
+def test_the_units_of_a_layer(trained):
+    study, store = trained
+    layers = aggregate.tables(study, store)["layers"]
+    assert (layers["distinct_units"] <= layers["units"]).all()
+    assert set(layers["units"]) == {12, 10}
+
+
+def test_tables_do_not_depend_on_the_order_of_the_grid(trained):
+    study, store = trained
+    settings = {**study.settings, "grid": {**study.settings["grid"]}}
+    for key in ("initializer", "activation", "depth", "learning_rate"):
+        settings["grid"][key] = settings["grid"][key][::-1]
+    from winit.study import validate
+
+    turned = aggregate.tables(validate(settings), store)
+    for name, frame in aggregate.tables(study, store).items():
+        if name != "not_applicable":
+            pd.testing.assert_frame_equal(frame, turned[name])
+
+
+def test_a_lacking_run_is_an_error_and_not_a_gap(trained, tmp_path):
+    study, store = trained
+    next((tmp_path / study.workloads[0].name).glob("*.parquet")).unlink()
+    with pytest.raises(ValueError, match=r"the store lacks 5 of \d+ runs of"):
+        aggregate.tables(study, store)
+
+
+def test_a_table_must_match_its_declaration(tmp_path):
+    frame = pd.DataFrame({"initializer": ["a"], "activation": ["b"]})
+    with pytest.raises(ValueError, match="table not_applicable has columns that differ from its declaration: reason"):
+        tables.write(tmp_path, "not_applicable", frame)
+    with pytest.raises(ValueError, match="no table at .*; run the study first"):
+        tables.read(tmp_path, "runs")
+
+
+def test_tables_come_back_as_they_were_written(tmp_path):
+    frame = pd.DataFrame({"initializer": ["kumar"], "activation": ["relu"], "reason": ["ü, \"x\""]})
+    tables.write(tmp_path, "not_applicable", frame, csv=True)
+    pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
+    assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ["ü, \"x\""]

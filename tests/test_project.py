@@ -1,0 +1,61 @@
+"""The files around the package: one list of dependencies, commands that exist, documentation that is generated."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from winit import __version__, tables
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_environment_yml_lists_the_dependencies_of_pyproject():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    (by_pip,) = [d["pip"] for d in environment if isinstance(d, dict)]
+    assert by_pip[:-1] == PROJECT["dependencies"], "environment.yml and pyproject.toml differ: copy the list over"
+    assert by_pip[-1] == "-e ."
+    assert f"python{PROJECT['requires-python']}" in environment
+
+
+def test_torch_is_pinned():
+    assert "torch==2.13.0" in PROJECT["dependencies"]
+
+
+def test_one_version_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == PROJECT["version"] == __version__
+    assert citation["license"] == PROJECT["license"] == "MIT"
+
+
+def test_make_help_lists_every_target():
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.search(r"\.PHONY: (.*)", makefile)[1].split())
+    shown = subprocess.run(["make", "-s", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in shown.splitlines() if line.startswith("  make ")} == targets
+
+
+def test_ci_runs_the_readmes_test_command():
+    assert "\nmake test\n" in (ROOT / ".ci" / "run").read_text()
+    assert "make test" in (ROOT / "README.md").read_text() and "make study" in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_documents_every_column():
+    readme = (ROOT / "README.md").read_text()
+    for name in tables.TABLES:
+        assert tables.documentation([name]) in readme, (
+            f"the README's table of columns of '{name}' is out of date; print it with: "
+            f"python -c \"from winit import tables; print(tables.documentation(['{name}']))\""
+        )
+
+
+def test_what_the_readme_shows_exists():
+    readme = (ROOT / "README.md").read_text()
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        if not target.startswith("http"):
+            assert (ROOT / target).exists(), f"the README points to {target}, which is not there"

@@ -1,0 +1,198 @@
+"""Figures draw their tables, findings say what the tables hold, and the page stands on its own."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from winit import aggregate, catalog, figures, findings, provenance, replay, report, tables, train
+from winit.store import Store
+from winit.study import compose
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small study, trained and reported, with a question that is hostile to a careless page."""
+    root = tmp_path_factory.mktemp("study")
+    study = compose(
+        [
+            "study=smoke", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
+            'question="<script>alert(1)</script> & why?"', "grid.initializer=[zeros,normal:1,he_normal,kumar,torch_default]",
+        ]
+    )  # fmt: skip
+    store, folder = Store(root / "store"), root / "results"
+    for workload in study.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+            store.commit(workload.name, rows)
+    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
+    for name, frame in found.items():
+        tables.write(folder, name, frame)
+    (folder / "provenance.json").write_bytes(provenance.record(study, folder))
+    page = root / "report" / "index.html"
+    report.write(study, folder, page)
+    return study, {name: tables.read(folder, name) for name in tables.TABLES}, page
+
+
+def drawn_lines(axes):
+    return {tuple(np.asarray(line.get_xydata()).round(9).ravel()) for line in axes.get_lines() if len(line.get_xdata()) > 1}
+
+
+def digits(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["dataset"] == "digits"]
+
+
+def test_convergence_draws_the_medians(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = figures.convergence(found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_accuracy")
+    by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
+    axes = by_panel["sigmoid", "depth 2"]
+    data = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["depth"] == 2)]
+    lines = drawn_lines(axes)
+    for name, rows in data.groupby("initializer"):
+        assert tuple(rows[["step", "validation_accuracy"]].to_numpy().round(9).ravel()) in lines, name
+    best = digits(found["summary"]).query("is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'")
+    chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
+    by_hand = found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_accuracy"].median()
+    got = data[data["initializer"] == "he_normal"].set_index("step")["validation_accuracy"]
+    pd.testing.assert_series_equal(got, by_hand, check_names=False)
+
+
+def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
+    _, found, _ = made
+    runs = digits(found["runs"])
+    with figures.style():
+        drawn = figures.signal(found["layers"], runs, "z_variance", depth=3)
+    one = runs.query("depth == 3 and activation == 'tanh' and initializer == 'he_normal'")
+    one = one[one["learning_rate"] == one["learning_rate"].min()]
+    values = found["layers"].query("step == 0 and layer == 2")
+    values = values[values["run_id"].isin(one["run_id"])]["z_variance"]
+    assert len(values) == 3
+    expected = np.exp(np.log(values).mean())
+    got = drawn.data.query("activation == 'tanh' and initializer == 'he_normal' and layer == 2")["z_variance"].item()
+    assert got == pytest.approx(expected)
+    axes = next(a for a in drawn.figure.axes if a.get_title() == "tanh")
+    colours = {line.get_color(): line for line in axes.get_lines()}
+    line = colours[catalog.style("he_normal")["color"]]
+    assert line.get_ydata()[1] == pytest.approx(expected)
+
+
+def test_trainability_writes_the_numbers_of_the_summary(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = figures.trainability(digits(found["summary"]), found["not_applicable"])
+    axes = next(a for a in drawn.figure.axes if a.get_title() == "ReLU")
+    written = [t.get_text() for t in axes.texts]
+    assert "not applicable" in written
+    best = digits(found["summary"]).query("is_best_rate and activation == 'relu'")
+    names, depths = catalog.in_order(digits(found["summary"])["initializer"]), sorted(best["depth"].unique())
+    for _, row in best.iterrows():
+        place = (depths.index(row["depth"]) + 0.5, names.index(row["initializer"]) + 0.5)
+        (text,) = [t.get_text() for t in axes.texts if t.get_position() == place]
+        assert text.split()[0] == f"{100 * row['test_accuracy']:.0f}"
+        assert ("✓" in text) == (row["ok"] == row["runs"])
+
+
+def test_symmetry_is_drawn_from_the_counts(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = figures.symmetry(found["layers"], digits(found["runs"]), depth=2)
+    zeros = drawn.data[drawn.data["initializer"] == "zeros"]
+    assert (zeros["distinct_share"] == 1 / 12).all() and (zeros["highest"] == 1).all()
+    assert (drawn.data.loc[drawn.data["initializer"] == "he_normal", "distinct_share"] == 1).all()
+
+
+def test_findings_hold_numbers_of_the_tables(made):
+    study, found, _ = made
+    texts = [f.text for f in findings.headlines(found)]
+    ok = int((found["runs"]["status"] == "ok").sum())
+    assert texts[0].startswith(f"Of {study.run_count:,} networks trained, {ok:,} (")
+    assert any("72 of 72 networks started from zeros" in t for t in texts)  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
+    signal = " ".join(f.text for f in findings.of_section("gradients", found))
+    assert "digits, tanh, 3 layers" in signal and "spirals, ReLU, 3 layers" in signal
+    for finding in findings.headlines(found):
+        assert "nan" not in finding.text and "inf" not in finding.text.replace("infinite", "")
+
+
+def test_findings_about_absent_arms_are_left_out(made):
+    _, found, _ = made
+    runs = found["runs"][found["runs"]["initializer"] == "he_normal"]
+    assert findings.symmetry(found["layers"], runs) == []
+    assert findings.reach(found["summary"][found["summary"]["initializer"] == "he_normal"]) == []
+
+
+def test_recommendation_ranks_success_first():
+    base = {"dataset": "digits", "width": 8, "optimizer": "sgd", "activation": "relu", "depth": 2, "is_best_rate": True}
+    rows = [
+        {**base, "initializer": "he_normal", "success_rate": 1.0, "test_accuracy": 0.9, "test_accuracy_low": 0.88, "test_accuracy_high": 0.92},
+        {**base, "initializer": "zeros", "success_rate": 0.2, "test_accuracy": 0.99, "test_accuracy_low": 0.98, "test_accuracy_high": 0.99},
+        {**base, "initializer": "kumar", "success_rate": 1.0, "test_accuracy": 0.89, "test_accuracy_low": 0.85, "test_accuracy_high": 0.89},
+        {**base, "initializer": "normal:1", "success_rate": 1.0, "test_accuracy": 0.5, "test_accuracy_low": 0.4, "test_accuracy_high": 0.6},
+    ]  # fmt: skip
+    (row,) = report.recommendation(pd.DataFrame(rows))
+    assert row["first"]["initializer"] == "he_normal" and row["equals"] == ["Kumar"]
+    (row,) = report.recommendation(pd.DataFrame([{**r, "success_rate": 0.0} for r in rows]))
+    assert row["first"] is None
+
+
+class Page(HTMLParser):
+    """Collects what the tests look at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.ids, self.links, self.tags, self.loads = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        for key, value in attrs:
+            if key == "id":
+                self.ids.append(value)
+            elif tag == "a" and key == "href":
+                self.links.append(value)
+            elif key in ("src", "href", "xlink:href", "data"):
+                self.loads.append(value)
+
+
+def test_the_page_is_one_file_that_needs_nothing(made):
+    _, _, page = made
+    text = page.read_text()
+    parsed = Page(text)
+    assert len(parsed.ids) == len(set(parsed.ids)), "ids must be unique"
+    assert all(value.startswith("#") for value in parsed.loads), "nothing is loaded from elsewhere"
+    assert not {"script", "link", "iframe", "img"} & set(parsed.tags)
+    assert "default-src 'none'" in text and "http://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
+    assert parsed.tags.count("figure") == parsed.tags.count("figcaption") == len(re.findall(r'<svg role="img"', text))
+    for link in parsed.links:
+        assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
+
+
+def test_hostile_text_is_escaped(made):
+    _, _, page = made
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; why?" in page.read_text()
+
+
+def test_figures_follow_the_theme(made):
+    _, _, page = made
+    text = page.read_text()
+    assert not any(colour in text[text.index("<main>") :] for colour in report.THEME)
+    assert "var(--fg)" in text and "prefers-color-scheme: dark" in text
+
+
+def test_the_same_tables_give_the_same_bytes(made, tmp_path):
+    study, _, page = made
+    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    assert (tmp_path / "index.html").read_bytes() == page.read_bytes()
+
+
+def test_the_page_counts_every_run(made):
+    study, found, page = made
+    text = page.read_text()
+    assert f"{study.run_count:,} networks" in text
+    for status, number in found["runs"]["status"].value_counts().items():
+        assert re.search(rf'class="{status}"><b>{number:,}</b>', text)

@@ -1,0 +1,191 @@
+"""Studies: what a grid expands to, what identifies a run, and the sentence that each mistake gets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from winit import study
+from winit.study import compose, log_spaced, resolve, seed, validate
+
+STUDIES = sorted(path.stem for path in (study.CONF / "study").glob("*.yaml"))
+
+
+def test_the_default_study_is_as_large_as_promised():
+    s = compose()
+    grid = s.settings["grid"]
+    assert len(grid["initializer"]) >= 12 and len(grid["activation"]) >= 3 and len(grid["learning_rate"]) >= 5
+    assert len(grid["depth"]) >= 4 and max(grid["depth"]) == 20 and grid["replicates"] >= 5
+    assert s.run_count >= 3000
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_study_composes_and_its_frozen_form_is_the_same_study(name):
+    s = compose([f"study={name}"])
+    assert s.name == name
+    again = validate(yaml.safe_load(study.dump(s)))
+    assert again.settings == s.settings and again.digest == s.digest
+    assert [w.runs_digest for w in again.workloads] == [w.runs_digest for w in s.workloads]
+
+
+def test_one_resolver_for_every_way_to_start(tmp_path):
+    direct = compose(["study=smoke", "grid.depth=[2,4]"])
+    assert resolve({"study": "smoke", "overrides": "grid.depth=[2,4]"}).settings == direct.settings
+    assert resolve({"overrides": ["study=smoke", "grid.depth=[2,4]"]}).settings == direct.settings
+    assert resolve(dict(direct.settings)).settings == direct.settings
+    assert resolve({}).settings == compose().settings
+    frozen = tmp_path / "study.yaml"
+    frozen.write_text(study.dump(direct))
+    assert study.from_arguments([str(frozen)]).settings == direct.settings
+
+
+def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
+    s = compose(["study=smoke", "training.optimizer=[sgd,adam]", "dataset=[digits,spirals]", "grid.width=[8,16]"])
+    grid = s.settings["grid"]
+    pairs = len(grid["initializer"]) * len(grid["activation"]) - 1  # Kumar with ReLU
+    assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * grid["replicates"]
+    ids = [run.id for w in s.workloads for run in w.runs]
+    assert len(set(ids)) == len(ids) == s.run_count
+    assert len({w.name for w in s.workloads}) == len(s.workloads)
+    assert [(i, a) for i, a, _ in s.not_applicable] == [("kumar", "relu")]
+
+
+def test_a_run_id_stays_when_others_come_and_go():
+    base = {run.id for w in compose(["study=smoke"]).workloads for run in w.runs}
+    wider = ["grid.learning_rate=[0.003,0.03,0.3]", "grid.depth=[2,4,6]", "grid.replicates=4", "name=other", "device=cpu"]
+    more = {run.id for w in compose(["study=smoke", *wider]).workloads for run in w.runs}
+    assert base < more
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["training.steps=201", "training.batch_size=31", "seed=1", "measure.curve_points=15", "measure.probe_examples=127"],
+)
+def test_a_run_id_changes_with_what_changes_the_run(change):
+    base = {run.id for w in compose(["study=smoke"]).workloads for run in w.runs}
+    changed = {run.id for w in compose(["study=smoke", change]).workloads for run in w.runs}
+    assert not base & changed
+
+
+def test_a_target_is_a_reading_of_the_run_and_not_part_of_it():
+    base, other = compose(["study=smoke"]), compose(["study=smoke", "dataset.digits.target_accuracy=0.5"])
+    assert [w.runs_digest for w in base.workloads] == [w.runs_digest for w in other.workloads]
+    assert base.digest != other.digest
+
+
+def test_spellings_of_one_value_are_one_run():
+    a = compose(["study=smoke", "grid.initializer=[normal:0.010]", "grid.learning_rate=[1]"])
+    b = compose(["study=smoke", "grid.initializer=['normal:1e-2']", "grid.learning_rate=[1.0]"])
+    assert a.settings == b.settings
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ("grid.dept=[2]", "unknown key 'grid.dept'; did you mean 'grid.depth'?"),
+        ("+grid.foo=1", "unknown key 'grid.foo'"),
+        ("+study.extra=1", "unknown key 'study.extra'"),
+        ("grid=3", "unknown key 'grid'"),
+        ("study=smok", "study: unknown study 'smok'; did you mean 'smoke'? choose from default, smoke"),
+        ("study=[smoke,default]", "study: got study=[smoke,default]; it takes one of default, smoke"),
+        ("dataset=mnits", "dataset: unknown dataset 'mnits'; choose from digits, spirals"),
+        ("dataset=[]", "dataset: nothing given; choose from digits, spirals"),
+        ("grid.depth=[0]", "grid.depth: got 0; allowed is a whole number from 1 to 1000"),
+        ("grid.depth=[2,x]", 'grid.depth: got "x"; allowed is a whole number from 1 to 1000'),
+        ("grid.depth=[2.5]", "grid.depth: got 2.5; allowed is a whole number from 1 to 1000"),
+        ("grid.depth=[2,2]", "grid.depth: got [2, 2], which lists 2 twice; once is enough"),
+        ("grid.width=[true]", "grid.width: got true; allowed is a whole number from 1 to 100000"),
+        ("grid.learning_rate=[-0.1]", "grid.learning_rate: got -0.1; allowed is a number above 0"),
+        ("grid.learning_rate=[0]", "grid.learning_rate: got 0; allowed is a number above 0"),
+        ("grid.learning_rate=[inf]", "grid.learning_rate: got Infinity; allowed is a number above 0"),
+        ("grid.replicates=0", "grid.replicates: got 0; allowed is a whole number from 1 to 1000000"),
+        ("grid.initializer=[]", "grid.initializer: got an empty list []; it needs at least one value"),
+        ("grid.initializer=null", "grid.initializer: nothing given; it needs a list of initializers"),
+        ("grid.initializer=[he_normall]", "grid.initializer: unknown initializer 'he_normall'; did you mean 'he_normal'?"),
+        ("grid.initializer=[normal]", "grid.initializer: initializer 'normal' has 0 values; write it normal:<std>"),
+        ("grid.activation=[rely]", "grid.activation: unknown activation 'rely'; did you mean 'relu'?"),
+        ("training.optimizer=sdg", "training.optimizer: unknown optimizer 'sdg'; did you mean 'sgd'?"),
+        ("training.batch_size=5000", "training.batch_size: got 5000, but digits has 1078 training examples; allowed is at most 1078"),
+        ("measure.probe_examples=1079", "measure.probe_examples: got 1079, but digits has 1078 training examples"),
+        ("training.steps=1.5", "training.steps: got 1.5; allowed is a whole number of at least 1"),
+        ("device=gpu", "device: unknown device 'gpu'; did you mean 'cpu'? choose from auto, cpu, cuda"),
+        ("name=a/b", 'name: got "a/b"; allowed is letters, digits'),
+        ("name=..", 'name: got ".."; allowed is letters, digits'),
+        ("seed=-1", "seed: got -1; allowed is a whole number from 0 to"),
+        ("dataset.spirals.turns=2", "cannot compose the study from study=smoke dataset.spirals.turns=2:"),
+        ("dataset.digits.turns=2", "unknown key 'dataset.digits.turns'"),
+        ("grid.depth", "cannot read 'grid.depth'; write key=value, and quote lists"),
+        ("grid.depth=2,3", "cannot sweep with 'grid.depth=2,3'; give a list instead: grid.depth=[…]"),
+        ("~device", "cannot delete with '~device'"),
+        ("device=${nope}", "cannot compose the study from"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(overrides, sentence):
+    with pytest.raises(ValueError) as caught:
+        compose(["study=smoke", overrides])
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_grid_without_any_meaning_is_refused_with_the_reason():
+    with pytest.raises(ValueError, match=r"^grid: nothing to train, because kumar with relu is not applicable: Kumar's rule"):
+        compose(["study=smoke", "grid.initializer=[kumar]", "grid.activation=[relu]"])
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"studdy": "smoke"}, "unknown key 'studdy' in --config; choose from study, overrides"),
+        ({"overrides": 3}, "overrides: got 3; write overrides="),
+        ({"study": "smok"}, "study: unknown study 'smok'"),
+        ({"grid": {"depth": [2]}}, "dataset: nothing given"),
+    ],
+)
+def test_bad_workflow_configuration_gets_one_clear_line(config, sentence):
+    with pytest.raises(ValueError) as caught:
+        resolve(config)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_frozen_study_takes_no_overrides_and_must_exist(tmp_path):
+    with pytest.raises(ValueError, match="a frozen study takes no overrides; got grid"):
+        study.from_arguments(["x.yaml", "grid.depth=[2]"])
+    with pytest.raises(ValueError, match="no study at"):
+        study.from_arguments([str(tmp_path / "x.yaml")])
+    (tmp_path / "x.yaml").write_text("just words\n")
+    with pytest.raises(ValueError, match="is not a study"):
+        study.from_arguments([str(tmp_path / "x.yaml")])
+
+
+def test_seeds_are_named_streams():
+    assert seed(0, "weights", replicate=1, layer=2) == seed(0, "weights", layer=2, replicate=1)
+    names = [(0, "weights", 1, 2), (0, "weights", 2, 1), (1, "weights", 1, 2), (0, "batches", 1, 2)]
+    seeds = {seed(root, purpose, replicate=r, layer=layer) for root, purpose, r, layer in names}
+    assert len(seeds) == 4 and all(0 <= s < 2**63 for s in seeds)
+
+
+@pytest.mark.parametrize(("last", "points"), [(600, 16), (1, 2), (1, 9), (3, 2), (20, 4), (1000, 50)])
+def test_log_spaced_steps(last, points):
+    steps = log_spaced(last, points)
+    assert steps[0] == 0 and steps[-1] == last and steps == sorted(set(steps)) and 2 <= len(steps) <= points
+    if points > 2:
+        assert 1 in steps
+
+
+def test_the_cost_of_a_run():
+    workload = compose(["study=smoke", "grid.depth=[2]", "grid.width=[32]", "training.steps=10"]).workloads[0]
+    forward = 64 * 32 + 32 * 32 + 32 * 10  # multiply-adds an example; three products of each, less the first layer's ∂L/∂x
+    assert workload.flops_per_run == 10 * 32 * 2 * (3 * forward - 64 * 32)
+
+
+def test_planning_imports_neither_torch_nor_pandas():
+    code = (
+        "import sys; from winit.cli import main\n"
+        "try: main(['plan', 'study=smoke'])\n"
+        "except SystemExit as e: assert not e.code\n"
+        "assert not {'torch', 'pandas', 'seaborn', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True)
