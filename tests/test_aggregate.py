@@ -58,7 +58,9 @@ def test_summary_counts_failures_as_the_worst():
 
 def test_the_rate_is_chosen_on_validation_and_not_on_test():
     best = aggregate.summarise(
-        runs_of(validation_accuracy=[0.9] * 3 + [0.95] * 3, test_accuracy=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6)
+        runs_of(
+            validation_accuracy=[0.9] * 3 + [0.95] * 3, test_accuracy=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6
+        )
     )
     assert best.loc[best["is_best_rate"], "learning_rate"].tolist() == [1.0]
 
@@ -129,12 +131,12 @@ def test_a_table_must_match_its_declaration(tmp_path):
     frame = pd.DataFrame({"initializer": ["a"], "activation": ["b"]})
     with pytest.raises(ValueError, match="table not_applicable has columns that differ from its declaration: reason"):
         tables.write(tmp_path, "not_applicable", frame)
-    with pytest.raises(ValueError, match="no table at .*; run the study first"):
+    with pytest.raises(ValueError, match=r"no table at .*; run the study first"):
         tables.read(tmp_path, "runs")
 
 
 def test_tables_come_back_as_they_were_written(tmp_path):
-    frame = pd.DataFrame({"initializer": ["kumar"], "activation": ["relu"], "reason": ["ü, \"x\""]})
+    frame = pd.DataFrame({"initializer": ["kumar"], "activation": ["relu"], "reason": ['ü, "x"']})
     tables.write(tmp_path, "not_applicable", frame, csv=True)
     pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
-    assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ["ü, \"x\""]
+    assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ['ü, "x"']

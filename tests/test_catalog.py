@@ -74,7 +74,12 @@ def test_declared_sizes_are_those_of_the_data(name):
 
 
 def test_order_is_the_catalogues_and_then_the_parameters():
-    assert catalog.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == ["zeros", "normal:0.01", "normal:1", "he_normal"]
+    assert catalog.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == [
+        "zeros",
+        "normal:0.01",
+        "normal:1",
+        "he_normal",
+    ]
 
 
 def test_every_study_names_only_catalogued_things():

@@ -53,7 +53,9 @@ def test_imports_point_down(path):
         if other == "__version__":
             continue
         allowed = layer_of(other) < mine or other in SAME_LAYER.get(path.stem, set())
-        assert allowed, f"{path.name}:{line} imports {other}, which lies in layer {layer_of(other)}; {path.stem} is in layer {mine}"
+        assert allowed, (
+            f"{path.name}:{line} imports {other}, which lies in layer {layer_of(other)}; {path.stem} is in layer {mine}"
+        )
 
 
 def test_every_module_has_a_place():
@@ -64,7 +66,9 @@ def test_every_module_has_a_place():
 @pytest.mark.parametrize("name", sorted(LIGHT))
 def test_light_modules_import_nothing_heavy(name):
     for module, line in imports(PACKAGE / f"{name}.py", top_level_only=True):
-        assert module.split(".")[0] not in HEAVY, f"{name}.py:{line} imports {module} at the top: a plan must stay light"
+        assert module.split(".")[0] not in HEAVY, (
+            f"{name}.py:{line} imports {module} at the top: a plan must stay light"
+        )
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)

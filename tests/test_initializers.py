@@ -125,12 +125,20 @@ def test_torch_default_is_what_torch_does():
         ("glorot_uniform", torch.nn.init.xavier_uniform_),
         ("glorot_normal", torch.nn.init.xavier_normal_),
         ("he_normal", lambda t, generator: torch.nn.init.kaiming_normal_(t, nonlinearity="relu", generator=generator)),
-        ("he_uniform", lambda t, generator: torch.nn.init.kaiming_uniform_(t, nonlinearity="relu", generator=generator)),
+        (
+            "he_uniform",
+            lambda t, generator: torch.nn.init.kaiming_uniform_(t, nonlinearity="relu", generator=generator),
+        ),
         (
             "he_fan_out",
-            lambda t, generator: torch.nn.init.kaiming_normal_(t, mode="fan_out", nonlinearity="relu", generator=generator),
+            lambda t, generator: torch.nn.init.kaiming_normal_(
+                t, mode="fan_out", nonlinearity="relu", generator=generator
+            ),
         ),
-        ("lecun_normal", lambda t, generator: torch.nn.init.kaiming_normal_(t, nonlinearity="linear", generator=generator)),
+        (
+            "lecun_normal",
+            lambda t, generator: torch.nn.init.kaiming_normal_(t, nonlinearity="linear", generator=generator),
+        ),
     ],
 )
 def test_parity_with_torch(name, fill):

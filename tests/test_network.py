@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import nn
@@ -21,7 +23,7 @@ WIDTHS, BATCH, K = [7, 5, 9, 5, 3], 6, 3  # unequal widths and an odd batch, so 
 def make(dtype=torch.float64, k: int = K, widths=WIDTHS, seed: int = 0):
     """Return weights, biases and rates of k networks."""
     generator = torch.Generator().manual_seed(seed)
-    shapes = list(zip(widths[:-1], widths[1:], strict=True))
+    shapes = list(pairwise(widths))
     weights = [torch.randn(k, a, b, generator=generator, dtype=dtype) / a**0.5 for a, b in shapes]
     biases = [0.1 * torch.randn(k, 1, b, generator=generator, dtype=dtype) for _, b in shapes]
     rates = torch.linspace(0.01, 0.3, k, dtype=dtype).reshape(k, 1, 1)
@@ -82,7 +84,13 @@ def test_a_stack_is_k_networks_of_torch(name, activation):
 
 
 # Shapes of odd sizes: there a product's rounding depends on the alignment of its operands, if nothing is done about it.
-SHAPES = [([64, 50, 50, 10], 6), ([64, 12, 12, 10], 359), ([7, 33, 1, 29, 3], 31), ([2, 101, 57, 13], 129), ([784, 100, 10], 1)]
+SHAPES = [
+    ([64, 50, 50, 10], 6),
+    ([64, 12, 12, 10], 359),
+    ([7, 33, 1, 29, 3], 31),
+    ([2, 101, 57, 13], 129),
+    ([784, 100, 10], 1),
+]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

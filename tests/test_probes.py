@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.test_network import K, WIDTHS, make, single
+from tests.test_network import WIDTHS, K, make, single
 from winit import catalog, probes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def test_environment_yml_lists_the_dependencies_of_pyproject():
     assert by_pip[:-1] == PROJECT["dependencies"], "environment.yml and pyproject.toml differ: copy the list over"
     assert by_pip[-1] == "-e ."
     assert f"python{PROJECT['requires-python']}" in environment
+
+
+def test_style():
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_torch_is_pinned():

@@ -39,7 +39,9 @@ def made(tmp_path_factory):
 
 
 def drawn_lines(axes):
-    return {tuple(np.asarray(line.get_xydata()).round(9).ravel()) for line in axes.get_lines() if len(line.get_xdata()) > 1}
+    return {
+        tuple(np.asarray(line.get_xydata()).round(9).ravel()) for line in axes.get_lines() if len(line.get_xdata()) > 1
+    }
 
 
 def digits(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,16 +51,24 @@ def digits(frame: pd.DataFrame) -> pd.DataFrame:
 def test_convergence_draws_the_medians(made):
     _, found, _ = made
     with figures.style():
-        drawn = figures.convergence(found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_accuracy")
+        drawn = figures.convergence(
+            found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_accuracy"
+        )
     by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
     axes = by_panel["sigmoid", "depth 2"]
     data = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["depth"] == 2)]
     lines = drawn_lines(axes)
     for name, rows in data.groupby("initializer"):
         assert tuple(rows[["step", "validation_accuracy"]].to_numpy().round(9).ravel()) in lines, name
-    best = digits(found["summary"]).query("is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'")
+    best = digits(found["summary"]).query(
+        "is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'"
+    )
     chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
-    by_hand = found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_accuracy"].median()
+    by_hand = (
+        found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])]
+        .groupby("step")["validation_accuracy"]
+        .median()
+    )
     got = data[data["initializer"] == "he_normal"].set_index("step")["validation_accuracy"]
     pd.testing.assert_series_equal(got, by_hand, check_names=False)
 
@@ -112,7 +122,9 @@ def test_findings_hold_numbers_of_the_tables(made):
     texts = [f.text for f in findings.headlines(found)]
     ok = int((found["runs"]["status"] == "ok").sum())
     assert texts[0].startswith(f"Of {study.run_count:,} networks trained, {ok:,} (")
-    assert any("72 of 72 networks started from zeros" in t for t in texts)  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
+    assert any(
+        "72 of 72 networks started from zeros" in t for t in texts
+    )  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
     signal = " ".join(f.text for f in findings.of_section("gradients", found))
     assert "digits, tanh, 3 layers" in signal and "spirals, ReLU, 3 layers" in signal
     for finding in findings.headlines(found):

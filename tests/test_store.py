@@ -66,7 +66,7 @@ def test_a_damaged_part_is_named_and_its_runs_are_lacking(filled, damage):
 
 
 def test_foreign_files_are_never_read(filled, tmp_path):
-    s, first, _ = filled
+    s, *_ = filled
     foreign = tmp_path / "w" / "mine.parquet"
     pq.write_table(pa.table({"run_id": ["z"]}), foreign)
     (tmp_path / "w" / "notes.txt").write_text("hello")

@@ -55,7 +55,13 @@ def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
 
 def test_a_run_id_stays_when_others_come_and_go():
     base = {run.id for w in compose(["study=smoke"]).workloads for run in w.runs}
-    wider = ["grid.learning_rate=[0.003,0.03,0.3]", "grid.depth=[2,4,6]", "grid.replicates=4", "name=other", "device=cpu"]
+    wider = [
+        "grid.learning_rate=[0.003,0.03,0.3]",
+        "grid.depth=[2,4,6]",
+        "grid.replicates=4",
+        "name=other",
+        "device=cpu",
+    ]
     more = {run.id for w in compose(["study=smoke", *wider]).workloads for run in w.runs}
     assert base < more
 
@@ -104,11 +110,17 @@ def test_spellings_of_one_value_are_one_run():
         ("grid.replicates=0", "grid.replicates: got 0; allowed is a whole number from 1 to 1000000"),
         ("grid.initializer=[]", "grid.initializer: got an empty list []; it needs at least one value"),
         ("grid.initializer=null", "grid.initializer: nothing given; it needs a list of initializers"),
-        ("grid.initializer=[he_normall]", "grid.initializer: unknown initializer 'he_normall'; did you mean 'he_normal'?"),
+        (
+            "grid.initializer=[he_normall]",
+            "grid.initializer: unknown initializer 'he_normall'; did you mean 'he_normal'?",
+        ),
         ("grid.initializer=[normal]", "grid.initializer: initializer 'normal' has 0 values; write it normal:<std>"),
         ("grid.activation=[rely]", "grid.activation: unknown activation 'rely'; did you mean 'relu'?"),
         ("training.optimizer=sdg", "training.optimizer: unknown optimizer 'sdg'; did you mean 'sgd'?"),
-        ("training.batch_size=5000", "training.batch_size: got 5000, but digits has 1078 training examples; allowed is at most 1078"),
+        (
+            "training.batch_size=5000",
+            "training.batch_size: got 5000, but digits has 1078 training examples; allowed is at most 1078",
+        ),
         ("measure.probe_examples=1079", "measure.probe_examples: got 1079, but digits has 1078 training examples"),
         ("training.steps=1.5", "training.steps: got 1.5; allowed is a whole number of at least 1"),
         ("device=gpu", "device: unknown device 'gpu'; did you mean 'cpu'? choose from auto, cpu, cuda"),
@@ -131,7 +143,9 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
 
 
 def test_a_grid_without_any_meaning_is_refused_with_the_reason():
-    with pytest.raises(ValueError, match=r"^grid: nothing to train, because kumar with relu is not applicable: Kumar's rule"):
+    with pytest.raises(
+        ValueError, match=r"^grid: nothing to train, because kumar with relu is not applicable: Kumar's rule"
+    ):
         compose(["study=smoke", "grid.initializer=[kumar]", "grid.activation=[relu]"])
 
 
@@ -177,7 +191,9 @@ def test_log_spaced_steps(last, points):
 
 def test_the_cost_of_a_run():
     workload = compose(["study=smoke", "grid.depth=[2]", "grid.width=[32]", "training.steps=10"]).workloads[0]
-    forward = 64 * 32 + 32 * 32 + 32 * 10  # multiply-adds an example; three products of each, less the first layer's ∂L/∂x
+    forward = (
+        64 * 32 + 32 * 32 + 32 * 10
+    )  # multiply-adds an example; three products of each, less the first layer's ∂L/∂x
     assert workload.flops_per_run == 10 * 32 * 2 * (3 * forward - 64 * 32)
 
 

@@ -35,7 +35,9 @@ def test_rows_do_not_depend_on_the_chunk(tiny, optimizer):
 
 
 def test_a_run_is_a_plain_loop_over_one_network(tiny):
-    workload = tiny("grid.activation=[tanh]", "grid.initializer=[torch_default]", "grid.learning_rate=[0.3]").workloads[0]
+    workload = tiny("grid.activation=[tanh]", "grid.initializer=[torch_default]", "grid.learning_rate=[0.3]").workloads[
+        0
+    ]
     run = workload.runs[1]
     (row,) = rows_of(workload, [run])
     weights, biases = ([torch.from_numpy(p) for p in parts] for parts in train.initial_parameters(workload, [run]))
@@ -70,7 +72,9 @@ def test_zeros_with_tanh_learn_nothing_but_the_output_bias(tiny):
 
 
 def test_a_diverged_run_names_step_and_layer_and_keeps_its_row(tiny):
-    workload = tiny("grid.activation=[relu]", "grid.initializer=[he_normal]", "grid.learning_rate=[0.1,1e30]").workloads[0]
+    workload = tiny(
+        "grid.activation=[relu]", "grid.initializer=[he_normal]", "grid.learning_rate=[0.1,1e30]"
+    ).workloads[0]
     for row in rows_of(workload):
         if row["learning_rate"] == 0.1:
             assert row["diverged_step"] is None and row["diverged_layer"] is None
@@ -125,7 +129,9 @@ def test_probed_and_evaluated_steps(tiny):
 
 def test_golden_numbers(tiny):
     """Where these move, the meaning of stored runs has moved: raise study.REVISION and pin them anew."""
-    workload = tiny("grid.activation=[tanh]", "grid.initializer=[glorot_uniform]", "grid.learning_rate=[0.3]").workloads[0]
+    workload = tiny(
+        "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]", "grid.learning_rate=[0.3]"
+    ).workloads[0]
     row = rows_of(workload, workload.runs[:1])[0]
     got = [float(row["train_loss"][0]), float(row["train_loss"][-1]), row["z_variance"][0], row["delta_variance"][0]]
     # Loose enough for another processor's rounding, tight enough for any change of streams, order or definition.

@@ -43,7 +43,10 @@ def run(cwd: Path, *more: str, cores: int = 2) -> subprocess.CompletedProcess:
 
 
 def tables_of(cwd: Path, name: str = "small") -> dict[str, pd.DataFrame]:
-    found = {t: tables.read(cwd / "results" / name, t) for t in ("runs", "curves", "layers", "summary", "not_applicable", "replay")}
+    found = {
+        t: tables.read(cwd / "results" / name, t)
+        for t in ("runs", "curves", "layers", "summary", "not_applicable", "replay")
+    }
     found["runs"] = found["runs"].drop(columns=list(tables.TIME_COLUMNS))
     return found
 
@@ -159,7 +162,9 @@ def test_a_lost_part_is_trained_again(finished, tmp_path):
 def test_kill_9_loses_at_most_the_chunk_in_flight(finished, tmp_path, chunks):
     folder, _ = finished
     command = [sys.executable, "-m", "winit", "run", *SMALL, "--cores", "2"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     deadline = time.time() + 60
     while len(parts(tmp_path)) < chunks and process.poll() is None and time.time() < deadline:
         time.sleep(0.005)
@@ -189,7 +194,12 @@ def test_one_study_is_not_run_twice_at_once(tmp_path):
 
 @pytest.mark.parametrize(
     ("overrides", "key"),
-    [("grid.depth=[0]", "grid.depth"), ("grid.dept=[2]", "grid.dept"), ("study=nope", "study"), ("training.batch_size=99999", "training.batch_size")],
+    [
+        ("grid.depth=[0]", "grid.depth"),
+        ("grid.dept=[2]", "grid.dept"),
+        ("study=nope", "study"),
+        ("training.batch_size=99999", "training.batch_size"),
+    ],
 )
 @pytest.mark.parametrize("verb", ["run", "plan"])
 def test_bad_input_costs_one_line_and_changes_nothing(tmp_path, verb, overrides, key):
@@ -201,7 +211,10 @@ def test_bad_input_costs_one_line_and_changes_nothing(tmp_path, verb, overrides,
 
 def test_bad_input_to_plain_snakemake(tmp_path):
     done = snakemake("--cores", "1", "--config", "study=smok", cwd=tmp_path, check=False)
-    assert done.returncode == 1 and "study: unknown study 'smok'; did you mean 'smoke'? choose from default, smoke" in done.stderr
+    assert (
+        done.returncode == 1
+        and "study: unknown study 'smok'; did you mean 'smoke'? choose from default, smoke" in done.stderr
+    )
     assert "Traceback" not in done.stderr and files(tmp_path) == set()
 
 
@@ -213,7 +226,9 @@ def test_a_job_refuses_a_study_that_changed_under_it(finished, tmp_path):
 
     name = study.validate(settings).workloads[0].name
     output = tmp_path / "x.json"
-    done = winit("train", str(frozen), name, "--runs", "000000000000", "--output", str(output), cwd=tmp_path, check=False)
+    done = winit(
+        "train", str(frozen), name, "--runs", "000000000000", "--output", str(output), cwd=tmp_path, check=False
+    )
     assert done.returncode == 2 and "asks for other runs" in done.stderr and not output.exists()
 
 

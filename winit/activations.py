@@ -42,12 +42,8 @@ class Activation:
 
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation(
-        torch.sigmoid_, lambda grad, h: aten.sigmoid_backward.grad_input(grad, h, grad_input=grad)
-    ),
+    "sigmoid": Activation(torch.sigmoid_, lambda grad, h: aten.sigmoid_backward.grad_input(grad, h, grad_input=grad)),
     "tanh": Activation(torch.tanh_, lambda grad, h: aten.tanh_backward.grad_input(grad, h, grad_input=grad)),
-    "relu": Activation(
-        torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)
-    ),
+    "relu": Activation(torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)),
     "identity": Activation(lambda z: z, lambda grad, h: grad),
 }

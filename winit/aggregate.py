@@ -14,7 +14,9 @@ from winit.tables import FACTORS
 SETTING = ["dataset", "activation", "depth", "width", "optimizer"]  # what a workload's runs have in common
 
 
-def _explode(run_ids: pd.Series, cells: pd.DataFrame, index: dict[str, np.ndarray], names: tuple[str, ...]) -> pd.DataFrame:
+def _explode(
+    run_ids: pd.Series, cells: pd.DataFrame, index: dict[str, np.ndarray], names: tuple[str, ...]
+) -> pd.DataFrame:
     """Unfold list cells of equal length into one row an entry, labelled by run id and the given index columns."""
     length = len(next(iter(index.values())))
     frame = {"run_id": np.repeat(run_ids.to_numpy(), length)}
@@ -46,7 +48,9 @@ def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.
     layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
     layers["units"] = np.array(workload.widths[1:])[layers["layer"] - 1]
 
-    runs = stored[["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device"]].copy()
+    runs = stored[
+        ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device"]
+    ].copy()
     runs["wall_time_s"] = stored["wall_time_s"]
     for column in ("dataset", "activation", "depth", "width"):
         runs[column] = getattr(workload, column)

@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="winit", description="How much do a network's initial weights help or hinder?")
+    parser = argparse.ArgumentParser(
+        prog="winit", description="How much do a network's initial weights help or hinder?"
+    )
     parser.add_argument("--version", action="version", version=f"winit {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
 
@@ -59,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
             "overrides", nargs="*", metavar="KEY=VALUE",
             help="study=smoke 'grid.depth=[2,4]' training.steps=100 … in Hydra's syntax; or one frozen study.yaml",
         )  # fmt: skip
-        sub.add_argument("--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)")
+        sub.add_argument(
+            "--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)"
+        )
     verbs.choices["run"].add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
 
     sub = verb("train", train, "train one workload of a frozen study (a rule of the workflow)")
@@ -136,8 +140,7 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
         basis = "at the rate of the stored runs" if seconds else "a rough guess, nothing of it being stored yet"
         left = (flops / rate + jobs * JOB_SECONDS) / min(cores, jobs) + PAGE_SECONDS
         lines.append(
-            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(left)} "
-            f"on {cores} cores ({basis})"
+            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(left)} on {cores} cores ({basis})"
         )
     else:
         lines.append("to train: nothing")
@@ -249,5 +252,3 @@ def _places(chosen: study.Study, frozen: Path) -> Places:
     """Return the places of a frozen study that lies at results/<name>/study.yaml."""
     results = frozen.parent.parent
     return Places(chosen.name, results, results.parent / "reports")
-
-

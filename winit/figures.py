@@ -94,7 +94,15 @@ def _legend(figure: Figure, initializers: list[str], columns: int) -> None:
         look = catalog.style(name)
         line = (0, look["dashes"]) if look["dashes"] else "-"
         handles.append(
-            Line2D([], [], color=look["color"], marker=look["marker"], linestyle=line, markersize=5, label=catalog.label(name))
+            Line2D(
+                [],
+                [],
+                color=look["color"],
+                marker=look["marker"],
+                linestyle=line,
+                markersize=5,
+                label=catalog.label(name),
+            )
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
@@ -126,7 +134,10 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
         text = accuracy.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
         ok, runs = (cells[c].reindex(index=names, columns=depths) for c in ("ok", "runs"))
         partial = (ok > 0) & (ok < runs)
-        text = text.where(~partial, text + " (" + ok.fillna(0).astype(int).astype(str) + "/" + runs.fillna(0).astype(int).astype(str) + ")")
+        text = text.where(
+            ~partial,
+            text + " (" + ok.fillna(0).astype(int).astype(str) + "/" + runs.fillna(0).astype(int).astype(str) + ")",
+        )
         text = text.where(~(ok == runs), text + " ✓")
         sns.heatmap(
             accuracy, ax=axes, vmin=0, vmax=1, cmap="cividis", annot=text, fmt="", annot_kws={"size": 7.5},
@@ -134,7 +145,16 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
         )  # fmt: skip
         for row, name in enumerate(names):
             if ((not_applicable["initializer"] == name) & (not_applicable["activation"] == activation)).any():
-                axes.text(len(depths) / 2, row + 0.5, "not applicable", ha="center", va="center", size=7.5, color=MUTED, style="italic")
+                axes.text(
+                    len(depths) / 2,
+                    row + 0.5,
+                    "not applicable",
+                    ha="center",
+                    va="center",
+                    size=7.5,
+                    color=MUTED,
+                    style="italic",
+                )
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="")
         axes.set_yticklabels([catalog.label(n) for n in names], rotation=0)
         axes.tick_params(length=0)
@@ -172,7 +192,9 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
                     data=data[here], x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
                     palette=_looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
                 )  # fmt: skip
-            _lines(axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names)
+            _lines(
+                axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names
+            )
             _step_axis(axes, data["step"].max())
             axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
             if row == 0:
@@ -288,7 +310,12 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     for axes, activation in zip(grid[0], activations, strict=True):
         _lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
         _step_axis(axes, mean["step"].max())
-        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+        axes.set(
+            title=catalog.ACTIVATIONS[activation].label,
+            xlabel="step",
+            ylabel="distinct share of units",
+            ylim=(-0.03, 1.05),
+        )
     _legend(figure, names, 4)
     return Drawn(figure, mean)
 
@@ -311,5 +338,3 @@ def replay(table: pd.DataFrame) -> Drawn:
         grid[row][0].set_ylabel(catalog.label(scheme), size=8.5)
     figure.supxlabel("activation tanh(z)", size=9)
     return Drawn(figure, table)
-
-

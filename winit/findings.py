@@ -83,7 +83,10 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                     f"{catalog.label(first['initializer'])} with a median test accuracy of {percent(first['test_accuracy'])}"
                 )
             else:
-                names = [f"{catalog.label(r['initializer'])} ({percent(r['test_accuracy'])})" for _, r in trained.head(3).iterrows()]
+                names = [
+                    f"{catalog.label(r['initializer'])} ({percent(r['test_accuracy'])})"
+                    for _, r in trained.head(3).iterrows()
+                ]
                 more = f", the best being {_join(names)}" if len(trained) > 3 else f": {_join(names)}"
                 bring = "brings" if len(trained) == 1 else "bring"
                 text = f"{len(trained)} of {len(cells)} initializations {bring} at least half of their runs to the target{more}"
@@ -108,7 +111,9 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= 0.5, "depth"]
-                limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}")
+                limits.append(
+                    f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}"
+                )
             if limits:
                 text = f"{dataset}: from {catalog.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
                 found.append(Finding(text, "trainability"))

@@ -39,7 +39,11 @@ def aligned(networks: int, rows: int, columns: int, like: Tensor) -> Tensor:
 def align(stack: Tensor) -> Tensor:
     """Return the stack (K, rows, columns) itself if its matrices are aligned and contiguous, else an aligned copy."""
     _, rows, columns = stack.shape
-    if stack.is_contiguous() and rows * columns * stack.element_size() % ALIGNMENT == 0 and stack.data_ptr() % ALIGNMENT == 0:
+    if (
+        stack.is_contiguous()
+        and rows * columns * stack.element_size() % ALIGNMENT == 0
+        and stack.data_ptr() % ALIGNMENT == 0
+    ):
         return stack
     return aligned(*stack.shape, like=stack).copy_(stack)
 

@@ -13,7 +13,18 @@ from pathlib import Path
 from winit import __version__
 from winit.study import REVISION, Study
 
-PACKAGES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake", "hydra-core")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "seaborn",
+    "matplotlib",
+    "snakemake",
+    "hydra-core",
+)
 
 
 def _processor() -> str:

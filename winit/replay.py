@@ -1,6 +1,6 @@
 """The tutorial's own experiment: 100 inputs through five tanh layers of 50 units, at three scales of random weights.
 
-    x ~ N(0, I₁₀₀),   h_l = tanh(h_{l−1} W_l),   W_l drawn by the scheme,   l = 1 … 5
+x ~ N(0, I₁₀₀),   h_l = tanh(h_{l−1} W_l),   W_l drawn by the scheme,   l = 1 … 5
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def svg(drawn: Drawn, name: str, title: str) -> str:
     buffer = io.StringIO()
     # Ids are hashes with this salt, so two figures on one page share none; a fixed date keeps the bytes fixed.
     with figures.style(), mpl.rc_context({"svg.hashsalt": name}):
-        drawn.figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None})
+        drawn.figure.savefig(
+            buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
@@ -180,7 +182,8 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             lambda r, s: figures.saturation(layers, r, deepest(r)),
             f"Share of activations beyond ±0.97 (tanh), or outside 0.03 to 0.97 (sigmoid); for ReLU the share of units with zero slope "
             f"on every probe example. Mean {over}.",
-            "normal σ = 1 sits in the tails from the first layer on: that is why its large signal is no help.",
+            "A high line is a layer in which most units pass hardly any gradient. Whether such a network trains all the same is a question "
+            "for the map above, not for this figure.",
             "Activations that neither saturate nor die stay at 0.",
         ),
     )  # fmt: skip
@@ -253,7 +256,9 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
             continue
         overlap = cells["test_accuracy_high"] >= first["test_accuracy_low"]
         equals = cells[overlap & (cells["success_rate"] == first["success_rate"])].iloc[1:]
-        rows.append({"key": key, "first": first, "equals": [catalog.label(i) for i in equals["initializer"]], "of": len(cells)})
+        rows.append(
+            {"key": key, "first": first, "equals": [catalog.label(i) for i in equals["initializer"]], "of": len(cells)}
+        )
     return rows
 
 
@@ -265,7 +270,9 @@ def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
         lost = mine[mine["status"] == "diverged"]
         row = {"label": catalog.label(name), "runs": len(mine)}
         row |= {s: int((mine["status"] == s).sum()) for s in catalog.STATUSES}
-        row["where"] = "" if lost.empty else f"{lost['diverged_step'].median():.0f} / {lost['diverged_layer'].median():.0f}"
+        row["where"] = (
+            "" if lost.empty else f"{lost['diverged_step'].median():.0f} / {lost['diverged_layer'].median():.0f}"
+        )
         rows.append(row)
     return rows
 

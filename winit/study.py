@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 
 from winit import catalog
@@ -128,8 +129,7 @@ class Workload:
     @property
     def flops_per_run(self) -> float:
         """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer."""
-        n = self.widths
-        products = [a * b for a, b in zip(n[:-1], n[1:], strict=True)]
+        products = [a * b for a, b in pairwise(self.widths)]
         return self.training.steps * self.training.batch_size * (6 * sum(products) - 2 * products[0])
 
 
@@ -470,13 +470,13 @@ def resolve(config: Mapping[str, object]) -> Study:
     if extra:
         raise ValueError(
             f"unknown key '{sorted(extra)[0]}' in --config; choose from study, overrides "
-            "(overrides=\"grid.depth=[2,4] training.steps=100\")"
+            '(overrides="grid.depth=[2,4] training.steps=100")'
         )
     overrides = config.get("overrides") or []
     if isinstance(overrides, str):
         overrides = overrides.split()
     if not isinstance(overrides, list):
-        raise ValueError(f"overrides: got {overrides!r}; write overrides=\"key=value key=value\"")
+        raise ValueError(f'overrides: got {overrides!r}; write overrides="key=value key=value"')
     overrides = [str(o) for o in overrides]
     if "study" in config:
         overrides = [f"study={config['study']}", *overrides]
@@ -497,7 +497,9 @@ def read(path: Path) -> Study:
     import yaml
 
     if not path.is_file():
-        raise ValueError(f"no study at {path}; give a study.yaml that a run has frozen, or overrides such as study=smoke")
+        raise ValueError(
+            f"no study at {path}; give a study.yaml that a run has frozen, or overrides such as study=smoke"
+        )
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     if not isinstance(tree, Mapping):
         raise ValueError(f"{path} is not a study: it holds no mapping of settings")

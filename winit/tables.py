@@ -82,7 +82,9 @@ TABLES: dict[str, dict[str, Column]] = {
     "summary": {
         **{name: FACTORS[name] for name in FACTORS if name != "replicate"},
         "runs": Column(INT, "replicates"),
-        **{status: Column(INT, f"runs with status {status}") for status in ("ok", "missed_target", "stuck", "diverged")},
+        **{
+            status: Column(INT, f"runs with status {status}") for status in ("ok", "missed_target", "stuck", "diverged")
+        },
         "success_rate": Column(FLOAT, "share of runs that are ok"),
         "success_low": Column(FLOAT, "lower end of its 95 % Wilson interval"),
         "success_high": Column(FLOAT, "upper end"),

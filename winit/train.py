@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -31,7 +32,9 @@ def choose_device(wanted: str) -> torch.device:
         ValueError: cuda is asked for and there is none.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there")
+        raise ValueError(
+            "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there"
+        )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -39,7 +42,7 @@ def chunk_size(workload: Workload, device: torch.device) -> int:
     """Return how many networks to train in one stack."""
     n = workload.widths
     copies = {"sgd": 1, "momentum": 2, "adam": 4}[workload.training.optimizer]
-    weights = sum(a * b for a, b in zip(n[:-1], n[1:], strict=True)) * copies
+    weights = sum(a * b for a, b in pairwise(n)) * copies
     bytes_each = 4 * (weights + workload.training.batch_size * sum(n))
     return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))
 
@@ -50,7 +53,7 @@ def initial_parameters(workload: Workload, runs: Sequence[Run]) -> tuple[list[np
     The stream of a layer is named by replicate and layer alone: schemes, learning rates and devices share it.
     """
     drawn: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = {}
-    shapes = list(zip(workload.widths[:-1], workload.widths[1:], strict=True))
+    shapes = list(pairwise(workload.widths))
     for run in runs:
         key = run.initializer, run.replicate
         if key not in drawn:
@@ -201,5 +204,3 @@ def train(
     size = networks or chunk_size(workload, device)
     for start in range(0, len(runs), size):
         yield train_chunk(workload, runs[start : start + size], task, device)
-
-

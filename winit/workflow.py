@@ -94,11 +94,13 @@ def begin(study: Study, results: Path = Path("results")) -> None:
     """
     places = Places(study.name, results)
     places.folder.mkdir(parents=True, exist_ok=True)
-    lock = open(places.folder / ".lock", "w")
+    lock = open(places.folder / ".lock", "w")  # noqa: SIM115 (held until the process ends)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise ValueError(f"study '{study.name}' is already running in {results.resolve()}; wait for it, or set name=…") from None
+        raise ValueError(
+            f"study '{study.name}' is already running in {results.resolve()}; wait for it, or set name=…"
+        ) from None
     _locks.append(lock)
     freeze(study, places)
     todo = [(w, len(missing(w, places.store))) for w in study.workloads]
