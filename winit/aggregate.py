@@ -31,7 +31,7 @@ def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.
     Raises:
         ValueError: the store lacks a run.
     """
-    stored = store.shelf(workload.name).read().to_pandas().set_index("run_id", drop=False)
+    stored = store.shelf(workload.name).read().to_pandas(use_threads=False).set_index("run_id", drop=False)
     wanted = [run.id for run in workload.runs]
     lacking = [run_id for run_id in wanted if run_id not in stored.index]
     if lacking:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from winit.tables import write_bytes
+from winit.tables import read_parquet, write_bytes
 
 CURVE_COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LAYER_COLUMNS = (
@@ -85,13 +85,13 @@ class Shelf:
         """The runs that the sound parts hold."""
         found: set[str] = set()
         for content in self._files[0].values():
-            found.update(pq.read_table(io.BytesIO(content), columns=["run_id"])["run_id"].to_pylist())
+            found.update(read_parquet(io.BytesIO(content), ["run_id"])["run_id"].to_pylist())
         return found
 
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
         columns = None if columns is None else list(columns)
-        tables = [pq.read_table(io.BytesIO(c), columns=columns) for c in self._files[0].values()]
+        tables = [read_parquet(io.BytesIO(c), columns) for c in self._files[0].values()]
         schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         if "run_id" not in table.column_names:

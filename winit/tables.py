@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:  # planning imports this module and must not pay for pandas
     import pandas as pd
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -154,18 +155,28 @@ def write(folder: Path, name: str, frame: pd.DataFrame, csv: bool = False) -> No
         write_bytes(folder / f"{name}.csv", frame.to_csv(index=False).encode())
 
 
+def read_parquet(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
+    """Read a parquet file on this thread alone.
+
+    Arrow's thread pools can abort a process that ends soon after they were started ("terminate called without an
+    active exception"), and for small files they only cost time.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(source, pre_buffer=False) as file:
+        return file.read(columns=columns, use_threads=False)
+
+
 def read(folder: Path, name: str) -> pd.DataFrame:
     """Read a table of a study.
 
     Raises:
         ValueError: there is none; the sentence says what makes it.
     """
-    import pandas as pd
-
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise ValueError(f"no table at {path}; run the study first: winit run study={folder.name} --cores 2")
-    return pd.read_parquet(path)
+    return read_parquet(path).to_pandas(use_threads=False)
 
 
 def documentation(names: Iterable[str] = TABLES) -> str:
