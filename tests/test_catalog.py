@@ -17,7 +17,7 @@ def test_every_name_has_an_implementation():
     assert set(catalog.DATASETS) == set(data.LOADERS)
     parameters = [torch.zeros(1, 2, 2)]
     for name in catalog.OPTIMIZERS:
-        network.optimizer(name, parameters, torch.ones(1, 1, 1), 0.9)
+        network.make_optimizer(name, parameters, torch.ones(1, 1, 1), 0.9)
 
 
 @pytest.mark.parametrize("name", catalog.INITIALIZERS)

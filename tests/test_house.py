@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).resolve().parent.parent / "winit"
 
 # A module may import those of lower layers, and those named for it within its own.
 LAYERS = {
-    0: {"catalog", "stats", "data", "progress", "activations"},
+    0: {"catalog", "stats", "data", "progress", "activations", "vector"},
     1: {"study", "network", "tables"},
-    2: {"store", "initializers", "probes", "figures", "findings", "provenance"},
+    2: {"store", "initializers", "probes", "kernel", "figures", "findings", "provenance"},
     3: {"workflow", "train", "aggregate", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},

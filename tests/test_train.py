@@ -13,8 +13,11 @@ from winit.study import log_spaced, seed
 CPU = torch.device("cpu")
 
 
-def rows_of(workload, runs=None, networks=None):
-    return [r for rows in train.train(workload, runs or workload.runs, CPU, networks) for r in rows]
+ENGINES = ["kernel", "torch"]
+
+
+def rows_of(workload, runs=None, engine="auto", networks=None):
+    return [r for rows in train.train(workload, runs or workload.runs, CPU, engine, networks) for r in rows]
 
 
 def comparable(row):
@@ -22,24 +25,26 @@ def comparable(row):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_rows_do_not_depend_on_the_chunk(tiny, optimizer):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_rows_do_not_depend_on_the_chunk(tiny, engine, optimizer):
     # A rate of 1e20 makes some networks diverge and leave their stacks at different steps.
     workload = tiny(f"training.optimizer={optimizer}", "grid.learning_rate=[0.1,1e20]").workloads[0]
-    whole = rows_of(workload, networks=100)
+    whole = rows_of(workload, engine=engine, networks=100)
     for networks in (1, 5):
-        for ours, theirs in zip(rows_of(workload, networks=networks), whole, strict=True):
+        for ours, theirs in zip(rows_of(workload, engine=engine, networks=networks), whole, strict=True):
             assert comparable(ours) == comparable(theirs), (networks, theirs["run_id"])
-    backwards = rows_of(workload, runs=workload.runs[::-1])
+    backwards = rows_of(workload, workload.runs[::-1], engine)
     for ours, theirs in zip(backwards, whole[::-1], strict=True):
         assert comparable(ours) == comparable(theirs)
 
 
-def test_a_run_is_a_plain_loop_over_one_network(tiny):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_is_a_plain_loop_over_one_network(tiny, engine):
     workload = tiny("grid.activation=[tanh]", "grid.initializer=[torch_default]", "grid.learning_rate=[0.3]").workloads[
         0
     ]
     run = workload.runs[1]
-    (row,) = rows_of(workload, [run])
+    (row,) = rows_of(workload, [run], engine)
     weights, biases = ([torch.from_numpy(p) for p in parts] for parts in train.initial_parameters(workload, [run]))
     model = single(weights, biases, 0, "tanh")
     split = data.load("digits", {}, seed(0, "data", dataset="digits"))
@@ -55,10 +60,11 @@ def test_a_run_is_a_plain_loop_over_one_network(tiny):
     assert row["test_accuracy"] == pytest.approx(accuracy.item(), abs=1 / len(test))
 
 
-def test_constant_weights_keep_one_distinct_unit_and_random_ones_all(tiny):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_constant_weights_keep_one_distinct_unit_and_random_ones_all(tiny, engine):
     study = tiny("grid.initializer=[zeros,constant:0.1,he_normal]", "training.steps=60")
     for workload in study.workloads:
-        for row in rows_of(workload):
+        for row in rows_of(workload, engine=engine):
             distinct = np.asarray(row["distinct_units"]).reshape(-1, workload.depth + 1)[:, : workload.depth]
             assert (distinct == (workload.width if row["initializer"] == "he_normal" else 1)).all(), row["initializer"]
 
@@ -71,11 +77,13 @@ def test_zeros_with_tanh_learn_nothing_but_the_output_bias(tiny):
         assert row["train_loss"][0] == pytest.approx(np.log(10), rel=1e-6)
 
 
-def test_a_diverged_run_names_step_and_layer_and_keeps_its_row(tiny):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_diverged_run_names_step_and_layer_and_keeps_its_row(tiny, engine):
     workload = tiny(
         "grid.activation=[relu]", "grid.initializer=[he_normal]", "grid.learning_rate=[0.1,1e30]"
     ).workloads[0]
-    for row in rows_of(workload):
+    for row in rows_of(workload, engine=engine):
+        assert row["engine"] == engine
         if row["learning_rate"] == 0.1:
             assert row["diverged_step"] is None and row["diverged_layer"] is None
             assert np.isfinite(row["test_loss"])
@@ -146,6 +154,28 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
     assert train.choose_device("auto").type == "cpu"
     with pytest.raises(ValueError, match="device: got cuda, but torch sees no CUDA device"):
         train.choose_device("cuda")
+
+
+def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
+    from winit.kernel import KernelStack
+
+    workload = tiny().workloads[0]
+    assert train.choose_engine("auto", workload, CPU) is KernelStack
+    assert train.choose_engine("torch", workload, CPU) is train.Stack
+    assert train.choose_engine("auto", workload, torch.device("cuda")) is train.Stack
+    with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
+        train.choose_engine("kernel", workload, torch.device("cuda"))
+
+
+def test_without_numba_everything_still_works(tiny, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "winit.kernel", None)  # what an import of it finds where numba is missing
+    monkeypatch.delattr("winit.kernel", raising=False)
+    workload = tiny("grid.initializer=[he_normal]").workloads[0]
+    assert {row["engine"] for row in rows_of(workload)} == {"torch"}
+    with pytest.raises(ValueError, match="engine: got kernel, but .* is not installed"):
+        train.choose_engine("kernel", workload, CPU)
 
 
 @pytest.mark.gpu

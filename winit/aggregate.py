@@ -49,7 +49,7 @@ def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.
     layers["units"] = np.array(workload.widths[1:])[layers["layer"] - 1]
 
     runs = stored[
-        ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device"]
+        ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine"]
     ].copy()
     runs["wall_time_s"] = stored["wall_time_s"]
     for column in ("dataset", "activation", "depth", "width"):

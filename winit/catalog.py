@@ -280,6 +280,7 @@ DATASETS: dict[str, Dataset] = {
 OPTIMIZERS: dict[str, str] = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
 
 DEVICES = ("auto", "cpu", "cuda")
+ENGINES = ("auto", "kernel", "torch")
 
 # In the order in which a reader should meet them: success first.
 STATUSES: dict[str, str] = {

@@ -206,7 +206,7 @@ def train(given: argparse.Namespace) -> None:
 
         progress = Progress(places.folder / FILE)
         spoken = time.time()
-        for rows in train_runs(workload, lacking, choose_device(chosen.device)):
+        for rows in train_runs(workload, lacking, choose_device(chosen.device), chosen.engine):
             store.commit(workload.name, rows)
             progress.add(len(rows), len(rows) * workload.flops_per_run)
             if time.time() - spoken > 5:

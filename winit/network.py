@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from winit.activations import Activation
+from winit.activations import ACTIVATIONS
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma & Ba 2015, §2
 ADAM_EPSILON = 1e-8
@@ -132,7 +132,7 @@ class Adam(SGD):
         self.square = [align(s[networks]) for s in self.square]
 
 
-def optimizer(name: str, parameters: Sequence[Tensor], learning_rate: Tensor, momentum: float) -> SGD:
+def make_optimizer(name: str, parameters: Sequence[Tensor], learning_rate: Tensor, momentum: float) -> SGD:
     """Return the optimizer of that name for stacked parameters (K, m, n) and rates (K, 1, 1)."""
     if name == "sgd":
         return SGD(parameters, learning_rate)
@@ -143,29 +143,94 @@ def optimizer(name: str, parameters: Sequence[Tensor], learning_rate: Tensor, mo
     raise ValueError(f"unknown optimizer '{name}'; choose from sgd, momentum, adam")
 
 
-class Stack:
-    """K networks: weights, biases, the buffers of one training step, and the step itself.
+class Networks:
+    """K networks of one shape: what every engine that trains them has in common.
 
     Args:
         weights: one tensor (K, fan_in, fan_out) a layer, the output layer last.
         biases: one tensor (K, 1, fan_out) a layer.
-        activation: φ of the hidden layers.
-        batch_size: B, examples in a mini-batch.
+        activation: φ of the hidden layers, by name.
+
+    An engine adds `prepare`, `advance` and `keep`.
     """
 
-    def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Activation, batch_size: int
-    ) -> None:
-        self.weights = [align(w) for w in weights]
-        self.biases = [align(b) for b in biases]
-        self.activation = activation
-        self.batch_size = batch_size
-        self._allocate()
+    engine: str  # its name, as the tables have it
+
+    def __init__(self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str) -> None:
+        self.weights, self.biases = list(weights), list(biases)
+        self.activation = ACTIVATIONS[activation]
 
     @property
     def size(self) -> int:
         """K, the number of networks."""
         return self.weights[0].shape[0]
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        """Return inputs (N, D) in the form that `advance` wants."""
+        return x
+
+    def advance(self, x: Tensor, y: Tensor, order: Tensor) -> dict[int, tuple[int, int]]:
+        """Take one step for each row of `order`.
+
+        Args:
+            x: all training inputs, as `prepare` made them.
+            y: their labels (N,).
+            order: indices (steps, K, B) of the mini-batches.
+
+        Returns:
+            For each network whose logits became non-finite: the step, from 0, in whose forward pass they did, and the
+            first layer, from 1, with a non-finite pre-activation. The parameters of such a network are of no use.
+        """
+        raise NotImplementedError
+
+    def keep(self, networks: Tensor) -> None:
+        """Drop all networks but these (a tensor of indices); the others go on with the same bits."""
+        raise NotImplementedError
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return the logits (K, N, C) of the same examples x (N, D) for every network."""
+        h = x.expand(self.size, -1, -1)
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            h = product(h, weight, bias)
+            self.activation.apply_(h)
+        return product(h, self.weights[-1], self.biases[-1])
+
+    def first_non_finite_layer(self, network: int, x: Tensor) -> int:
+        """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.
+
+        Returns the output layer where all are finite: another engine's rounding met the overflow there.
+        """
+        h = x
+        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
+            z = torch.addmm(bias[network], h, weight[network])
+            if not torch.isfinite(z).all():
+                break
+            h = self.activation.phi(z)
+        return layer
+
+
+class Stack(Networks):
+    """K networks, trained together by batched products: on any device, with any activation.
+
+    Args:
+        weights, biases, activation: as for `Networks`.
+        optimizer: sgd, momentum or adam.
+        learning_rate: (K,).
+        batch_size: B, examples in a mini-batch.
+        momentum: of the optimizer of that name.
+    """
+
+    engine = "torch"
+
+    def __init__(
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, optimizer: str, learning_rate: Tensor,
+        batch_size: int, momentum: float = 0.9,
+    ) -> None:  # fmt: skip
+        super().__init__([align(w) for w in weights], [align(b) for b in biases], activation)
+        self.batch_size = batch_size
+        self._allocate()
+        self.optimizer = make_optimizer(optimizer, self.parameters, learning_rate.reshape(-1, 1, 1), momentum)
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -183,10 +248,22 @@ class Stack:
         self._ones = aligned(K, 1, B, like=first).fill_(1)
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these (a tensor of indices)."""
         self.weights = [align(w[networks]) for w in self.weights]
         self.biases = [align(b[networks]) for b in self.biases]
         self._allocate()
+        self.optimizer.keep(networks)
+
+    def advance(self, x: Tensor, y: Tensor, order: Tensor) -> dict[int, tuple[int, int]]:
+        diverged: dict[int, tuple[int, int]] = {}
+        for step, batch in enumerate(order):
+            inputs = align(x[batch])
+            finite = torch.isfinite(self.forward(inputs).sum(dim=(1, 2)))
+            if not finite.all():
+                for k in torch.nonzero(~finite).flatten().tolist():
+                    if k not in diverged:
+                        diverged[k] = step, self.first_non_finite_layer(k, inputs[k])
+            self.backward(inputs, y[batch])
+        return diverged
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (K, C, B) of a mini-batch x (K, B, D), aligned; keep the activations for `backward`."""
@@ -198,7 +275,7 @@ class Stack:
         torch.baddbmm(self.biases[-1].mT, self.weights[-1].mT, h.mT, out=self._logits)
         return self._logits
 
-    def backward(self, x: Tensor, y: Tensor, optimizer: SGD) -> None:
+    def backward(self, x: Tensor, y: Tensor) -> None:
         """Finish the step that `forward(x)` began: back-propagate the mean softmax cross-entropy and update.
 
             L = −(1/B) Σ_b log softmax(z_b)[y_b],   ∂L/∂z = (softmax(z) − onehot(y)) / B
@@ -206,41 +283,18 @@ class Stack:
         Args:
             x: the inputs (K, B, D) given to `forward`.
             y: labels (K, B), int64.
-            optimizer: made for `parameters`.
         """
-        scale = optimizer.scale(self.batch_size)
+        scale = self.optimizer.scale(self.batch_size)
         error = torch.softmax(self._logits, dim=1, out=self._logits).mul_(scale)
         error.scatter_add_(1, y.unsqueeze(1), (-scale).expand(-1, 1, self.batch_size))
         delta = error.mT  # (K, B, C)
-        optimizer.begin_step()
+        self.optimizer.begin_step()
         for layer in range(len(self.weights) - 1, -1, -1):
             below = self._h[layer - 1] if layer else x
             if layer:  # δ below must see the weights before their update
                 torch.bmm(delta, self.weights[layer].mT, out=self._delta[layer - 1])
                 self.activation.chain_(self._delta[layer - 1], below)
-            optimizer.update(2 * layer, self.weights[layer], below.mT, delta)
-            optimizer.update(2 * layer + 1, self.biases[layer], self._ones, delta)
+            self.optimizer.update(2 * layer, self.weights[layer], below.mT, delta)
+            self.optimizer.update(2 * layer + 1, self.biases[layer], self._ones, delta)
             if layer:
                 delta = self._delta[layer - 1]
-
-    def predict(self, x: Tensor) -> Tensor:
-        """Return the logits (K, N, C) of the same examples x (N, D) for every network."""
-        h = x.expand(self.size, -1, -1)
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            h = product(h, weight, bias)
-            self.activation.apply_(h)
-        return product(h, self.weights[-1], self.biases[-1])
-
-    def first_non_finite_layer(self, network: int, x: Tensor) -> int:
-        """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.
-
-        Raises:
-            ValueError: the whole forward pass is finite.
-        """
-        h = x
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
-            z = torch.addmm(bias[network], h, weight[network])
-            if not torch.isfinite(z).all():
-                return layer
-            h = self.activation.phi(z)
-        raise ValueError(f"network {network} has a finite forward pass")

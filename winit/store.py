@@ -37,6 +37,7 @@ PART = pa.schema(
         ("test_loss", pa.float64()),
         ("test_accuracy", pa.float64()),
         ("device", pa.string()),
+        ("engine", pa.string()),
         ("wall_time_s", pa.float64()),
         ("curve_step", pa.list_(pa.int32())),
         *((name, pa.list_(pa.float32())) for name in CURVE_COLUMNS),

@@ -152,6 +152,10 @@ class Study:
         return self.settings["device"]
 
     @property
+    def engine(self) -> str:
+        return self.settings["engine"]
+
+    @property
     def seed(self) -> int:
         return self.settings["seed"]
 
@@ -290,6 +294,7 @@ RULES: dict[str, Rule] = {
     "name": Rule("letters, digits, '_', '-' and '.', at most 64", _identifier),
     "question": Rule("a sentence", _words),
     "device": name_of("device", catalog.DEVICES),
+    "engine": name_of("engine", catalog.ENGINES),
     "seed": whole(0, 2**63 - 1),
     "grid.initializer": Rule("a list of initializers", _initializer, many=True),
     "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),

@@ -54,6 +54,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "test_loss": Column(FLOAT, "mean cross-entropy at the end, nats"),
         "test_accuracy": Column(FLOAT, "share correct at the end"),
         "device": Column(STR, "where it was trained: cpu or cuda"),
+        "engine": Column(STR, "what trained it: kernel (fused, CPU) or torch (batched products)"),
         "wall_time_s": Column(FLOAT, "its share of the wall time of the stack it was trained in, seconds"),
     },
     "curves": {

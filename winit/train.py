@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from winit import data, initializers, probes
-from winit.activations import ACTIVATIONS
-from winit.network import Stack, align, optimizer
+from winit.network import Networks, Stack
 from winit.store import CURVE_COLUMNS, LAYER_COLUMNS
 from winit.study import Run, Workload, log_spaced, seed
 
@@ -36,6 +35,34 @@ def choose_device(wanted: str) -> torch.device:
             "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there"
         )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Networks]:
+    """Return the engine for `auto`, `kernel` or `torch`.
+
+    `auto` takes the kernel wherever it can run. The choice depends on the workload's shape alone and never on how many
+    runs are to be trained, so that a run has the same bits whenever it is trained.
+
+    Raises:
+        ValueError: the kernel is asked for and cannot run.
+    """
+    if wanted == "torch":
+        return Stack
+    reason = None
+    if device.type != "cpu":
+        reason = f"it runs on the CPU, not on {device.type}"
+    else:
+        try:
+            from winit import kernel
+        except ImportError as error:
+            reason = f"{error.name} is not installed"
+        else:
+            if kernel.supports(workload.activation, workload.training.optimizer):
+                return kernel.KernelStack
+            reason = f"it has no vector code for {workload.activation} with {workload.training.optimizer}"
+    if wanted == "kernel":
+        raise ValueError(f"engine: got kernel, but {reason}; allowed is torch, or auto to take what can run")
+    return Stack
 
 
 def chunk_size(workload: Workload, device: torch.device) -> int:
@@ -79,7 +106,7 @@ def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) 
 class Task:
     """A workload's data on its device, in the parts that training and measuring use."""
 
-    def __init__(self, workload: Workload, device: torch.device) -> None:
+    def __init__(self, workload: Workload, engine: type[Networks], device: torch.device) -> None:
         source = seed(workload.seed, "data", dataset=workload.dataset)
         split = data.load(workload.dataset, workload.dataset_parameters, source)
 
@@ -87,7 +114,8 @@ class Task:
             # Copied, because torch aligns its memory and numpy does not.
             return torch.tensor(of.x[:examples], device=device), torch.tensor(of.y[:examples], device=device)
 
-        self.x, self.y = part(split.train)
+        x, self.y = part(split.train)
+        self.x = engine.prepare(x)
         self.validation = part(split.validation)
         self.test = part(split.test)
         # The split is shuffled, so the first examples are a fair sample.
@@ -95,7 +123,9 @@ class Task:
         self.probe = part(split.train, workload.measure.probe_examples)
 
 
-def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: torch.device) -> list[dict[str, object]]:
+def train_chunk(
+    workload: Workload, runs: Sequence[Run], engine: type[Networks], task: Task, device: torch.device
+) -> list[dict[str, object]]:
     """Train and measure runs as one stack, and return their rows of the run store.
 
     At each evaluated step the curves are taken, at each probed step the layers, both before the step's update. One
@@ -107,18 +137,12 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
     layer_steps = log_spaced(steps, workload.measure.layer_points)
     K, L = len(runs), workload.depth + 1
 
-    weights, biases = initial_parameters(workload, runs)
-    stack = Stack(
-        [torch.from_numpy(w).to(device) for w in weights],
-        [torch.from_numpy(b).to(device) for b in biases],
-        ACTIVATIONS[workload.activation],
-        training.batch_size,
+    weights, biases = ([torch.from_numpy(p).to(device) for p in ps] for ps in initial_parameters(workload, runs))
+    rates = torch.tensor([run.learning_rate for run in runs], device=device)
+    networks = engine(
+        weights, biases, workload.activation, training.optimizer, rates, training.batch_size, training.momentum
     )
-    rates = torch.tensor([run.learning_rate for run in runs], device=device).reshape(-1, 1, 1)
-    update = optimizer(training.optimizer, stack.parameters, rates, training.momentum)
-
-    replicates = sorted({run.replicate for run in runs})
-    batches = {r: mini_batches(workload, r, len(task.y), steps + 1) for r in replicates}
+    batches = {r: mini_batches(workload, r, len(task.y), steps + 1) for r in {run.replicate for run in runs}}
     order = torch.from_numpy(np.stack([batches[run.replicate] for run in runs], axis=1)).to(device)  # (steps + 1, K, B)
 
     curves = {name: np.full((K, len(curve_steps)), np.nan, np.float32) for name in CURVE_COLUMNS}
@@ -127,41 +151,48 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
     diverged: dict[int, tuple[int, int]] = {}
     alive = np.arange(K)  # the runs still in the stack
 
-    for step in range(steps + 1):
-        if step in curve_steps:
-            at = curve_steps.index(step)
-            for part, (x, y) in (("train", task.train_sample), ("validation", task.validation)):
-                loss, accuracy = probes.loss_and_accuracy(stack.predict(x), y)
-                curves[f"{part}_loss"][alive, at] = loss.cpu()
-                curves[f"{part}_accuracy"][alive, at] = accuracy.cpu()
-        if step == steps:
-            x, y = task.test
-            test[alive] = torch.stack(probes.loss_and_accuracy(stack.predict(x), y), dim=1).cpu()
+    def evaluate(at: int) -> None:
+        for part, (x, y) in (("train", task.train_sample), ("validation", task.validation)):
+            loss, accuracy = probes.loss_and_accuracy(networks.predict(x), y)
+            curves[f"{part}_loss"][alive, at] = loss.cpu()
+            curves[f"{part}_accuracy"][alive, at] = accuracy.cpu()
 
-        x, y = align(task.x[order[step]]), task.y[order[step]]
-        finite = torch.isfinite(stack.forward(x).sum(dim=(1, 2)))
-        if not finite.all():
-            if step < steps:
-                for k in torch.nonzero(~finite).flatten().tolist():
-                    diverged[int(alive[k])] = step + 1, stack.first_non_finite_layer(k, x[k])
-            # A diverged network leaves the stack; the others go on with the same bits.
-            kept = torch.nonzero(finite).flatten()
-            alive, order = alive[kept.cpu().numpy()], order[:, kept]
-            stack.keep(kept)
-            update.keep(kept)
-            if not len(alive):
-                break
-            x, y = align(x[kept]), y[kept]
-            stack.forward(x)
+    def advance(start: int, stop: int) -> None:
+        """Take the steps from `start` to `stop`; networks that diverge on the way leave the stack."""
+        nonlocal alive, order
+        lost = networks.advance(task.x, task.y, order[start:stop])
+        if lost:
+            diverged.update({int(alive[k]): (start + step + 1, layer) for k, (step, layer) in lost.items()})
+            kept = torch.tensor([k for k in range(networks.size) if k not in lost], dtype=torch.long)
+            alive, order = alive[kept.numpy()], order[:, kept.to(device)]
+            networks.keep(kept.to(device))
+
+    events = sorted({*curve_steps, *layer_steps})
+    for step, following in zip(events, [*events[1:], steps], strict=True):
+        if not len(alive):
+            break
+        if step in curve_steps:
+            evaluate(curve_steps.index(step))
+        if step == steps:
+            test[alive] = torch.stack(
+                probes.loss_and_accuracy(networks.predict(task.test[0]), task.test[1]), dim=1
+            ).cpu()
         if step in layer_steps:
             at = layer_steps.index(step)
-            measured = probes.layer_statistics(stack.weights, stack.biases, workload.activation, *task.probe)
+            measured = probes.layer_statistics(networks.weights, networks.biases, workload.activation, *task.probe)
             for name, values in measured.items():
                 layers[name][alive, at] = values.cpu()
-            before = [w.clone() for w in stack.weights]
-        stack.backward(x, y, update)
-        if step in layer_steps:
-            layers["update_ratio"][alive, at] = probes.update_ratio(before, stack.weights).cpu()
+            before, were = [w.clone() for w in networks.weights], alive
+            advance(step, step + 1)
+            same = torch.from_numpy(np.flatnonzero(np.isin(were, alive))).to(device)
+            if len(alive):
+                ratio = probes.update_ratio([w[same] for w in before], networks.weights)
+                layers["update_ratio"][alive, at] = ratio.cpu()
+            step += 1
+        if step < following and len(alive):
+            advance(step, following)
+    # What happened in the step beyond the budget is no part of the run.
+    diverged = {k: (step, layer) for k, (step, layer) in diverged.items() if step <= steps}
 
     share = (time.perf_counter() - started) / K
     return [
@@ -175,6 +206,7 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
             "test_loss": test[k, 0],
             "test_accuracy": test[k, 1],
             "device": device.type,
+            "engine": engine.engine,
             "wall_time_s": share,
             "curve_step": curve_steps,
             "layer_step": layer_steps,
@@ -186,7 +218,7 @@ def train_chunk(workload: Workload, runs: Sequence[Run], task: Task, device: tor
 
 
 def train(
-    workload: Workload, runs: Sequence[Run], device: torch.device, networks: int | None = None
+    workload: Workload, runs: Sequence[Run], device: torch.device, engine: str = "auto", networks: int | None = None
 ) -> Iterator[list[dict[str, object]]]:
     """Train runs of a workload, and yield the store's rows of each finished chunk.
 
@@ -194,13 +226,15 @@ def train(
         workload: what the runs have in common.
         runs: those to train, in any order and number.
         device: where to train.
+        engine: `auto`, `kernel` or `torch`; see `choose_engine`.
         networks: the size of a chunk; by default what suits the machine. It does not change any number.
     """
     # One thread a process: faster for many small products, and the condition for bits that do not depend on the chunk.
     torch.set_num_threads(1)
     # Subnormal numbers slow tanh down threefold; a value below 1e-38 counts as 0 in training.
     torch.set_flush_denormal(True)
-    task = Task(workload, device)
+    chosen = choose_engine(engine, workload, device)
+    task = Task(workload, chosen, device)
     size = networks or chunk_size(workload, device)
     for start in range(0, len(runs), size):
-        yield train_chunk(workload, runs[start : start + size], task, device)
+        yield train_chunk(workload, runs[start : start + size], chosen, task, device)
