@@ -76,6 +76,19 @@ def test_bits_do_not_depend_on_vectors_stack_or_split(widths, batch, activation,
             assert torch.equal(one, two) and torch.equal(one, three) and torch.equal(one[[2]], four)
 
 
+@pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
+def test_predict_is_the_forward_pass(widths, batch, activation):
+    weights, biases, x, *_ = make(widths, batch=batch)
+    rates = torch.ones(3)
+    stack = KernelStack(weights, biases, activation, "sgd", rates, batch)
+    reference = Stack(
+        [w.double() for w in weights], [b.double() for b in biases], activation, "sgd", rates.double(), batch
+    )
+    for examples in (1, batch, 2 * batch + 1):
+        got = stack.predict(stack.prepare(x[:examples]))
+        torch.testing.assert_close(got.double(), reference.predict(x[:examples].double()), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
 def test_padding_stays_zero(optimizer):
     stack = trained([7, 33, 33, 3], 31, "sigmoid", optimizer)

@@ -174,7 +174,7 @@ def test_without_numba_everything_still_works(tiny, monkeypatch):
     monkeypatch.delattr("winit.kernel", raising=False)
     workload = tiny("grid.initializer=[he_normal]").workloads[0]
     assert {row["engine"] for row in rows_of(workload)} == {"torch"}
-    with pytest.raises(ValueError, match="engine: got kernel, but .* is not installed"):
+    with pytest.raises(ValueError, match=r"engine: got kernel, but .* is not installed"):
         train.choose_engine("kernel", workload, CPU)
 
 

@@ -133,8 +133,8 @@ class _Cache(FunctionCache):
 
 
 @cache
-def compile_steps(inputs: int, width: int, classes: int, batch: int, activation: str, optimizer: str, lanes: int):
-    """Return the compiled loop over steps for one shape; depth, rates and the number of steps are arguments."""
+def compile_shape(inputs: int, width: int, classes: int, batch: int, activation: str, optimizer: str, lanes: int):
+    """Return the compiled loop over steps, and the prediction, for one shape; depth, rates and steps are arguments."""
     examples, units, outputs = padded(batch), padded(width), padded(classes)
     forward = product(width, batch, lanes, f"forward {activation}")
     forward_output = product(classes, batch, lanes, "forward identity")
@@ -154,6 +154,36 @@ def compile_steps(inputs: int, width: int, classes: int, batch: int, activation:
             for c in range(0, columns, lanes):
                 block(addresses.ctypes.data, c, target + 4 * (c * stride + r), stride)
 
+    @njit(nogil=True)
+    def gather(x, x_row, chosen, count, xt, addresses):
+        """Fetch `count` examples, transposing on the way; the padding repeats the first."""
+        for g in range(0, examples, lanes):
+            for i in range(lanes):
+                addresses[i] = x + 4 * chosen[g + i if g + i < count else 0] * x_row
+            for c in range(0, x_row, lanes):
+                block(addresses.ctypes.data, c, xt + 4 * (c * examples + g), examples)
+
+    @njit(nogil=True)
+    def forward_pass(w, b, xt, h, z):
+        """Compute the activations h of every hidden layer, and the logits z."""
+        depth, none = len(h), np.float32(0)
+        forward(w[0], 1, units, xt, examples, inputs, h[0], examples, b[0], 0, 1, 0, none, none, none, none)
+        for i in range(1, depth):
+            forward(w[i], 1, units, h[i - 1], examples, width, h[i], examples, b[i], 0, 1, 0, none, none, none, none)
+        top, out = h[depth - 1], w[depth]
+        forward_output(out, 1, outputs, top, examples, width, z, examples, b[depth], 0, 1, 0, none, none, none, none)
+
+    @njit(nogil=True)
+    def predict(w, b, x, x_row, numbers, logits, h, xt, z, addresses):
+        """Fill the logits (N, C) of one network for the examples with these numbers (N,)."""
+        for start in range(0, len(numbers), batch):
+            count = min(batch, len(numbers) - start)
+            gather(x, x_row, numbers[start:], count, xt.ctypes.data, addresses)
+            forward_pass(w, b, xt.ctypes.data, h, z.ctypes.data)
+            for i in range(count):
+                for c in range(classes):
+                    logits[start + i, c] = z[c, i]
+
     @njit(nogil=True, error_model="numpy")
     def steps(w, b, m, mb, v, vb, x, x_row, y, order, factors, h, xt, z, d, dt, ones, addresses):
         """Train one network. w, b: addresses of its parameters by layer; m, mb and v, vb: of the optimizer's state.
@@ -161,24 +191,12 @@ def compile_steps(inputs: int, width: int, classes: int, batch: int, activation:
         Returns the first step whose logits are not finite, before its update; or the number of steps.
         """
         depth, none, share = len(h), np.float32(0), np.float32(1) / np.float32(batch)
-        z_at, xt_at, dt_at, ones_at = z.ctypes.data, xt.ctypes.data, dt.ctypes.data, ones.ctypes.data
+        top, z_at, xt_at, dt_at = h[depth - 1], z.ctypes.data, xt.ctypes.data, dt.ctypes.data
+        one = ones.ctypes.data
         for t in range(order.shape[0]):
             f0, f1, f2, f3 = factors[t, 0], factors[t, 1], factors[t, 2], factors[t, 3]
-            for g in range(0, examples, lanes):  # gather the mini-batch, transposing on the way
-                for i in range(lanes):
-                    addresses[i] = x + 4 * order[t, g + i if g + i < batch else 0] * x_row
-                for c in range(0, x_row, lanes):
-                    block(addresses.ctypes.data, c, xt_at + 4 * (c * examples + g), examples)
-
-            forward(w[0], 1, units, xt_at, examples, inputs, h[0], examples, b[0], 0, 1, 0, none, none, none, none)
-            for l in range(1, depth):
-                forward(
-                    w[l], 1, units, h[l - 1], examples, width, h[l], examples, b[l], 0, 1, 0, none, none, none, none
-                )
-            top = h[depth - 1]
-            forward_output(
-                w[depth], 1, outputs, top, examples, width, z_at, examples, b[depth], 0, 1, 0, none, none, none, none
-            )
+            gather(x, x_row, order[t], batch, xt_at, addresses)
+            forward_pass(w, b, xt_at, h, z_at)
             check = none
             for c in range(classes):
                 for i in range(batch):
@@ -192,66 +210,23 @@ def compile_steps(inputs: int, width: int, classes: int, batch: int, activation:
                 z[y[order[t, i]], i] -= share
             transposed(z_at, outputs, examples, dt_at, outputs, addresses)
             # δ below must see the weights before their update.
+            out, bias = w[depth], b[depth]
             backward(
-                w[depth],
-                outputs,
-                1,
-                z_at,
-                examples,
-                classes,
-                d[0],
-                examples,
-                top,
-                0,
-                examples,
-                1,
-                none,
-                none,
-                none,
-                none,
+                out, outputs, 1, z_at, examples, classes, d[0], examples, top, 0, examples, 1, none, none, none, none
             )
             update_output(
-                top,
-                examples,
-                1,
-                dt_at,
-                outputs,
-                batch,
-                w[depth],
-                outputs,
-                m[depth],
-                v[depth],
-                outputs,
-                1,
-                f0,
-                f1,
-                f2,
-                f3,
+                top, examples, 1, dt_at, outputs, batch, out, outputs, m[depth], v[depth], outputs, 1, f0, f1, f2, f3
             )
             update_output_bias(
-                ones_at,
-                0,
-                1,
-                dt_at,
-                outputs,
-                batch,
-                b[depth],
-                outputs,
-                mb[depth],
-                vb[depth],
-                outputs,
-                1,
-                f0,
-                f1,
-                f2,
-                f3,
+                one, 0, 1, dt_at, outputs, batch, bias, outputs, mb[depth], vb[depth], outputs, 1, f0, f1, f2, f3
             )
             now, below = d[0], d[1]
-            for l in range(depth - 1, -1, -1):
+            for i in range(depth - 1, -1, -1):
                 transposed(now, units, examples, dt_at, units, addresses)
-                if l:
+                if i:
+                    under = h[i - 1]
                     backward(
-                        w[l],
+                        w[i],
                         units,
                         1,
                         now,
@@ -259,7 +234,7 @@ def compile_steps(inputs: int, width: int, classes: int, batch: int, activation:
                         width,
                         below,
                         examples,
-                        h[l - 1],
+                        under,
                         0,
                         examples,
                         1,
@@ -269,19 +244,20 @@ def compile_steps(inputs: int, width: int, classes: int, batch: int, activation:
                         none,
                     )
                     update_hidden(
-                        h[l - 1], examples, 1, dt_at, units, batch, w[l], units, m[l], v[l], units, 1, f0, f1, f2, f3
+                        under, examples, 1, dt_at, units, batch, w[i], units, m[i], v[i], units, 1, f0, f1, f2, f3
                     )
                 else:
                     update_first(
                         xt_at, examples, 1, dt_at, units, batch, w[0], units, m[0], v[0], units, 1, f0, f1, f2, f3
                     )
-                update_bias(ones_at, 0, 1, dt_at, units, batch, b[l], units, mb[l], vb[l], units, 1, f0, f1, f2, f3)
+                update_bias(one, 0, 1, dt_at, units, batch, b[i], units, mb[i], vb[i], units, 1, f0, f1, f2, f3)
                 now, below = below, now
         return order.shape[0]
 
     key = f"{inputs} {width} {classes} {batch} {activation} {optimizer} {lanes}"
-    steps._cache = _Cache(steps.py_func, key)
-    return steps
+    for function in (steps, predict):
+        function._cache = _Cache(function.py_func, key)
+    return steps, predict
 
 
 def _zeros(*shape: int) -> np.ndarray:
@@ -315,7 +291,8 @@ class KernelStack(Networks):
 
         inputs, width = weights[0].shape[1:]
         classes, examples = weights[-1].shape[2], padded(batch_size)
-        self._steps = compile_steps(inputs, width, classes, batch_size, activation, optimizer, lanes or host_lanes())
+        shape = inputs, width, classes, batch_size, activation, optimizer, lanes or host_lanes()
+        self._steps, self._predict = compile_shape(*shape)
         self._h = _zeros(len(weights) - 1, padded(width), examples)
         self._x, self._z = _zeros(padded(inputs), examples), _zeros(padded(classes), examples)
         self._d, self._dt = _zeros(2, padded(width), examples), _zeros(examples, padded(max(width, classes)))
@@ -355,26 +332,38 @@ class KernelStack(Networks):
             factors[:, 2:] = ADAM_BETAS
         return factors.astype(np.float32)
 
+    def _at(self, arrays: list[np.ndarray], network: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the addresses of one network's weights, and of its biases, by layer."""
+        addresses = np.array([a.ctypes.data + network * a.strides[0] for a in arrays], np.int64)
+        return addresses[0::2].copy(), addresses[1::2].copy()
+
+    @property
+    def _hidden(self) -> np.ndarray:
+        return self._h.ctypes.data + np.arange(len(self._h)) * self._h.strides[0]
+
     def advance(self, x: Tensor, y: Tensor, order: Tensor) -> dict[int, tuple[int, int]]:
-        layers = np.arange(len(self.weights))
-        hidden = self._h.ctypes.data + layers[:-1] * self._h.strides[0]
         deltas = self._d.ctypes.data + np.arange(2) * self._d.strides[0]
         diverged = {}
         for k in range(self.size):
-
-            def addresses(arrays: list[np.ndarray], k: int = k) -> np.ndarray:
-                return np.array([a.ctypes.data + k * a.strides[0] for a in arrays], np.int64)
-
-            state = [addresses(kind) for kind in self._state] or [np.zeros(2 * len(layers), np.int64)]
-            parameters, first, last = addresses(self._arrays), state[0], state[-1]
+            w, b = self._at(self._arrays, k)
+            state = [self._at(arrays, k) for arrays in self._state] or [(np.zeros_like(w), np.zeros_like(b))]
             batches = order[:, k].contiguous().numpy()
             done = self._steps(
-                parameters[0::2].copy(), parameters[1::2].copy(), first[0::2].copy(), first[1::2].copy(), last[0::2].copy(),
-                last[1::2].copy(), x.data_ptr(), x.shape[1], y.numpy(), batches, self._factors(k, len(batches)), hidden,
-                self._x, self._z, deltas, self._dt, self._ones, self._addresses,
+                w, b, *state[0], *state[-1], x.data_ptr(), x.shape[1], y.numpy(), batches, self._factors(k, len(batches)),
+                self._hidden, self._x, self._z, deltas, self._dt, self._ones, self._addresses,
             )  # fmt: skip
             if done < len(batches):
                 inputs = x[batches[done], : self.weights[0].shape[1]]
                 diverged[k] = done, self.first_non_finite_layer(k, inputs)
         self.steps_done += len(order)
         return diverged
+
+    def predict(self, x: Tensor) -> Tensor:
+        logits = np.empty((self.size, len(x), self.weights[-1].shape[2]), np.float32)
+        numbers = np.arange(len(x))
+        for k in range(self.size):
+            w, b = self._at(self._arrays, k)
+            self._predict(
+                w, b, x.data_ptr(), x.shape[1], numbers, logits[k], self._hidden, self._x, self._z, self._addresses
+            )
+        return torch.from_numpy(logits)

@@ -167,7 +167,7 @@ class Networks:
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, D) in the form that `advance` wants."""
+        """Return inputs (N, D) in the form that `advance` and `predict` want."""
         return x
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor) -> dict[int, tuple[int, int]]:
@@ -189,7 +189,7 @@ class Networks:
         raise NotImplementedError
 
     def predict(self, x: Tensor) -> Tensor:
-        """Return the logits (K, N, C) of the same examples x (N, D) for every network."""
+        """Return the logits (K, N, C) of the same examples, inputs (N, D) as `prepare` made them, for every network."""
         h = x.expand(self.size, -1, -1)
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             h = product(h, weight, bias)
@@ -205,9 +205,9 @@ class Networks:
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
             z = torch.addmm(bias[network], h, weight[network])
             if not torch.isfinite(z).all():
-                break
+                return layer
             h = self.activation.phi(z)
-        return layer
+        return len(self.weights)
 
 
 class Stack(Networks):

@@ -114,12 +114,15 @@ class Task:
             # Copied, because torch aligns its memory and numpy does not.
             return torch.tensor(of.x[:examples], device=device), torch.tensor(of.y[:examples], device=device)
 
-        x, self.y = part(split.train)
-        self.x = engine.prepare(x)
-        self.validation = part(split.validation)
-        self.test = part(split.test)
+        def prepared(of: data.Part, examples: int | None = None) -> tuple[Tensor, Tensor]:
+            x, y = part(of, examples)
+            return engine.prepare(x), y
+
+        self.x, self.y = prepared(split.train)
+        self.validation = prepared(split.validation)
+        self.test = prepared(split.test)
         # The split is shuffled, so the first examples are a fair sample.
-        self.train_sample = part(split.train, len(split.validation.y))
+        self.train_sample = prepared(split.train, len(split.validation.y))
         self.probe = part(split.train, workload.measure.probe_examples)
 
 
