@@ -6,6 +6,7 @@
     snakemake --cores 2 --configfile results/smoke/study.yaml
 """
 
+import shlex
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -18,7 +19,7 @@ except ValueError as reason:
 
 WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
-WINIT = f"{sys.executable} -m winit"
+WINIT = f"{shlex.quote(sys.executable)} -m winit"
 PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "summary", "not_applicable"])
@@ -39,7 +40,10 @@ rule all:
         MANIFESTS,
         TABLES,
         COPIES,
+        f"{RESULTS}/provenance.json",
+        f"{RESULTS}/replay.parquet",
         f"{REPORT}/index.html",
+        f"{REPORT}/figures",
 
 
 rule train:
@@ -62,7 +66,7 @@ rule collect:
     """Join the runs of the study into tidy tables."""
     input:
         MANIFESTS,
-        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "stats", "tables"]),
+        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "catalog", "provenance", "stats", "tables"]),
     output:
         TABLES,
         COPIES,
@@ -97,9 +101,10 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        expand(f"{PACKAGE}/{{file}}", file=["figures.py", "findings.py", "report.py", "catalog.py", "templates/report.html"]),
+        expand(f"{PACKAGE}/{{file}}", file=["figures.py", "findings.py", "report.py", "catalog.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
     output:
         f"{REPORT}/index.html",
+        directory(f"{REPORT}/figures"),
     log:
         f"{RESULTS}/logs/report.log",
     params:

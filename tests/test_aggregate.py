@@ -23,6 +23,7 @@ def test_status():
             "diverged_step": pd.array([pd.NA, pd.NA, pd.NA, 7, 7], dtype="Int64"),
             "steps_to_target": [10.0, np.inf, np.inf, np.inf, 3.0],
             "validation_accuracy": [0.1, 0.15, 0.16, np.nan, np.nan],
+            "validation_loss": [1.0, 1.0, 1.0, np.nan, 1.0],
         }
     )
     assert aggregate.status(runs, limit=0.15).tolist() == ["ok", "stuck", "missed_target", "diverged", "diverged"]

@@ -46,9 +46,9 @@ def test_canonical_spelling(text, canonical):
         ("he_normall", "unknown initializer 'he_normall'; did you mean 'he_normal'? choose from zeros"),
         ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
         ("zeros:1", "initializer 'zeros:1' has 1 values; write it zeros"),
-        ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a finite number above 0"),
-        ("constant:nan", "initializer 'constant:nan': value is 'nan'; it must be a finite number"),
-        ("constant:x", "initializer 'constant:x': value is 'x'; it must be a finite number"),
+        ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a number above 0 of size at most 1e30"),
+        ("constant:nan", "initializer 'constant:nan': value is 'nan'; it must be a number of size at most 1e30"),
+        ("constant:x", "initializer 'constant:x': value is 'x'; it must be a number of size at most 1e30"),
     ],
 )
 def test_a_bad_initializer_is_refused_with_a_sentence(text, sentence):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from winit import catalog, initializers
-from winit.initializers import Layer, draw, fans
+from winit.initializers import Layer, draw
 
 IN, OUT = 300, 500  # unequal, so that a confusion of fans shows
 
@@ -166,10 +166,3 @@ def test_kumar_refuses_a_kink_by_name():
 def test_normal_schemes_share_their_noise():
     he, glorot = draw("he_normal", layer(3))[0], draw("glorot_normal", layer(3))[0]
     np.testing.assert_allclose(he / glorot, sqrt(2 / IN) / sqrt(2 / (IN + OUT)), rtol=1e-12)
-
-
-def test_fans_read_the_last_two_dimensions():
-    assert fans((7, 3, 5)) == (3, 5)
-    assert fans((3, 5)) == (3, 5)
-    with pytest.raises(ValueError, match="at least two dimensions"):
-        fans((3,))

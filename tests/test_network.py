@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from winit.activations import ACTIVATIONS
-from winit.network import Stack, align, make_optimizer
+from winit.memory import align
+from winit.network import Stack, make_optimizer
 
 MODULES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "identity": nn.Identity}
 OPTIMIZERS = {
@@ -93,7 +94,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("activation", ["tanh", "relu"])
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
 @pytest.mark.parametrize(("widths", "size"), SHAPES)
 def test_bits_do_not_depend_on_the_stack(name, activation, widths, size):
     weights, biases, rates = make(torch.float32, k=13, widths=widths)

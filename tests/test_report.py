@@ -32,7 +32,7 @@ def made(tmp_path_factory):
     found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
     for name, frame in found.items():
         tables.write(folder, name, frame)
-    (folder / "provenance.json").write_bytes(provenance.record(study, folder))
+    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
     page = root / "report" / "index.html"
     report.write(study, folder, page)
     return study, {name: tables.read(folder, name) for name in tables.TABLES}, page
@@ -140,12 +140,22 @@ def test_findings_about_absent_arms_are_left_out(made):
 
 def test_recommendation_ranks_success_first():
     base = {"dataset": "digits", "width": 8, "optimizer": "sgd", "activation": "relu", "depth": 2, "is_best_rate": True}
-    rows = [
-        {**base, "initializer": "he_normal", "success_rate": 1.0, "test_accuracy": 0.9, "test_accuracy_low": 0.88, "test_accuracy_high": 0.92},
-        {**base, "initializer": "zeros", "success_rate": 0.2, "test_accuracy": 0.99, "test_accuracy_low": 0.98, "test_accuracy_high": 0.99},
-        {**base, "initializer": "kumar", "success_rate": 1.0, "test_accuracy": 0.89, "test_accuracy_low": 0.85, "test_accuracy_high": 0.89},
-        {**base, "initializer": "normal:1", "success_rate": 1.0, "test_accuracy": 0.5, "test_accuracy_low": 0.4, "test_accuracy_high": 0.6},
-    ]  # fmt: skip
+    columns = (
+        "initializer",
+        "success_rate",
+        "success_low",
+        "success_high",
+        "test_accuracy",
+        "test_accuracy_low",
+        "test_accuracy_high",
+    )
+    values = [
+        ("he_normal", 1.0, 0.57, 1.0, 0.9, 0.88, 0.92),
+        ("zeros", 0.0, 0.0, 0.43, 0.99, 0.98, 0.99),  # accurate, but its success lies clearly below
+        ("kumar", 0.8, 0.38, 0.96, 0.89, 0.85, 0.89),  # one failure of five tells nothing
+        ("normal:1", 1.0, 0.57, 1.0, 0.5, 0.4, 0.6),  # as successful, but clearly less accurate
+    ]
+    rows = [{**base, **dict(zip(columns, row, strict=True))} for row in values]
     (row,) = report.recommendation(pd.DataFrame(rows))
     assert row["first"]["initializer"] == "he_normal" and row["equals"] == ["Kumar"]
     (row,) = report.recommendation(pd.DataFrame([{**r, "success_rate": 0.0} for r in rows]))
@@ -184,6 +194,38 @@ def test_the_page_is_one_file_that_needs_nothing(made):
         assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
 
 
+def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
+    study = compose(
+        [
+            "study=smoke",
+            "grid.depth=[2]",
+            "grid.width=[8]",
+            "training.steps=3",
+            "grid.activation=[relu]",
+            "grid.initializer=[normal:1e29]",
+        ]
+    )
+    store, folder = Store(tmp_path / "store"), tmp_path / "results"
+    for workload in study.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+            store.commit(workload.name, rows)
+    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=5)}
+    assert set(found["runs"]["status"]) == {"diverged"}
+    assert (found["summary"]["test_accuracy"] == 0).all()
+    for name, frame in found.items():
+        tables.write(folder, name, frame)
+    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
+    report.write(study, folder, tmp_path / "report" / "index.html")
+    assert "6 diverged" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_findings_name_the_setting_where_there_are_several(made):
+    _, found, _ = made
+    twice = found["summary"].assign(optimizer="adam")
+    texts = [f.text for f in findings.deepest(pd.concat([found["summary"], twice]))]
+    assert len(set(texts)) == len(texts) and any(t.startswith("digits, Adam, tanh") for t in texts)
+
+
 def test_hostile_text_is_escaped(made):
     _, _, page = made
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; why?" in page.read_text()
@@ -205,6 +247,6 @@ def test_the_same_tables_give_the_same_bytes(made, tmp_path):
 def test_the_page_counts_every_run(made):
     study, found, page = made
     text = page.read_text()
-    assert f"{study.run_count:,} networks" in text
+    assert f"{study.run_count:,} networks: {study.product}." in text
     for status, number in found["runs"]["status"].value_counts().items():
         assert re.search(rf'class="{status}"><b>{number:,}</b>', text)

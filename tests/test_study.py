@@ -98,16 +98,16 @@ def test_spellings_of_one_value_are_one_run():
         ("study=smok", "study: unknown study 'smok'; did you mean 'smoke'? choose from default, smoke"),
         ("study=[smoke,default]", "study: got study=[smoke,default]; it takes one of default, smoke"),
         ("dataset=mnits", "dataset: unknown dataset 'mnits'; choose from digits, spirals"),
-        ("dataset=[]", "dataset: nothing given; choose from digits, spirals"),
+        ("dataset=[]", "dataset: nothing given; it needs a mapping from digits, spirals to their settings"),
         ("grid.depth=[0]", "grid.depth: got 0; allowed is a whole number from 1 to 1000"),
         ("grid.depth=[2,x]", 'grid.depth: got "x"; allowed is a whole number from 1 to 1000'),
         ("grid.depth=[2.5]", "grid.depth: got 2.5; allowed is a whole number from 1 to 1000"),
         ("grid.depth=[2,2]", "grid.depth: got [2, 2], which lists 2 twice; once is enough"),
         ("grid.width=[true]", "grid.width: got true; allowed is a whole number from 1 to 100000"),
-        ("grid.learning_rate=[-0.1]", "grid.learning_rate: got -0.1; allowed is a number above 0"),
-        ("grid.learning_rate=[0]", "grid.learning_rate: got 0; allowed is a number above 0"),
-        ("grid.learning_rate=[inf]", "grid.learning_rate: got Infinity; allowed is a number above 0"),
-        ("grid.replicates=0", "grid.replicates: got 0; allowed is a whole number from 1 to 1000000"),
+        ("grid.learning_rate=[-0.1]", "grid.learning_rate: got -0.1; allowed is a number from 1e-30 to 1e+30"),
+        ("grid.learning_rate=[0]", "grid.learning_rate: got 0; allowed is a number from 1e-30 to 1e+30"),
+        ("grid.learning_rate=[inf]", "grid.learning_rate: got Infinity; allowed is a number from 1e-30 to 1e+30"),
+        ("grid.replicates=0", "grid.replicates: got 0; allowed is a whole number from 1 to 10000"),
         ("grid.initializer=[]", "grid.initializer: got an empty list []; it needs at least one value"),
         ("grid.initializer=null", "grid.initializer: nothing given; it needs a list of initializers"),
         (
@@ -122,9 +122,13 @@ def test_spellings_of_one_value_are_one_run():
             "training.batch_size: got 5000, but digits has 1078 training examples; allowed is at most 1078",
         ),
         ("measure.probe_examples=1079", "measure.probe_examples: got 1079, but digits has 1078 training examples"),
-        ("training.steps=1.5", "training.steps: got 1.5; allowed is a whole number of at least 1"),
+        ("training.steps=1.5", "training.steps: got 1.5; allowed is a whole number from 1 to 100000000"),
         ("device=gpu", "device: unknown device 'gpu'; did you mean 'cpu'? choose from auto, cpu, cuda"),
         ("name=a/b", 'name: got "a/b"; allowed is letters, digits'),
+        ("name=store", "name: got store, but results/store/ is where runs are kept; take another name"),
+        ("grid.learning_rate=[1e-60]", "grid.learning_rate: got 1e-60; allowed is a number from 1e-30 to 1e+30"),
+        ("grid.learning_rate=[1e300]", "grid.learning_rate: got 1e+300; allowed is a number from 1e-30 to 1e+30"),
+        ("training.momentum=1", "training.momentum: got 1; allowed is a number from 0 to 0.9999"),
         ("name=..", 'name: got ".."; allowed is letters, digits'),
         ("seed=-1", "seed: got -1; allowed is a whole number from 0 to"),
         ("dataset.spirals.turns=2", "cannot compose the study from study=smoke dataset.spirals.turns=2:"),
@@ -172,6 +176,56 @@ def test_a_frozen_study_takes_no_overrides_and_must_exist(tmp_path):
     (tmp_path / "x.yaml").write_text("just words\n")
     with pytest.raises(ValueError, match="is not a study"):
         study.from_arguments([str(tmp_path / "x.yaml")])
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    for content in (b"a: [1", b"\xff\xfe\x00"):
+        (tmp_path / "x.yaml").write_bytes(content)
+        with pytest.raises(ValueError, match=r"^cannot read .*x\.yaml as YAML: ") as caught:
+            study.from_arguments([str(tmp_path / "x.yaml")])
+        assert "\n" not in str(caught.value)
+
+
+def test_a_study_is_named_after_its_file_unless_it_says_otherwise(tmp_path, monkeypatch):
+    import shutil
+
+    shutil.copytree(study.CONF, tmp_path / "conf")
+    monkeypatch.setattr(study, "CONF", tmp_path / "conf")
+    (tmp_path / "conf" / "study" / "mine.yaml").write_text(
+        "# @package _global_\ndefaults: [default]\ngrid:\n  depth: [3]\n"
+    )
+    mine = compose(["study=mine"])
+    assert mine.name == "mine" and mine.settings["grid"]["depth"] == [3]
+    assert compose(["study=mine", "name=2024"]).name == "2024"
+    (tmp_path / "conf" / "study" / "bare.yaml").write_text("defaults: [default]\n")
+    (tmp_path / "conf" / "study" / "bare.yaml").write_text("grid:\n  depth: [3]\n")
+    with pytest.raises(ValueError, match=r"conf/study/bare.yaml must begin with the line '# @package _global_'"):
+        compose(["study=bare"])
+
+
+def test_blanks_within_brackets_do_not_end_an_override():
+    assert resolve({"study": "smoke", "overrides": "grid.depth=[2, 4] training.steps=9"}).settings["grid"]["depth"] == [
+        2,
+        4,
+    ]
+
+
+def test_the_count_of_runs_is_the_number_of_runs():
+    for workload in compose(["study=smoke"]).workloads:
+        assert workload.run_count == len(workload.runs)
+
+
+def test_parameters_are_not_rounded():
+    s = compose(["study=smoke", "grid.initializer=['normal:0.12345671','normal:0.12345672']"])
+    assert s.initializers == ["normal:0.12345671", "normal:0.12345672"]
+
+
+def test_momentum_is_no_factor_of_those_who_do_not_use_it():
+    def ids(*more):
+        return {run.id for w in compose(["study=smoke", *more]).workloads for run in w.runs}
+
+    assert ids() == ids("training.momentum=0.5")
+    assert not ids("training=momentum") & ids("training=momentum", "training.momentum=0.5")
 
 
 def test_seeds_are_named_streams():

@@ -94,6 +94,35 @@ def test_a_diverged_run_names_step_and_layer_and_keeps_its_row(tiny, engine):
             assert np.isfinite(row["validation_loss"][0])
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_that_the_last_update_ruined_has_diverged(tiny, engine):
+    study = tiny(
+        "training.steps=1", "grid.learning_rate=[1e30]", "grid.activation=[relu]", "grid.initializer=[he_normal]",
+        "dataset.digits.target_accuracy=0",
+    )  # fmt: skip
+    for row in rows_of(study.workloads[0], engine=engine):
+        assert row["diverged_step"] == 2  # the forward pass after the only update
+        assert np.isnan(row["test_accuracy"]) and np.isnan(row["validation_accuracy"][-1])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(
+    "shape",
+    [("sigmoid", 50, 8, 128), ("sigmoid", 16, 5, 33), ("tanh", 50, 7, 100), ("relu", 33, 31, 65)],
+    ids=lambda s: "-".join(map(str, s)),
+)
+def test_rows_do_not_depend_on_the_chunk_at_odd_shapes(tiny, engine, shape):
+    activation, width, batch, probe = shape
+    workload = tiny(
+        f"grid.activation=[{activation}]", f"grid.width=[{width}]", f"training.batch_size={batch}", "training.steps=6",
+        f"measure.probe_examples={probe}", "grid.initializer=[he_normal,normal:1]", "grid.learning_rate=[0.3]", "grid.replicates=3",
+    ).workloads[0]  # fmt: skip
+    whole = rows_of(workload, engine=engine, networks=5)  # one odd chunk, and one network alone
+    for networks in (1, 2):
+        for ours, theirs in zip(rows_of(workload, engine=engine, networks=networks), whole, strict=True):
+            assert comparable(ours) == comparable(theirs), networks
+
+
 def test_schemes_share_mini_batches_and_noise(tiny):
     workload = tiny("grid.initializer=[he_normal,lecun_normal]").workloads[0]
     he, lecun = (next(r for r in workload.runs if r.initializer == i) for i in ("he_normal", "lecun_normal"))

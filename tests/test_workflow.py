@@ -181,6 +181,40 @@ def test_kill_9_loses_at_most_the_chunk_in_flight(finished, tmp_path, chunks):
     assert_same_tables(tables_of(tmp_path), tables_of(folder))
 
 
+@pytest.mark.parametrize(
+    "lost",
+    [
+        "results/small/replay.parquet",
+        "results/small/provenance.json",
+        "results/small/study.yaml",
+        "results/small/runs.csv",
+    ],
+)
+def test_a_lost_result_is_made_again(finished, lost):
+    folder, _ = finished
+    (folder / lost).unlink()
+    run(folder)
+    assert (folder / lost).is_file()
+
+
+def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
+    slow = [*SMALL, "training.steps=3000", "grid.learning_rate=[0.1,0.2]"]
+    command = [sys.executable, "-m", "winit", "run", *slow, "--cores", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while not list((tmp_path / "results" / "store").glob("*/.lock")) and time.time() < deadline:
+        time.sleep(0.01)
+    children = [
+        int(p) for p in subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    ]
+    for pid in (process.pid, *children):  # winit and snakemake, but not their jobs
+        os.kill(pid, signal.SIGKILL)
+    process.wait()
+    winit("run", *slow, "--cores", "2", cwd=tmp_path)
+    rows = [i for p in parts(tmp_path) for i in pd.read_parquet(p, columns=["run_id"])["run_id"]]
+    assert len(rows) == len(set(rows)) == 40
+
+
 def test_one_study_is_not_run_twice_at_once(tmp_path):
     from winit import study, workflow
 

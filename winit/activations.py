@@ -12,7 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from winit.memory import aligned
+
 aten = torch.ops.aten
+
+
+def _buffer(like: Tensor) -> Tensor:
+    """Return an uninitialised tensor of the same shape; aligned, if it is a stack of matrices."""
+    return aligned(*like.shape, like=like) if like.dim() == 3 else torch.empty_like(like)
 
 
 @dataclass(frozen=True)
@@ -29,13 +36,13 @@ class Activation:
 
     def phi(self, z: Tensor) -> Tensor:
         """Return φ(z) in a new tensor."""
-        h = z.clone()
+        h = _buffer(z).copy_(z)
         self.apply_(h)
         return h
 
     def dphi(self, h: Tensor) -> Tensor:
         """Return φ′(z) in a new tensor, given h = φ(z)."""
-        slope = torch.ones_like(h)
+        slope = _buffer(h).fill_(1)
         self.chain_(slope, h)
         return slope
 

@@ -77,11 +77,13 @@ def steps_to_target(accuracy: np.ndarray, steps: np.ndarray, target: float) -> n
 def status(runs: pd.DataFrame, limit: float) -> np.ndarray:
     """Return the status of each run: diverged, else ok, else stuck at or below `limit`, else missed_target.
 
+    A run has diverged, too, if its last update left a network whose loss is not finite.
+
     A run that reached its target and diverged later counts as diverged: its weights are of no use.
     """
     return np.select(
         [
-            runs["diverged_step"].notna().to_numpy(dtype=bool),
+            runs["diverged_step"].notna().to_numpy(dtype=bool) | ~np.isfinite(runs["validation_loss"].to_numpy()),
             np.isfinite(runs["steps_to_target"].to_numpy()),
             runs["validation_accuracy"].to_numpy() <= limit,
         ],

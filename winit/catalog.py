@@ -286,7 +286,7 @@ ENGINES = ("auto", "kernel", "torch")
 STATUSES: dict[str, str] = {
     "ok": "reached the target accuracy on validation within the budget",
     "missed_target": "learned, but did not reach the target",
-    "stuck": "ended no better than always naming the most frequent class",
+    "stuck": "ended within three standard errors of guessing",
     "diverged": "produced a non-finite value",
 }
 
@@ -326,9 +326,11 @@ def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
             number = float(value)
         except ValueError:
             number = float("nan")
-        if not (-1e30 < number < 1e30) or (parameter.low is not None and number <= parameter.low):
+        if not (-1e30 <= number <= 1e30) or (parameter.low is not None and number <= parameter.low):
             bound = f" above {parameter.low:g}" if parameter.low is not None else ""
-            raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a finite number{bound}")
+            raise ValueError(
+                f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound} of size at most 1e30"
+            )
         parameters[parameter.name] = number
     return name, parameters
 
@@ -336,13 +338,18 @@ def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
 def canonical_initializer(text: str) -> str:
     """Return the one spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
     name, parameters = parse_initializer(text)
-    return name + "".join(f"{':' if i == 0 else '/'}{v:g}" for i, v in enumerate(parameters.values()))
+    return name + "".join(f"{':' if i == 0 else '/'}{_number(v)}" for i, v in enumerate(parameters.values()))
+
+
+def _number(value: float) -> str:
+    """Return the shortest common spelling of a number that is the number itself."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def label(text: str) -> str:
     """Return the name of an initializer as a reader sees it: `normal:0.01` is 'normal σ = 0.01'."""
     name, parameters = parse_initializer(text)
-    return INITIALIZERS[name].label.format(**{k: f"{v:g}" for k, v in parameters.items()})
+    return INITIALIZERS[name].label.format(**{k: _number(v) for k, v in parameters.items()})
 
 
 def why_not_applicable(initializer: str, activation: str) -> str | None:

@@ -28,7 +28,11 @@ JOB_SECONDS, PAGE_SECONDS = 3, 15
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; a mistake of the caller's costs one line on stderr and exit code 2."""
     parser = _parser()
-    given = parser.parse_args(arguments)
+    given, rest = parser.parse_known_args(arguments)
+    if rest and hasattr(given, "overrides") and all("=" in text and not text.startswith("-") for text in rest):
+        given.overrides += rest  # overrides may stand behind options, too
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         code = given.verb(given)
     except ValueError as reason:
@@ -110,15 +114,7 @@ def plan(given: argparse.Namespace) -> None:
 
 
 def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
-    grid, settings = chosen.settings["grid"], chosen.settings
-    factors = [
-        (len(grid["initializer"]), "initializers"), (len(grid["activation"]), "activations"),
-        (len(grid["depth"]), "depths"), (len(grid["width"]), "widths"), (len(grid["learning_rate"]), "learning rates"),
-        (grid["replicates"], "replicates"), (len(settings["training"]["optimizer"]), "optimizers"),
-        (len(settings["dataset"]), "datasets"),
-    ]  # fmt: skip
-    product = " × ".join(f"{n} {word if n != 1 else word.removesuffix('s')}" for n, word in factors)
-    lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({product})"]
+    lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({chosen.product})"]
     for initializer, activation, reason in chosen.not_applicable:
         lines.append(f"not applicable: {initializer} with {activation}: {reason}")
 
@@ -126,7 +122,8 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
     for workload in chosen.workloads:
         shelf = store.shelf(workload.name)
         lines += [f"not a part of the store: {path}: {reason}" for path, reason in shelf.broken.items()]
-        lacking = sum(run.id not in shelf.run_ids for run in workload.runs)
+        held = shelf.run_ids
+        lacking = sum(run.id not in held for run in workload.runs) if held else workload.run_count
         todo += lacking
         jobs += lacking > 0
         flops += lacking * workload.flops_per_run
@@ -174,6 +171,7 @@ def run(given: argparse.Namespace) -> int:
         return 1
     took = duration(time.time() - started)
     if not given.dry_run:
+        workflow.freeze(chosen, places)  # Snakemake's start does, but for a run with nothing else to do
         progress = places.folder / FILE
         fresh = progress.is_file() and progress.stat().st_mtime >= started
         print(f"{'done' if fresh else 'nothing to do: tables and report are up to date'}, after {took}")
@@ -197,23 +195,24 @@ def train(given: argparse.Namespace) -> None:
         )
     places = _places(chosen, given.study)
     store = places.store
-    for path, reason in store.set_aside(workload.name).items():
-        LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
-    lacking = workflow.missing(workload, store)
-    if lacking:
-        from winit.train import choose_device
-        from winit.train import train as train_runs
+    with store.training(workload.name):
+        for path, reason in store.set_aside(workload.name).items():
+            LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
+        lacking = workflow.missing(workload, store)
+        if lacking:
+            from winit.train import choose_device
+            from winit.train import train as train_runs
 
-        progress = Progress(places.folder / FILE)
-        spoken = time.time()
-        for rows in train_runs(workload, lacking, choose_device(chosen.device), chosen.engine):
-            store.commit(workload.name, rows)
-            progress.add(len(rows), len(rows) * workload.flops_per_run)
-            if time.time() - spoken > 5:
-                spoken = time.time()
-                LOG.info("%s", progress.line())
-        LOG.info("%s; %s is trained", progress.line(), workload.name)
-    workflow.write_manifest(given.output, workload, store)
+            progress = Progress(places.folder / FILE)
+            spoken = time.time()
+            for rows in train_runs(workload, lacking, choose_device(chosen.device), chosen.engine):
+                store.commit(workload.name, rows)
+                progress.add(len(rows), len(rows) * workload.flops_per_run)
+                if time.time() - spoken > 5:
+                    spoken = time.time()
+                    LOG.info("%s", progress.line())
+            LOG.info("%s; %s is trained", progress.line(), workload.name)
+        workflow.write_manifest(given.output, workload, store)
 
 
 def collect(given: argparse.Namespace) -> None:
@@ -223,9 +222,10 @@ def collect(given: argparse.Namespace) -> None:
     _log_to(given.log)
     chosen = study.read(given.study)
     places = _places(chosen, given.study)
-    for name, frame in aggregate.tables(chosen, places.store).items():
+    found = aggregate.tables(chosen, places.store)
+    for name, frame in found.items():
         tables.write(places.folder, name, frame, csv=name in ("runs", "summary", "not_applicable"))
-    tables.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder))
+    tables.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder, found))
 
 
 def replay(given: argparse.Namespace) -> None:

@@ -203,6 +203,7 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
                 axes.set_ylim(0, 1)
             else:
                 axes.set_yscale("log")
+            if "accuracy" not in metric and len(finite):
                 axes.set_ylim(max(finite.min() * 0.8, 1e-4), min(finite.max() * 1.2, 30))
     figure.supylabel(metric.replace("_", " "), size=9)
     _legend(figure, names, 4)

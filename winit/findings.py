@@ -38,6 +38,13 @@ def _name(activation: str) -> str:
     return catalog.ACTIVATIONS[activation].label
 
 
+def setting_name(frame: pd.DataFrame, dataset: str, width: int, optimizer: str) -> str:
+    """Return the name of a setting: the dataset, and width and optimizer where `frame` has several."""
+    name = str(dataset)
+    name += f", width {width}" if frame["width"].nunique() > 1 else ""
+    return name + (f", {catalog.OPTIMIZERS[optimizer]}" if frame["optimizer"].nunique() > 1 else "")
+
+
 def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the rows of each activation, in the catalogue's order."""
     for name in catalog.ACTIVATIONS:
@@ -68,14 +75,15 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
     """Say, for each activation, which initializers train the deepest networks and what the common default does."""
     best = summary[summary["is_best_rate"]]
     found = []
-    for (dataset, *_), setting in best.groupby(SETTING, sort=False):
+    for key, setting in best.groupby(SETTING, sort=False):
+        place = setting_name(best, *key)
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             if len(cells) < 2:
                 continue
             top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
             trained = top[top["success_rate"] >= 0.5]
-            head = f"{dataset}, {_name(activation)}, {depth} layers: "
+            head = f"{place}, {_name(activation)}, {depth} layers: "
             if trained.empty:
                 first = top.iloc[0]
                 text = (
@@ -106,7 +114,8 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
     """Say how deep networks with small and large random weights still train."""
     best = summary[summary["is_best_rate"]]
     found = []
-    for (dataset, *_), setting in best.groupby(SETTING, sort=False):
+    for key, setting in best.groupby(SETTING, sort=False):
+        place = setting_name(best, *key)
         for name in ("normal:0.01", "normal:1"):
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
@@ -115,7 +124,7 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
                     f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}"
                 )
             if limits:
-                text = f"{dataset}: from {catalog.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
+                text = f"{place}: from {catalog.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
                 found.append(Finding(text, "trainability"))
     return found
 
@@ -127,7 +136,8 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
     initial = layers[(layers["step"] == 0) & (layers["layer"] <= depth)]
     merged = initial.merge(chosen[["run_id", *SETTING, "activation", "initializer"]], on="run_id")
-    for (dataset, *_), setting in merged.groupby(SETTING, sort=False):
+    for key, setting in merged.groupby(SETTING, sort=False):
+        place = setting_name(merged, *key)
         for activation, cells in _by_activation(setting):
             slopes = {}
             for name, rows in cells.groupby("initializer"):
@@ -140,7 +150,7 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
             flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
             found.append(
                 Finding(
-                    f"{dataset}, {_name(activation)}, {depth} layers, before training: on its way down the variance of the "
+                    f"{place}, {_name(activation)}, {depth} layers, before training: on its way down the variance of the "
                     f"gradient ∂ℓ/∂z changes least under {catalog.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
                     f"{catalog.label(steep)} ({_factor(slopes[steep])}).",
                     "gradients",

@@ -35,16 +35,6 @@ class Layer:
         return self.fan_in, self.fan_out
 
 
-def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return (fan_in, fan_out) of weights (..., fan_in, fan_out).
-
-    Leading dimensions are stacked networks, not receptive fields: torch's own rule would read a convolution here.
-    """
-    if len(shape) < 2:
-        raise ValueError(f"weights of shape {shape} have no fans; they need at least two dimensions")
-    return shape[-2], shape[-1]
-
-
 def variance_scaling(layer: Layer, scale: float, fan: str, distribution: str) -> np.ndarray:
     """Draw weights with Var(w) = scale / fan.
 

@@ -265,6 +265,13 @@ def _zeros(*shape: int) -> np.ndarray:
     return torch.zeros(shape).numpy()
 
 
+def _aligned(array: np.ndarray) -> np.ndarray:
+    """Return a copy on a 64-byte boundary."""
+    copy = _zeros(*array.shape)
+    copy[:] = array
+    return copy
+
+
 class KernelStack(Networks):
     """K networks trained by the kernel, one after the other. See `network.Networks` for the interface.
 
@@ -286,7 +293,7 @@ class KernelStack(Networks):
             array = _zeros(p.shape[0], p.shape[1], padded(p.shape[2]))
             array[:, :, : p.shape[2]] = p
             self._arrays.append(array)
-        self._state = [[np.zeros_like(a) for a in self._arrays] for _ in range(STATE[optimizer])]
+        self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[optimizer])]
         super().__init__(*self._views(), activation)
 
         inputs, width = weights[0].shape[1:]
@@ -312,8 +319,8 @@ class KernelStack(Networks):
 
     def keep(self, networks: Tensor) -> None:
         chosen = networks.numpy()
-        self._arrays = [_zeros(len(chosen), *a.shape[1:]) + a[chosen] for a in self._arrays]
-        self._state = [[a[chosen] for a in kind] for kind in self._state]
+        self._arrays = [_aligned(a[chosen]) for a in self._arrays]
+        self._state = [[_aligned(a[chosen]) for a in kind] for kind in self._state]
         self.learning_rate = self.learning_rate[chosen]
         self.weights, self.biases = self._views()
 

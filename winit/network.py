@@ -3,7 +3,7 @@
 Shapes. Layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width) and
 logits (K, C, B), class-major, because a softmax over a short last dimension is slow. Every operation treats the K
 networks independently: a network's numbers do not depend on how many others are in the stack, nor on its place in it
-(on one thread, with every matrix aligned: see `aligned`).
+(on one thread, with every matrix aligned: see `winit.memory`).
 
 The training step allocates nothing and records no graph. The gradient of the loss is scaled once by the factor that the
 optimizer asks for (−learning_rate/B for SGD), so that W += Hᵀδ *is* the SGD update: one product, no gradient array.
@@ -17,35 +17,10 @@ import torch
 from torch import Tensor
 
 from winit.activations import ACTIVATIONS
+from winit.memory import align, aligned
 
 ADAM_BETAS = (0.9, 0.999)  # Kingma & Ba 2015, §2
 ADAM_EPSILON = 1e-8
-
-
-ALIGNMENT = 64  # bytes; a cache line, and what BLAS libraries look at when they choose how to load a matrix
-
-
-def aligned(networks: int, rows: int, columns: int, like: Tensor) -> Tensor:
-    """Return an uninitialised stack (K, rows, columns) in which every network's matrix starts on a 64-byte boundary.
-
-    Without it the rounding of a matrix product depends on where in memory its operands happen to lie, and so a
-    network's bits on its place in the stack.
-    """
-    unit = ALIGNMENT // like.element_size()
-    room = -(-rows * columns // unit) * unit
-    return like.new_empty(networks, room)[:, : rows * columns].unflatten(1, (rows, columns))
-
-
-def align(stack: Tensor) -> Tensor:
-    """Return the stack (K, rows, columns) itself if its matrices are aligned and contiguous, else an aligned copy."""
-    _, rows, columns = stack.shape
-    if (
-        stack.is_contiguous()
-        and rows * columns * stack.element_size() % ALIGNMENT == 0
-        and stack.data_ptr() % ALIGNMENT == 0
-    ):
-        return stack
-    return aligned(*stack.shape, like=stack).copy_(stack)
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -257,7 +232,7 @@ class Stack(Networks):
         diverged: dict[int, tuple[int, int]] = {}
         for step, batch in enumerate(order):
             inputs = align(x[batch])
-            finite = torch.isfinite(self.forward(inputs).sum(dim=(1, 2)))
+            finite = (self.forward(inputs) * 0).sum(dim=(1, 2)) == 0  # the sum itself might overflow
             if not finite.all():
                 for k in torch.nonzero(~finite).flatten().tolist():
                     if k not in diverged:

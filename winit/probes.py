@@ -13,7 +13,8 @@ from torch import Tensor
 
 from winit import catalog
 from winit.activations import ACTIVATIONS
-from winit.network import align, product
+from winit.memory import align
+from winit.network import product
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
 
@@ -85,7 +86,7 @@ def layer_statistics(
         out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
         if i == L - 1:
             break
-        h = align(phi.phi(z))
+        h = phi.phi(z)
         out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
         out["dead"][:, i] = (phi.dphi(h).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
         if bounds:
@@ -114,8 +115,12 @@ def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
 
 
 def loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean softmax cross-entropy in nats and share correct, (K,) each, of logits (K, N, C) and labels (N,)."""
+    """Return mean softmax cross-entropy in nats and share correct, (K,) each, of logits (K, N, C) and labels (N,).
+
+    Where the loss is not finite there is no accuracy: the largest of some NaNs is no answer.
+    """
     chosen = logits[:, torch.arange(len(y)), y]
     losses = torch.logsumexp(logits, dim=2) - chosen
     correct = (logits.argmax(dim=2) == y).to(logits.dtype)
-    return losses.mean(dim=1), correct.mean(dim=1)
+    loss, accuracy = losses.mean(dim=1), correct.mean(dim=1)
+    return loss, torch.where(torch.isfinite(loss), accuracy, torch.nan)

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,8 +55,8 @@ def _commit() -> str:
     return commit + ("+" if changed else "")
 
 
-def record(study: Study, folder: Path) -> bytes:
-    """Return the record as JSON. `tables` are SHA-256 sums of the parquet files in `folder`."""
+def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
+    """Return the record as JSON, with the SHA-256 sums of these tables in `folder`."""
     facts = {
         "study": study.name,
         "digest": study.digest,
@@ -67,6 +68,6 @@ def record(study: Study, folder: Path) -> bytes:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "tables": {p.stem: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.parquet"))},
+        "tables": {t: hashlib.sha256((folder / f"{t}.parquet").read_bytes()).hexdigest() for t in tables},
     }
     return (json.dumps(facts, indent=1) + "\n").encode()

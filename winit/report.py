@@ -94,9 +94,7 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
         exhibits = []
         for setting in settings:
             mine = [f[(f[list(setting._fields)] == list(setting)).all(axis=1)] for f in (runs, summary)]
-            part = str(setting.dataset)
-            part += f", width {setting.width}" if runs["width"].nunique() > 1 else ""
-            part += f", {catalog.OPTIMIZERS[setting.optimizer]}" if runs["optimizer"].nunique() > 1 else ""
+            part = findings.setting_name(runs, *setting)
             name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
             with figures.style():
                 drawn = draw(*mine)
@@ -118,7 +116,8 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             f"Median test accuracy in per cent {over}, at the learning rate with the best median validation accuracy.",
             "✓: every replicate reached the target on validation; (2/5): two of five did; no mark: none did. "
             "Read along a row: where it turns dark, that initialization has run out of depth.",
-            "A diverged run counts as 0. Chosen on validation, reported on test, with the same replicates.",
+            "A diverged run counts as 0. Rates are chosen on validation, and ✓ is read there too; accuracy is reported on test, with the "
+            "same replicates.",
         ),
     )  # fmt: skip
     yield Section(
@@ -239,8 +238,8 @@ def _standalone(text: str) -> str:
 def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     """Return, for every setting, activation and depth, the initializer that did best, and its equals.
 
-    Best is the highest success rate, then the highest median test accuracy. Its equals have the same success rate, and
-    a range of test accuracy over the replicates that overlaps its own: too few replicates to tell them apart.
+    Best is the highest success rate, then the highest median test accuracy. Its equals are those whose Wilson interval
+    of success and range of test accuracy over the replicates both overlap its own: too few replicates to tell them apart.
     """
     order = list(catalog.ACTIVATIONS)
     best = summary[summary["is_best_rate"]].sort_values(
@@ -254,8 +253,10 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
         if first["success_rate"] == 0:
             rows.append({"key": key, "first": None, "equals": [], "of": len(cells)})
             continue
-        overlap = cells["test_accuracy_high"] >= first["test_accuracy_low"]
-        equals = cells[overlap & (cells["success_rate"] == first["success_rate"])].iloc[1:]
+        alike = (cells["test_accuracy_high"] >= first["test_accuracy_low"]) & (
+            cells["success_high"] >= first["success_low"]
+        )
+        equals = cells[alike].iloc[1:]
         rows.append(
             {"key": key, "first": first, "equals": [catalog.label(i) for i in equals["initializer"]], "of": len(cells)}
         )

@@ -7,9 +7,11 @@ itself away and is never read as data. Parts are written whole or not at all, an
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,10 +64,15 @@ class Shelf:
         sound: dict[Path, bytes] = {}
         broken: dict[Path, str] = {}
         for path in sorted(self.folder.glob("*.parquet")):
-            content = path.read_bytes()
-            if _hash(content) != path.stem:
+            try:
+                content = path.read_bytes()
+                schema = pq.read_schema(io.BytesIO(content)) if _hash(content) == path.stem else None
+            except (OSError, pa.ArrowInvalid) as error:
+                broken[path] = f"it cannot be read: {' '.join(str(error).split())}"
+                continue
+            if schema is None:
                 broken[path] = "its content does not match its name: it is truncated, altered or foreign"
-            elif not pq.read_schema(io.BytesIO(content)).equals(PART):
+            elif not schema.equals(PART):
                 broken[path] = "its columns are not those of this version's run store"
             else:
                 sound[path] = content
@@ -121,6 +128,20 @@ class Store:
         path = self.root / workload / f"{_hash(content)}.parquet"
         write_bytes(path, content)
         return path
+
+    @contextmanager
+    def training(self, workload: str) -> Iterator[None]:
+        """Hold a workload while its runs are trained: a second process waits until the first is done, or dead.
+
+        A job that outlived its workflow thus goes on, and the job that a new workflow starts finds its work done.
+        """
+        folder = self.root / workload
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+                leftover.unlink()
+            yield
 
     def set_aside(self, workload: str) -> dict[Path, str]:
         """Rename the files of a workload that are no parts to `*.rejected`, and return them with the reasons."""

@@ -31,7 +31,8 @@ REVISION = 1
 def seed(root: int, purpose: str, **factors: str | int) -> int:
     """Return the seed of a named random stream: a hash of the root, the purpose and the factors it may depend on.
 
-    The streams are *data* (dataset), *batches* (dataset, replicate) and *weights* (replicate, layer).
+    The streams are *data* (dataset), *batches* (dataset, replicate) and *weights* (replicate, layer), and those of the
+    tutorial's replay.
     An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
     are compared in pairs.
     """
@@ -92,7 +93,10 @@ class Workload:
     def digest(self) -> str:
         """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
         facts = [REVISION, self.seed, self.dataset, sorted(self.dataset_parameters.items()), self.activation]
-        facts += [self.depth, self.width, asdict(self.training), asdict(self.measure)]
+        training = asdict(self.training)
+        if self.training.optimizer != "momentum":
+            del training["momentum"]  # the others do not use it
+        facts += [self.depth, self.width, training, asdict(self.measure)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
     @cached_property
@@ -114,6 +118,12 @@ class Workload:
     def _run_id(self, initializer: str, rate: float, replicate: int) -> str:
         text = f"{self.name}|{initializer}|{rate!r}|{replicate}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def run_count(self) -> int:
+        """The number of runs, counted without making them."""
+        schemes = sum(catalog.why_not_applicable(i, self.activation) is None for i in self.initializers)
+        return schemes * len(self.learning_rates) * self.replicates
 
     @cached_property
     def runs_digest(self) -> str:
@@ -197,8 +207,25 @@ class Study:
             for width in grid["width"]
             for depth in grid["depth"]
         ]
-        found = [w for w in found if w.runs]
-        return tuple(sorted(found, key=lambda w: -w.flops_per_run * len(w.runs)))
+        found = [w for w in found if w.run_count]
+        return tuple(sorted(found, key=lambda w: -w.flops_per_run * w.run_count))
+
+    @property
+    def product(self) -> str:
+        """The factors as a person says them: '12 initializers × 3 activations × …'; those with one value left out."""
+        grid = self.settings["grid"]
+        factors = [
+            (len(grid["initializer"]), "initializers"),
+            (len(grid["activation"]), "activations"),
+            (len(grid["depth"]), "depths"),
+            (len(grid["width"]), "widths"),
+            (len(grid["learning_rate"]), "learning rates"),
+            (grid["replicates"], "replicates"),
+            (len(self.settings["training"]["optimizer"]), "optimizers"),
+            (len(self.settings["dataset"]), "datasets"),
+        ]
+        text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
+        return text + (", less what is not applicable" if self.not_applicable else "")
 
     @cached_property
     def not_applicable(self) -> list[tuple[str, str, str]]:
@@ -208,7 +235,7 @@ class Study:
 
     @property
     def run_count(self) -> int:
-        return sum(len(w.runs) for w in self.workloads)
+        return sum(w.run_count for w in self.workloads)
 
     def workload(self, name: str) -> Workload:
         """Return the workload of that name."""
@@ -240,15 +267,15 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def whole(low: int, high: int | None = None, many: bool = False) -> Rule:
-    """A whole number of at least `low` (and at most `high`)."""
+def whole(low: int, high: int, many: bool = False) -> Rule:
+    """A whole number from `low` to `high`."""
 
     def check(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value < low or (high and value > high):
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise ValueError
         return value
 
-    return Rule(f"a whole number from {low} to {high}" if high else f"a whole number of at least {low}", check, many)
+    return Rule(f"a whole number from {low} to {high}", check, many)
 
 
 def real(low: float, high: float, ends: bool = False, many: bool = False) -> Rule:
@@ -259,7 +286,7 @@ def real(low: float, high: float, ends: bool = False, many: bool = False) -> Rul
             raise ValueError
         return float(value)
 
-    span = f"a number above {low:g}" if high == float("inf") else f"a number between {low:g} and {high:g}"
+    span = f"a number from {low:g} to {high:g}" if ends else f"a number above {low:g} and below {high:g}"
     return Rule(span, check, many)
 
 
@@ -285,9 +312,12 @@ def _words(value: object) -> str:
 
 
 def _identifier(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", value):
+    text = str(value) if isinstance(value, str) or _is_number(value) else ""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
         raise ValueError
-    return value
+    if text.lower() == "store":
+        raise ValueError(f"got {text}, but results/store/ is where runs are kept; take another name")
+    return text
 
 
 RULES: dict[str, Rule] = {
@@ -300,15 +330,15 @@ RULES: dict[str, Rule] = {
     "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
     "grid.depth": whole(1, 1000, many=True),
     "grid.width": whole(1, 100_000, many=True),
-    "grid.learning_rate": real(0, float("inf"), many=True),
-    "grid.replicates": whole(1, 1_000_000),
+    "grid.learning_rate": real(1e-30, 1e30, ends=True, many=True),
+    "grid.replicates": whole(1, 10_000),
     "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
-    "training.steps": whole(1),
-    "training.batch_size": whole(1),
-    "training.momentum": real(0, 1),
-    "measure.curve_points": whole(2),
-    "measure.layer_points": whole(2),
-    "measure.probe_examples": whole(2),
+    "training.steps": whole(1, 100_000_000),
+    "training.batch_size": whole(1, 1_000_000),
+    "training.momentum": real(0, 0.9999, ends=True),
+    "measure.curve_points": whole(2, 1000),
+    "measure.layer_points": whole(2, 100),
+    "measure.probe_examples": whole(2, 1_000_000),
 }
 DATASET_RULES: dict[str, Rule] = {
     "target_accuracy": real(0, 1, ends=True),
@@ -337,7 +367,8 @@ def _rules_for(tree: Mapping[str, object]) -> dict[str, Rule]:
     rules = dict(RULES)
     datasets = tree.get("dataset")
     if not isinstance(datasets, Mapping) or not datasets:
-        raise ValueError(f"dataset: nothing given; choose from {', '.join(catalog.DATASETS)}")
+        given = f"got {json.dumps(datasets, default=str)}" if datasets else "nothing given"
+        raise ValueError(f"dataset: {given}; it needs a mapping from {', '.join(catalog.DATASETS)} to their settings")
     for name in datasets:
         if name not in catalog.DATASETS:
             raise ValueError(catalog.unknown("dataset", str(name), catalog.DATASETS))
@@ -424,6 +455,7 @@ def compose(overrides: Sequence[str] = ()) -> Study:
         ValueError: one sentence, for any mistake in the overrides or in the files.
     """
     # Half of a light command's time is these imports: only those who compose pay for them.
+    import yaml
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -455,10 +487,15 @@ def compose(overrides: Sequence[str] = ()) -> Study:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             config = hydra_compose("config", overrides=list(overrides))
         tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
+    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
         hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
         raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
+    chosen = [text.partition("=")[2] for text in overrides if text.startswith("study=")] or ["default"]
+    if "study" in tree:
+        raise ValueError(f"conf/study/{chosen[-1]}.yaml must begin with the line '# @package _global_'")
+    if tree.get("name") is None:
+        tree["name"] = chosen[-1]
     return validate(tree)
 
 
@@ -479,7 +516,7 @@ def resolve(config: Mapping[str, object]) -> Study:
         )
     overrides = config.get("overrides") or []
     if isinstance(overrides, str):
-        overrides = overrides.split()
+        overrides = re.findall(r"(?:[^\s\[\]{}'\"]|\[[^\]]*\]|\{[^}]*\}|'[^']*'|\"[^\"]*\")+", overrides)
     if not isinstance(overrides, list):
         raise ValueError(f'overrides: got {overrides!r}; write overrides="key=value key=value"')
     overrides = [str(o) for o in overrides]
@@ -505,7 +542,10 @@ def read(path: Path) -> Study:
         raise ValueError(
             f"no study at {path}; give a study.yaml that a run has frozen, or overrides such as study=smoke"
         )
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"cannot read {path} as YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, Mapping):
         raise ValueError(f"{path} is not a study: it holds no mapping of settings")
     return validate(tree)

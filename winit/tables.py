@@ -45,7 +45,10 @@ TABLES: dict[str, dict[str, Column]] = {
         "batch_size": Column(INT, "examples in a mini-batch"),
         "status": Column(STR, "ok, missed_target, stuck or diverged"),
         "steps_to_target": Column(FLOAT, "first evaluated step with the target validation accuracy; infinite if none"),
-        "diverged_step": Column("Int64", "step (1 is the first) in whose forward pass a non-finite value appeared"),
+        "diverged_step": Column(
+            "Int64",
+            "step (1 is the first) in whose forward pass the output became non-finite; budget + 1: after the last update",
+        ),
         "diverged_layer": Column("Int64", "first layer with a non-finite pre-activation; depth + 1 is the output"),
         "train_loss": Column(FLOAT, "mean cross-entropy at the end, nats, on a fixed sample of training examples"),
         "train_accuracy": Column(FLOAT, "share correct at the end, same sample"),
@@ -96,7 +99,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "test_accuracy_low": Column(FLOAT, "smallest replicate"),
         "test_accuracy_high": Column(FLOAT, "largest replicate"),
         "steps_to_target": Column(FLOAT, "median over replicates; infinite where half or more never arrive"),
-        "is_best_rate": Column(BOOL, "the learning rate chosen for this initializer: best median validation loss"),
+        "is_best_rate": Column(
+            BOOL, "the learning rate chosen for this initializer: best median validation accuracy, then loss"
+        ),
         "is_edge_rate": Column(BOOL, "the chosen rate is the smallest or largest of the grid"),
     },
     "not_applicable": {

@@ -194,9 +194,6 @@ def train_chunk(
             step += 1
         if step < following and len(alive):
             advance(step, following)
-    # What happened in the step beyond the budget is no part of the run.
-    diverged = {k: (step, layer) for k, (step, layer) in diverged.items() if step <= steps}
-
     share = (time.perf_counter() - started) / K
     return [
         {

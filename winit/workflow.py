@@ -54,14 +54,15 @@ def missing(workload: Workload, store: Store) -> list[studies.Run]:
 def write_manifest(path: Path, workload: Workload, store: Store) -> None:
     """Declare a workload trained."""
     parts = [part.name for part in store.shelf(workload.name).parts]
-    facts = {"workload": workload.name, "runs": len(workload.runs), "digest": workload.runs_digest, "parts": parts}
+    facts = {"workload": workload.name, "runs": workload.run_count, "digest": workload.runs_digest, "parts": parts}
     write_bytes(path, (json.dumps(facts, indent=1) + "\n").encode())
 
 
 def open_study(config: Mapping[str, object], results: Path = Path("results")) -> Study:
     """Resolve the study of a workflow, and withdraw every manifest that the store does not bear out.
 
-    A part that was truncated, altered or deleted thus makes its workload due again, whatever Snakemake remembers.
+    A part that was truncated, altered or deleted thus makes its workload due again, whatever Snakemake remembers; so
+    are tables that another form of the study has left.
 
     Raises:
         ValueError: one sentence, where the configuration is wrong.
@@ -72,6 +73,9 @@ def open_study(config: Mapping[str, object], results: Path = Path("results")) ->
         manifest = places.manifest(workload.name)
         if manifest.exists() and missing(workload, places.store):
             manifest.unlink()
+    provenance = places.folder / "provenance.json"
+    if provenance.exists() and json.loads(provenance.read_text()).get("digest") != study.digest:
+        provenance.unlink()  # the tables are another study's, even if Snakemake's memory of it is gone
     return study
 
 
