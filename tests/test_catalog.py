@@ -30,7 +30,9 @@ def test_every_initializer_has_a_label_and_a_style_of_its_own(name):
 
 
 def test_small_and_large_normal_look_different():
-    assert catalog.style("normal:0.01") != catalog.style("normal:1")
+    looks = [catalog.style(f"normal:{std}") for std in (0.01, 0.02, 0.05, 0.1, 0.5, 1)]
+    assert all(looks.count(look) == 1 for look in looks)
+    assert catalog.style("normal:0.010") == catalog.style("normal:0.01")
 
 
 @pytest.mark.parametrize(

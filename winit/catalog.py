@@ -7,6 +7,7 @@ that a scheme looks the same on every page. Nothing is computed from data here a
 from __future__ import annotations
 
 import difflib
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -364,13 +365,28 @@ def why_not_applicable(initializer: str, activation: str) -> str | None:
     return None
 
 
+# Looks of the members of a scheme with a parameter, beyond the scheme's own: the tutorial's are fixed, others follow from
+# the parameter's spelling, so that they too are the same on every page.
+KNOWN_LOOKS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "normal:0.01": ("v", ()),
+    "normal:1": ("^", (4, 2)),
+    "constant:0.1": ("D", (4, 2)),
+}
+OTHER_LOOKS = [
+    (m, d) for m in ("o", "P", "X", "<", ">", "p", "h") for d in ((1, 1), (3, 1), (6, 2), (6, 2, 1, 2), (2, 3))
+]
+
+
 def style(text: str) -> dict[str, object]:
     """Return colour, marker and dash pattern of an initializer: the same in every figure of every study."""
+    text = canonical_initializer(text)
     name, parameters = parse_initializer(text)
     scheme = INITIALIZERS[name]
     marker, dashes = scheme.marker, scheme.dashes
-    if name == "normal" and parameters["std"] >= 0.3:  # the tutorial's 'large' weights
-        marker, dashes = "^", (4, 2)
+    if text in KNOWN_LOOKS:
+        marker, dashes = KNOWN_LOOKS[text]
+    elif parameters:
+        marker, dashes = OTHER_LOOKS[zlib.crc32(text.encode()) % len(OTHER_LOOKS)]
     return {"color": FAMILY_COLOURS[scheme.family], "marker": marker, "dashes": dashes}
 
 
