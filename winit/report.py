@@ -313,7 +313,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         datasets=[(name, catalog.DATASETS[name], p) for name, p in settings["dataset"].items()],
         curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),
         layer_steps=log_spaced(settings["training"]["steps"], settings["measure"]["layer_points"]),
-        devices=sorted(set(runs["device"])),
+        machines=sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
         provenance=provenance,
         frozen=dump(study),
     )
