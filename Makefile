@@ -5,7 +5,7 @@ STUDY  ?= default
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN    := $(VENV)/bin
 
-.PHONY: help study plan test lint clean
+.PHONY: help study plan test lint benchmark clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -23,6 +23,9 @@ test: $(VENV)/.test ## Run the tests
 
 lint: $(VENV)/.test ## Check style
 	@$(BIN)/ruff check .
+
+benchmark: $(VENV)/.runtime ## Measure the engines
+	@$(BIN)/python benchmarks/engine.py
 
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)
