@@ -14,15 +14,12 @@ For a layer with weights W (fan_in, fan_out), inputs h and a mini-batch of B:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import torch
 from numba import njit
-from numba.core.caching import FunctionCache
 from torch import Tensor
 
 from winit import vector
@@ -118,18 +115,6 @@ def product(rows: int, columns: int, lanes: int, epilogue: str):
             j += (width + 1) * lanes
 
     return run
-
-
-class _Cache(FunctionCache):
-    """numba's cache on disk, keyed by what specialises the kernel: its closure holds functions that numba cannot hash."""
-
-    def __init__(self, function, key: str) -> None:
-        super().__init__(function)
-        sources = b"".join(Path(module).read_bytes() for module in (__file__, vector.__file__))
-        self._specialisation = f"{key} {hashlib.sha256(sources).hexdigest()}"
-
-    def _index_key(self, sig, codegen):
-        return sig, codegen.magic_tuple(), self._specialisation
 
 
 @cache
@@ -254,9 +239,6 @@ def compile_shape(inputs: int, width: int, classes: int, batch: int, activation:
                 now, below = below, now
         return order.shape[0]
 
-    key = f"{inputs} {width} {classes} {batch} {activation} {optimizer} {lanes}"
-    for function in (steps, predict):
-        function._cache = _Cache(function.py_func, key)
     return steps, predict
 
 
