@@ -36,7 +36,8 @@ def runs_of(**columns) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "run_id": [str(i) for i in range(n)], "dataset": "digits", "activation": "relu", "depth": 2, "width": 8,
-            "optimizer": "sgd", "initializer": "he_normal", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
+            "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
+            "initializer": "he_normal", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
             "status": ["ok"] * 3 + ["diverged"] * 2 + ["ok"], "steps_to_target": [5.0, 7.0, 6.0, np.inf, np.inf, 2.0],
             "validation_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01], "validation_accuracy": [0.9, 0.92, 0.94, np.nan, np.nan, 0.99],
             "test_accuracy": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97],

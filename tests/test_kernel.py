@@ -10,152 +10,178 @@ import torch
 
 from winit import vector
 from winit.kernel import KernelStack
-from winit.network import Stack
+from winit.network import RULES, Optimizer, Stack
 
-# Widths from 1 up, odd and even, deep and shallow; batches of one and odd; outputs of 2 to 40.
+STEPS = 6
+
+# Widths from 1 up, odd and even, deep and shallow; batches of one and odd; outputs of 2 to 40; inner lengths in blocks.
 SHAPES = [
     ([64, 50, 50, 50, 10], 32, "tanh"),
     ([7, 33, 33, 33, 3], 31, "relu"),
     ([2, 1, 1, 2], 1, "sigmoid"),
     ([30, 65, 40], 129, "identity"),
-    ([3, 300, 5], 17, "tanh"),
+    ([3, 300, 300, 5], 17, "tanh"),
+    ([600, 60, 60, 7], 64, "sigmoid"),
 ]
 
 
-def make(widths, k=3, batch=8, steps=6, seed=0):
+def make(widths, k=3, batch=8, seed=0):
+    """Return weights, biases, data, mini-batches and rates, which differ between networks and steps."""
     generator = torch.Generator().manual_seed(seed)
     weights = [torch.randn(k, a, b, generator=generator) / a**0.5 for a, b in pairwise(widths)]
     biases = [0.1 * torch.randn(k, 1, b, generator=generator) for b in widths[1:]]
     x = torch.randn(200, widths[0], generator=generator)
     y = torch.randint(0, widths[-1], (200,), generator=generator)
-    order = torch.randint(0, 200, (steps, k, batch), generator=generator)
-    return weights, biases, x, y, order
+    order = torch.randint(0, 200, (STEPS, k, batch), generator=generator)
+    rates = torch.linspace(1, 3, k) * torch.linspace(1, 0.5, STEPS)[:, None]
+    return weights, biases, x, y, order, rates
 
 
-def trained(widths, batch, activation, optimizer, lanes=None, splits=(), chosen=None, rate=0.05):
-    weights, biases, x, y, order = make(widths, batch=batch)
-    chosen = list(range(3)) if chosen is None else chosen
+def rate_of(optimizer):
+    return 0.001 if optimizer.name.startswith("adam") else 0.03
+
+
+def trained(widths, batch, activation, optimizer, lanes=None, splits=(), chosen=(0, 1, 2), traced=False, seed=0):
+    """Return the trained stack and the trace of its last part."""
+    weights, biases, x, y, order, rates = make(widths, batch=batch, seed=seed)
+    chosen = list(chosen)
     stack = KernelStack(
-        [w[chosen] for w in weights], [b[chosen] for b in biases], activation, optimizer,
-        torch.tensor([rate, 2 * rate, 3 * rate])[chosen], batch, 0.9, lanes,
+        [w[chosen] for w in weights], [b[chosen] for b in biases], activation, optimizer, batch, lanes
     )  # fmt: skip
-    assert stack.prepare(x).shape[1] % vector.PAD == 0
-    for start, stop in pairwise([0, *splits, len(order)]):
-        assert stack.advance(stack.prepare(x), y, order[start:stop, chosen]) == {}
-    return stack
+    rates = rates * rate_of(optimizer)
+    for start, stop in pairwise([0, *splits, STEPS]):
+        part = order[start:stop, chosen], rates[start:stop, chosen]
+        lost, trace = stack.advance(stack.prepare(x), y, *part, traced)
+        assert lost == {}
+    return stack, trace
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
-def test_the_kernel_is_the_torch_engine(widths, batch, activation, optimizer):
-    rate = 0.001 if optimizer == "adam" else 0.05
-    stack = trained(widths, batch, activation, optimizer, rate=rate)
-    weights, biases, x, y, order = make(widths, batch=batch)
-    rates = torch.tensor([rate, 2 * rate, 3 * rate], dtype=torch.float64)
+def compare(widths, batch, activation, optimizer, seed=0):
+    """Compare the kernel with the torch engine in float64, relative to the update."""
+    weights, biases, x, y, order, rates = make(widths, batch=batch, seed=seed)
+    stack, trace = trained(widths, batch, activation, optimizer, traced=True, seed=seed)
     double = [[p.double() for p in parameters] for parameters in (weights, biases)]
-    reference = Stack(*double, activation, optimizer, rates, batch)
-    assert reference.advance(x.double(), y, order) == {}
+    reference = Stack(*double, activation, optimizer, batch)
+    rates = rates.double() * rate_of(optimizer)
+    lost, expected = reference.advance(x.double(), y, order, rates, traced=True)
+    assert lost == {}
     for ours, theirs, start in zip(
         [*stack.weights, *stack.biases], [*reference.weights, *reference.biases], [*weights, *biases], strict=True
     ):
         moved = (theirs - start).norm()
         assert moved > 0
-        # Relative to the update. A float32 weight of size 1 rounds by 6e-8 a step, and moves by some 1e-3.
-        assert (ours - theirs).norm() / moved < 2e-4, (tuple(start.shape), optimizer)
+        # A float32 weight of size 1 rounds by 6e-8 a step, and moves by some 1e-3.
+        assert (ours - theirs).norm() / moved < 5e-4, (tuple(start.shape), optimizer)
+    for name, got, want in zip(
+        ("square", "delta", "gradient"), trace[..., 1:].unbind(-1), expected[..., 1:].unbind(-1), strict=True
+    ):
+        torch.testing.assert_close(got, want, rtol=2e-3, atol=1e-9, msg=lambda m, name=name: f"{name}: {m}")
+    scale = expected[..., 1].sqrt()
+    assert ((trace[..., 0] - expected[..., 0]).abs() / scale).max() < 1e-3
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
-def test_bits_do_not_depend_on_vectors_stack_or_split(widths, batch, activation, optimizer):
-    whole = trained(widths, batch, activation, optimizer)
-    narrow = trained(widths, batch, activation, optimizer, lanes=8)
-    split = trained(widths, batch, activation, optimizer, splits=(1, 4))
-    alone = trained(widths, batch, activation, optimizer, chosen=[2])
-    for name in ("weights", "biases"):
-        for one, two, three, four in zip(*(getattr(s, name) for s in (whole, narrow, split, alone)), strict=True):
-            assert torch.equal(one, two) and torch.equal(one, three) and torch.equal(one[[2]], four)
+def test_the_kernel_is_the_torch_engine(widths, batch, activation, name, decay):
+    compare(widths, batch, activation, Optimizer(name, 0.9, decay))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_kernel_is_the_torch_engine_at_any_shape(seed):
+    rng = np.random.default_rng(seed)
+    depth, width = int(rng.integers(1, 5)), int(np.exp(rng.uniform(0, np.log(301))))
+    widths = [int(rng.integers(1, 301)), *[width] * depth, int(rng.integers(2, 41))]
+    name = rng.choice(list(RULES))
+    # ReLU's kink at 0 flips on rounding: it is compared at the fixed shapes above.
+    compare(
+        widths, int(rng.integers(1, 130)), rng.choice(["tanh", "sigmoid", "identity"]), Optimizer(name, 0.5, 0.01), seed
+    )
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
+def test_bits_do_not_depend_on_vectors_stack_split_or_tracing(widths, batch, activation, name):
+    run = widths, batch, activation, Optimizer(name, 0.9, 0.01)
+    whole, _ = trained(*run)
+    narrow, _ = trained(*run, lanes=8)
+    split, _ = trained(*run, splits=(1, 4))
+    traced, _ = trained(*run, traced=True)
+    alone, _ = trained(*run, chosen=[2])
+    for kind in ("weights", "biases"):
+        ours = getattr(whole, kind)
+        for other in (narrow, split, traced):
+            assert all(torch.equal(a, b) for a, b in zip(ours, getattr(other, kind), strict=True))
+        assert all(torch.equal(a[[2]], b) for a, b in zip(ours, getattr(alone, kind), strict=True))
 
 
 @pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
 def test_predict_is_the_forward_pass(widths, batch, activation):
     weights, biases, x, *_ = make(widths, batch=batch)
-    rates = torch.ones(3)
-    stack = KernelStack(weights, biases, activation, "sgd", rates, batch)
-    reference = Stack(
-        [w.double() for w in weights], [b.double() for b in biases], activation, "sgd", rates.double(), batch
-    )
-    for examples in (1, batch, 2 * batch + 1):
+    stack = KernelStack(weights, biases, activation, Optimizer(), batch)
+    double = [w.double() for w in weights], [b.double() for b in biases]
+    reference = Stack(*double, activation, Optimizer(), batch)
+    for examples in (1, batch, min(2 * batch + 1, 200)):
         got = stack.predict(stack.prepare(x[:examples]))
         torch.testing.assert_close(got.double(), reference.predict(x[:examples].double()), rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-def test_padding_stays_zero(optimizer):
-    stack = trained([7, 33, 33, 3], 31, "sigmoid", optimizer)
+@pytest.mark.parametrize("name", RULES)
+def test_padding_stays_zero(name):
+    stack, _ = trained([7, 33, 33, 3], 31, "sigmoid", Optimizer(name))
     for array, width in zip(stack._arrays, stack._outs, strict=True):
         assert (array[:, :, width:] == 0).all()
 
 
 def test_a_diverged_network_says_where_and_disturbs_nobody():
     widths, batch = [7, 33, 33, 3], 8
-    weights, biases, x, y, order = make(widths, batch=batch)
-    calm = trained(widths, batch, "relu", "sgd")
+    weights, biases, x, y, order, rates = make(widths, batch=batch)
+    calm, calm_trace = trained(widths, batch, "relu", Optimizer(), traced=True)
     weights[1][1, 0, 0] = float("nan")
-    stack = KernelStack(weights, biases, "relu", "sgd", torch.tensor([0.05, 0.1, 0.15]), batch)
-    assert stack.advance(stack.prepare(x), y, order) == {1: (0, 2)}
+    rates = rates * rate_of(Optimizer())
+    stack = KernelStack(weights, biases, "relu", Optimizer(), batch)
+    lost, trace = stack.advance(stack.prepare(x), y, order, rates, traced=True)
+    assert lost == {1: (0, 2)}
+    assert torch.equal(trace[[0, 2]], calm_trace[[0, 2]]) and trace[1, :, :, 2:].isnan().all()
     for ours, theirs in zip(stack.weights, calm.weights, strict=True):
         assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
-    stack.keep(torch.tensor([0, 2]))
+    kept = torch.tensor([0, 2])
+    stack.keep(kept)
     assert stack.size == 2 and torch.equal(stack.weights[0], calm.weights[0][[0, 2]])
-    assert stack.advance(stack.prepare(x), y, order[:, [0, 2]]) == {}
+    assert stack.advance(stack.prepare(x), y, order[:, kept], rates[:, kept]).diverged == {}
 
 
-@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_keep_keeps_the_optimizers_state(optimizer):
-    widths, batch = [7, 33, 33, 3], 8
-    _, _, x, y, order = make(widths, batch=batch)
-    whole = trained(widths, batch, "tanh", optimizer, splits=(3,))
-    weights, biases, *_ = make(widths, batch=batch)
-    stack = KernelStack(weights, biases, "tanh", optimizer, torch.tensor([0.05, 0.1, 0.15]), batch)
-    stack.advance(stack.prepare(x), y, order[:3])
-    stack.keep(torch.tensor([2, 0]))
-    stack.advance(stack.prepare(x), y, order[3:, [2, 0]])
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_keep_keeps_the_optimizers_state(name):
+    widths, batch, optimizer = [7, 33, 33, 3], 8, Optimizer(name)
+    weights, biases, x, y, order, rates = make(widths, batch=batch)
+    whole, _ = trained(widths, batch, "tanh", optimizer, splits=(3,))
+    rates = rates * rate_of(optimizer)
+    stack = KernelStack(weights, biases, "tanh", optimizer, batch)
+    stack.advance(stack.prepare(x), y, order[:3], rates[:3])
+    kept = torch.tensor([2, 0])
+    stack.keep(kept)
+    stack.advance(stack.prepare(x), y, order[3:, kept], rates[3:, kept])
     for ours, theirs in zip(stack.weights, whole.weights, strict=True):
-        assert torch.equal(ours, theirs[[2, 0]])
+        assert torch.equal(ours, theirs[kept])
 
 
-@pytest.fixture(scope="module")
-def evaluate():
-    """Return a function that applies one of the kernel's vector functions to an array."""
-    from numba import njit, types
-    from numba.extending import intrinsic
+def evaluate(name, values, lanes=16):
+    """Apply one of the kernel's vector functions to an array."""
+    source = np.ascontiguousarray(values, np.float32)
+    assert source.size % 16 == 0
+    target = np.empty_like(source)
 
-    def compiled(name, lanes):
-        def codegen(context, builder, signature, arguments):
-            e = vector.Emit(builder, lanes)
-            at = e.index(0)
-            e.store(getattr(e, name)(e.load(arguments[0], at)), arguments[1], at)
-            return context.get_dummy_value()
+    def emit(e, arguments):
+        with e.loop(source.size, lanes) as i:
+            e.store(getattr(e, name)(e.load(arguments[0], i)), arguments[1], i)
 
-        @intrinsic
-        def one(typing, source, target):
-            return types.void(types.int64, types.int64), codegen
+    import ctypes
 
-        @njit
-        def run(source, target):
-            for i in range(0, source.size, lanes):
-                one(source.ctypes.data + 4 * i, target.ctypes.data + 4 * i)
-
-        return run
-
-    def apply(name, values, lanes=16):
-        source = np.ascontiguousarray(values, np.float32)
-        assert source.size % 16 == 0
-        target = np.empty_like(source)
-        compiled(name, lanes)(source, target)
-        return target
-
-    return apply
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * vector.ARGUMENTS)
+    addresses = [source.ctypes.data, target.ctypes.data] + [0] * (vector.ARGUMENTS - 2)
+    kind(vector.compiled(lanes, emit))(*addresses)
+    return target
 
 
 def ulps(got, exact):
@@ -163,7 +189,7 @@ def ulps(got, exact):
     return np.abs(got.astype(np.float64) - exact) / np.spacing(np.abs(exact).astype(np.float32)).astype(np.float64)
 
 
-def test_exp_tanh_sigmoid_are_accurate(evaluate):
+def test_exp_tanh_sigmoid_are_accurate():
     x = np.linspace(-20, 20, 1 << 18, dtype=np.float32)
     wide = np.float64(x)
     assert ulps(evaluate("exp", x), np.exp(wide)).max() < 2
@@ -174,14 +200,14 @@ def test_exp_tanh_sigmoid_are_accurate(evaluate):
 
 
 @pytest.mark.parametrize("name", ["exp", "tanh", "sigmoid"])
-def test_vector_functions_rise_and_have_the_same_bits_on_any_width(evaluate, name):
+def test_vector_functions_rise_and_have_the_same_bits_on_any_width(name):
     x = np.linspace(-8, 8, 1 << 16, dtype=np.float32)
     wide, narrow = evaluate(name, x, 16), evaluate(name, x, 8)
     np.testing.assert_array_equal(wide, narrow)
     assert (np.diff(wide) >= -np.abs(np.spacing(wide[1:]))).all()  # monotone, to the last place
 
 
-def test_vector_functions_at_the_ends(evaluate):
+def test_vector_functions_at_the_ends():
     ends = np.zeros(16, np.float32)
     ends[:5] = [np.inf, -np.inf, np.nan, 1e30, -1e30]
     assert evaluate("tanh", ends)[[0, 1, 3, 4]].tolist() == [1, -1, 1, -1]

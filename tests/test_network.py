@@ -10,77 +10,187 @@ from torch import nn
 
 from winit.activations import ACTIVATIONS
 from winit.memory import align
-from winit.network import Stack, make_optimizer
+from winit.network import RULES, Optimizer, Stack
+from winit.regularization import Dropout
 
-MODULES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "identity": nn.Identity}
+
+def wavy(z):
+    """A user's own activation: any elementwise function will do."""
+    return z * torch.sigmoid(1.7 * z) + 0.1 * torch.sin(3 * z)
+
+
+MODULES = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU, "identity": nn.Identity, "gelu": nn.GELU}
+CUSTOM = {"gelu": torch.nn.functional.gelu, "wavy": wavy}
 OPTIMIZERS = {
-    "sgd": lambda p, lr: torch.optim.SGD(p, lr),
-    "momentum": lambda p, lr: torch.optim.SGD(p, lr, momentum=0.9),
-    "adam": lambda p, lr: torch.optim.Adam(p, lr),
+    "sgd": lambda p, decay: torch.optim.SGD(p, 1.0, weight_decay=decay),
+    "momentum": lambda p, decay: torch.optim.SGD(p, 1.0, momentum=0.9, weight_decay=decay),
+    "nesterov": lambda p, decay: torch.optim.SGD(p, 1.0, momentum=0.9, weight_decay=decay, nesterov=True),
+    "adam": lambda p, decay: torch.optim.Adam(p, 1.0, weight_decay=decay),
+    "adamw": lambda p, decay: torch.optim.AdamW(p, 1.0, weight_decay=decay),
+}
+REGULARIZATION = {
+    "plain": {},
+    "batch_norm": {"batch_norm": True},
+    "dropout": {"rate": 0.3},
+    "both": {"batch_norm": True, "rate": 0.5},
 }
 WIDTHS, BATCH, K = [7, 5, 9, 5, 3], 6, 3  # unequal widths and an odd batch, so that a transposition shows
+SEEDS = [11, 22, 11, *range(20)]
 
 
 def make(dtype=torch.float64, k: int = K, widths=WIDTHS, seed: int = 0):
-    """Return weights, biases and rates of k networks."""
+    """Return weights and biases of k networks."""
     generator = torch.Generator().manual_seed(seed)
     shapes = list(pairwise(widths))
     weights = [torch.randn(k, a, b, generator=generator, dtype=dtype) / a**0.5 for a, b in shapes]
     biases = [0.1 * torch.randn(k, 1, b, generator=generator, dtype=dtype) for _, b in shapes]
-    rates = torch.linspace(0.01, 0.3, k, dtype=dtype).reshape(k, 1, 1)
-    return weights, biases, rates
+    return weights, biases
 
 
 def batches(steps: int, k: int = K, dtype=torch.float64, widths=WIDTHS, size: int = BATCH):
+    """Return inputs, labels and rates, which differ between networks and steps."""
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(steps, k, size, widths[0], generator=generator, dtype=dtype)
     y = torch.randint(0, widths[-1], (steps, k, size), generator=generator)
-    return x, y
+    rates = torch.linspace(0.01, 0.3, k, dtype=dtype) * torch.linspace(1, 0.3, steps, dtype=dtype)[:, None]
+    return x, y, rates
 
 
-def train(weights, biases, rates, x, y, activation: str, name: str) -> Stack:
-    stack = Stack([w.clone() for w in weights], [b.clone() for b in biases], activation, name, rates, x.shape[2])
-    for xb, yb in zip(x, y, strict=True):
-        xb = align(xb)
-        stack.forward(xb)
-        stack.backward(xb, yb)
+def build(weights, biases, activation, optimizer, size, batch_norm=False, rate=0.0, seeds=None) -> Stack:
+    dropout = Dropout(rate, (seeds or SEEDS)[: len(weights[0])]) if rate else None
+    parts = [w.clone() for w in weights], [b.clone() for b in biases]
+    return Stack(*parts, CUSTOM.get(activation, activation), optimizer, size, batch_norm, dropout)
+
+
+def step(stack: Stack, x, y, rates) -> None:
+    x = align(x)
+    stack.forward(x)
+    stack.backward(x, y, rates)
+
+
+def train(weights, biases, x, y, rates, activation: str, optimizer: Optimizer, **regularization) -> Stack:
+    stack = build(weights, biases, activation, optimizer, x.shape[2], **regularization)
+    for xb, yb, r in zip(x, y, rates, strict=True):
+        step(stack, xb, yb, r)
     return stack
 
 
-def single(weights, biases, k: int, activation: str) -> nn.Sequential:
+class Masked(nn.Module):
+    """nn.Dropout, with the masks of our stream."""
+
+    def __init__(self, rate, seed):
+        super().__init__()
+        self.rate, self.stream = rate, Dropout(rate, [seed])
+
+    def forward(self, h):
+        if not self.training:
+            return nn.functional.dropout(h, self.rate, training=False)
+        return h * self.stream.factors(*h.shape, like=h)[0]
+
+
+class Wavy(nn.Module):
+    def forward(self, z):
+        return wavy(z)
+
+
+def single(weights, biases, k: int, activation: str, batch_norm=False, rate=0.0) -> nn.Sequential:
     layers = []
+    masked = Masked(rate, SEEDS[k])  # one stream for all layers
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         linear = nn.Linear(w.shape[1], w.shape[2], dtype=w.dtype)
         with torch.no_grad():
             linear.weight.copy_(w[k].T)
             linear.bias.copy_(b[k, 0])
-        layers += [linear, MODULES[activation]()] if i < len(weights) - 1 else [linear]
+        layers.append(linear)
+        if i < len(weights) - 1:
+            layers += [nn.BatchNorm1d(w.shape[2], dtype=w.dtype)] if batch_norm else []
+            layers += [Wavy() if activation == "wavy" else MODULES[activation]()]
+            layers += [masked] if rate else []
     return nn.Sequential(*layers)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_a_stack_is_k_networks_of_torch(name, activation):
-    weights, biases, rates = make()
-    x, y = batches(steps=8)
-    stack = train(weights, biases, rates, x, y, activation, name)
+def reference(weights, biases, x, y, rates, k, activation, name, decay, **regularization) -> nn.Sequential:
+    model = single(weights, biases, k, activation, **regularization)
+    optimizer = OPTIMIZERS[name](model.parameters(), decay)
+    for xb, yb, rate in zip(x[:, k], y[:, k], rates[:, k], strict=True):
+        optimizer.param_groups[0]["lr"] = rate.item()
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(xb), yb).backward()
+        optimizer.step()
+    return model
+
+
+@pytest.mark.parametrize("regularization", REGULARIZATION)
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "gelu", "wavy"])
+def test_a_stack_is_k_networks_of_torch(name, activation, decay, regularization):
+    options = REGULARIZATION[regularization]
+    weights, biases = make()
+    x, y, rates = batches(steps=6)
+    rates = rates / 10 if name.startswith("adam") else rates
+    stack = train(weights, biases, x, y, rates, activation, Optimizer(name, 0.9, decay), **options)
     for k in range(K):
-        model = single(weights, biases, k, activation)
-        reference = OPTIMIZERS[name](model.parameters(), rates[k].item())
-        for xb, yb in zip(x[:, k], y[:, k], strict=True):
-            reference.zero_grad()
-            nn.functional.cross_entropy(model(xb), yb).backward()
-            reference.step()
+        model = reference(weights, biases, x, y, rates, k, activation, name, decay, **options)
         linears = [m for m in model if isinstance(m, nn.Linear)]
+        pairs = []
         for i, linear in enumerate(linears):
+            pairs.append((stack.weights[i][k], linear.weight.detach().T, weights[i][k]))
+            # Before batch normalization a bias has no gradient but rounding errors, which Adam makes large.
+            if not stack.norms or i == len(linears) - 1:
+                pairs.append((stack.biases[i][k, 0], linear.bias.detach(), biases[i][k, 0]))
+        norms = [m for m in model if isinstance(m, nn.BatchNorm1d)]
+        for i, (ours, theirs) in enumerate(zip(stack.norms, norms, strict=True)):
+            if activation != "identity" or i == len(norms) - 1:  # else the next normalization takes β, too, out again
+                pairs.append((ours.gamma[k, 0], theirs.weight.detach(), torch.ones(()).double()))
+                pairs.append((ours.beta[k, 0], theirs.bias.detach(), torch.zeros(()).double()))
+            torch.testing.assert_close(ours.variance[k, 0], theirs.running_var)
+        for ours, theirs, start in pairs:
             # Relative to the update: weights hardly move in a few steps, and would hide a wrong kernel.
-            for ours, theirs, start in (
-                (stack.weights[i][k], linear.weight.detach().T, weights[i][k]),
-                (stack.biases[i][k, 0], linear.bias.detach(), biases[i][k, 0]),
-            ):
-                moved = (theirs - start).norm()
-                assert moved > 0
-                assert (ours - theirs).norm() / moved < 1e-9, (name, activation, k, i)
+            moved = (theirs - start).norm()
+            assert moved > 0
+            assert (ours - theirs).norm() / moved < 1e-7, (k, tuple(theirs.shape))
+        if not stack.norms or not name.startswith("adam"):
+            probe = torch.randn(11, WIDTHS[0], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+            torch.testing.assert_close(stack.predict(probe)[k], model.eval()(probe).detach())
+
+
+class Loss(torch.autograd.Function):
+    """The mean loss of a stack's networks, with the stack's own gradients: one step of SGD at rate 1 is −g."""
+
+    @staticmethod
+    def forward(ctx, x, y, activation, batch_norm, *parameters):
+        half = len(WIDTHS) - 1
+        stack = build(parameters[:half], parameters[half : 2 * half], activation, Optimizer(), BATCH, batch_norm)
+        for norm, gamma, beta in zip(
+            stack.norms, parameters[2 * half :: 2], parameters[2 * half + 1 :: 2], strict=True
+        ):
+            norm.gamma, norm.beta = align(gamma.clone()), align(beta.clone())
+        before = [p.clone() for p in stack.parameters]
+        logits = stack.forward(align(x)).clone()
+        stack.backward(align(x), y, torch.ones(K).double())
+        moved = [a - b for a, b in zip(before, stack.parameters, strict=True)]
+        ctx.gradients = [*moved[0 : 2 * half : 2], *moved[1 : 2 * half : 2], *moved[2 * half :]]
+        return nn.functional.cross_entropy(logits, y, reduction="none").mean(dim=1).sum()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return None, None, None, None, *(grad * g for g in ctx.gradients)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("activation", [*ACTIVATIONS, "gelu", "wavy"])
+def test_gradients_pass_gradcheck(activation, batch_norm):
+    weights, biases = make()
+    x, y, _ = batches(steps=1)
+    parameters = [p.requires_grad_() for p in [*weights, *biases]]
+    if batch_norm:
+        generator = torch.Generator().manual_seed(3)
+        for width in WIDTHS[1:-1]:
+            for middle in (1, 0):
+                noise = torch.randn(K, 1, width, dtype=torch.float64, generator=generator)
+                parameters.append((middle + 0.2 * noise).requires_grad_())
+    assert torch.autograd.gradcheck(lambda *p: Loss.apply(x[0], y[0], activation, batch_norm, *p), parameters)
 
 
 # Shapes of odd sizes: there a product's rounding depends on the alignment of its operands, if nothing is done about it.
@@ -93,74 +203,124 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
-@pytest.mark.parametrize(("widths", "size"), SHAPES)
-def test_bits_do_not_depend_on_the_stack(name, activation, widths, size):
-    weights, biases, rates = make(torch.float32, k=13, widths=widths)
-    x, y = batches(5, k=13, dtype=torch.float32, widths=widths, size=size)
+@pytest.fixture
+def one_thread():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        together = train(weights, biases, rates, x, y, activation, name)
-        for chosen in ([0], [12], [3, 7], [5, 4, 3, 2, 1], list(range(12))):
-            apart = train(
-                [w[chosen] for w in weights], [b[chosen] for b in biases], rates[chosen], x[:, chosen], y[:, chosen],
-                activation, name,
-            )  # fmt: skip
-            for ours, theirs in zip(apart.parameters, together.parameters, strict=True):
-                assert torch.equal(ours, theirs[chosen]), chosen
-    finally:
-        torch.set_num_threads(threads)
+    yield
+    torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_a_diverging_neighbour_changes_nothing(name):
-    weights, biases, rates = make(torch.float32)
-    x, y = batches(10, dtype=torch.float32)
-    calm = train(weights, biases, rates, x, y, "relu", name)
+def apart_is_together(widths, size, activation, optimizer, **regularization):
+    weights, biases = make(torch.float32, k=13, widths=widths)
+    x, y, rates = batches(5, k=13, dtype=torch.float32, widths=widths, size=size)
+    together = train(weights, biases, x, y, rates, activation, optimizer, **regularization)
+    for chosen in ([0], [12], [3, 7], [5, 4, 3, 2, 1], list(range(12))):
+        apart = train(
+            [w[chosen] for w in weights], [b[chosen] for b in biases], x[:, chosen], y[:, chosen], rates[:, chosen],
+            activation, optimizer, seeds=[SEEDS[k] for k in chosen], **regularization,
+        )  # fmt: skip
+        for ours, theirs in zip(apart.parameters, together.parameters, strict=True):
+            assert torch.equal(ours, theirs[chosen]), chosen
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "wavy"])
+@pytest.mark.parametrize(("widths", "size"), SHAPES)
+def test_bits_do_not_depend_on_the_stack(one_thread, name, activation, widths, size):
+    apart_is_together(widths, size, activation, Optimizer(name, 0.9, 0.01))
+
+
+@pytest.mark.parametrize("regularization", ["batch_norm", "dropout", "both"])
+@pytest.mark.parametrize(("widths", "size"), SHAPES[:4])
+def test_bits_of_regularized_networks_do_not_depend_on_the_stack(one_thread, regularization, widths, size):
+    for name in ("sgd", "adam"):
+        apart_is_together(widths, size, "tanh", Optimizer(name), **REGULARIZATION[regularization])
+
+
+@pytest.mark.parametrize("regularization", REGULARIZATION)
+@pytest.mark.parametrize("name", RULES)
+def test_a_diverging_neighbour_changes_nothing(name, regularization):
+    weights, biases = make(torch.float32)
+    x, y, rates = batches(10, dtype=torch.float32)
+    run = x, y, rates, "relu", Optimizer(name)
+    calm = train(weights, biases, *run, **REGULARIZATION[regularization])
     weights[1][1, 0, 0] = float("nan")
-    disturbed = train(weights, biases, rates, x, y, "relu", name)
+    disturbed = train(weights, biases, *run, **REGULARIZATION[regularization])
     assert not torch.isfinite(disturbed.weights[0][1]).all()
     for ours, theirs in zip(disturbed.parameters, calm.parameters, strict=True):
         assert torch.equal(ours[[0, 2]], theirs[[0, 2]])
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_dropping_networks_keeps_the_others_on_course(name):
-    weights, biases, rates = make(torch.float32)
-    x, y = batches(10, dtype=torch.float32)
-    whole = train(weights, biases, rates, x, y, "tanh", name)
-    stack = Stack([w.clone() for w in weights], [b.clone() for b in biases], "tanh", name, rates, BATCH)
+@pytest.mark.parametrize("regularization", REGULARIZATION)
+@pytest.mark.parametrize("name", RULES)
+def test_dropping_networks_keeps_the_others_on_course(name, regularization):
+    weights, biases = make(torch.float32)
+    x, y, rates = batches(10, dtype=torch.float32)
+    options = REGULARIZATION[regularization]
+    whole = train(weights, biases, x, y, rates, "tanh", Optimizer(name), **options)
+    stack = build(weights, biases, "tanh", Optimizer(name), BATCH, **options)
     kept = torch.tensor([0, 2])
     for t in range(10):
         if t == 4:
             stack.keep(kept)
-        xb, yb = (align(x[t]), y[t]) if t < 4 else (align(x[t, kept]), y[t, kept])
-        stack.forward(xb)
-        stack.backward(xb, yb)
+        chosen = slice(None) if t < 4 else kept
+        step(stack, x[t, chosen], y[t, chosen], rates[t, chosen])
     assert stack.size == 2
     for ours, theirs in zip(stack.parameters, whole.parameters, strict=True):
         assert torch.equal(ours, theirs[kept])
 
 
+def test_dropout_drops_its_share_and_keeps_the_mean():
+    factors = Dropout(0.2, [1, 2, 1]).factors(500, 400, torch.zeros(()))
+    assert factors.unique().tolist() == pytest.approx([0.0, 1.25])
+    share = (factors == 0).double().mean(dim=(1, 2))
+    assert (share - 0.2).abs().max() < 5 * (0.2 * 0.8 / 200_000) ** 0.5  # five standard errors
+    assert torch.equal(factors[0], factors[2]) and not torch.equal(factors[0], factors[1])
+
+
+@pytest.mark.parametrize("activation", ["tanh", "wavy"])
+def test_the_trace_is_what_autograd_measures(activation):
+    weights, biases = make()
+    generator = torch.Generator().manual_seed(4)
+    x, y = torch.randn(50, WIDTHS[0], dtype=torch.float64, generator=generator), torch.arange(50) % 3
+    order = torch.randint(0, 50, (4, K, BATCH), generator=generator)
+    stack = build(weights, biases, activation, Optimizer(), BATCH)
+    trace = stack.advance(x, y, order, torch.full((4, K), 0.1).double(), traced=True).trace
+    assert trace.shape == (K, 4, len(weights), 4)
+    for k in range(K):
+        model = single(weights, biases, k, activation)
+        h, outputs = x[order[0, k]], []
+        zs = []
+        for module in model:
+            h = module(h)
+            if isinstance(module, nn.Linear):
+                h.retain_grad()
+                zs.append(h)
+                outputs.append(h)
+            else:
+                outputs[-1] = h
+        nn.functional.cross_entropy(h, y[order[0, k]]).backward()
+        linears = [m for m in model if isinstance(m, nn.Linear)]
+        for layer, (z, out, linear) in enumerate(zip(zs, outputs, linears, strict=True)):
+            gradient = torch.cat([linear.weight.grad.flatten(), linear.bias.grad])
+            want = [out.mean(), out.square().mean(), (z.grad * BATCH).square().mean(), gradient.square().mean()]
+            torch.testing.assert_close(trace[k, 0, layer], torch.stack(want).detach(), rtol=1e-9, atol=0)
+
+
 def test_predict_is_the_forward_pass():
-    weights, biases, rates = make()
-    stack = Stack(weights, biases, "tanh", "sgd", rates, BATCH)
+    weights, biases = make()
+    stack = build(weights, biases, "tanh", Optimizer(), BATCH)
     x = torch.randn(11, WIDTHS[0], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     for k in range(K):
         torch.testing.assert_close(stack.predict(x)[k], single(weights, biases, k, "tanh")(x).detach())
 
 
-def test_the_first_non_finite_layer_is_found():
-    weights, biases, rates = make()
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_first_non_finite_layer_is_found(batch_norm):
+    weights, biases = make()
     weights[2][1] = float("inf")
-    stack = Stack(weights, biases, "tanh", "sgd", rates, BATCH)
-    x = torch.ones(BATCH, WIDTHS[0], dtype=torch.float64)
+    stack = build(weights, biases, "tanh", Optimizer(), BATCH, batch_norm)
+    x = torch.randn(BATCH, WIDTHS[0], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     assert stack.first_non_finite_layer(1, x) == 3
     assert stack.first_non_finite_layer(0, x) == 4  # nothing to be found: the output
-
-
-def test_an_unknown_optimizer_is_refused():
-    with pytest.raises(ValueError, match="unknown optimizer 'sdg'"):
-        make_optimizer("sdg", [], torch.ones(1, 1, 1), 0.9)

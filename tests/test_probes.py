@@ -5,19 +5,22 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.test_network import WIDTHS, K, make, single
+from tests.test_network import WIDTHS, K, build, make, single
 from winit import catalog, probes
+from winit.network import Networks, Optimizer
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
-def test_statistics_are_those_of_autograd(activation):
-    weights, biases, _ = make(torch.float32)
+def test_statistics_are_those_of_autograd(activation, batch_norm):
+    weights, biases = make(torch.float32)
     generator = torch.Generator().manual_seed(4)
     x = 3 * torch.randn(20, WIDTHS[0], generator=generator)
     y = torch.randint(0, WIDTHS[-1], (20,), generator=generator)
-    measured = probes.layer_statistics(weights, biases, activation, x, y)
+    stack = build(weights, biases, activation, Optimizer(), len(y), batch_norm)
+    measured = probes.layer_statistics(stack, activation, x, y)
     for k in range(K):
-        model = single([w.double() for w in weights], [b.double() for b in biases], k, activation)
+        model = single([w.double() for w in weights], [b.double() for b in biases], k, activation, batch_norm)
         pre = []
         h = x.double()
         for module in model:
@@ -36,7 +39,8 @@ def test_statistics_are_those_of_autograd(activation):
                 "gradient_variance": linear.weight.grad.var(correction=0),
             }
             if i < len(pre) - 1:
-                act = model[2 * i + 1](z)
+                each = len(model) // (len(linears) - 1)  # modules of a hidden layer
+                act = model[each * i + 1 : each * (i + 1)](z)
                 expected |= {"h_mean": act.mean(), "h_variance": act.var(correction=0)}
                 bounds = catalog.ACTIVATIONS[activation].saturated
                 if bounds:
@@ -48,21 +52,22 @@ def test_statistics_are_those_of_autograd(activation):
 
 @pytest.mark.parametrize("widths", [[64, 50, 50, 10], [64, 12, 12, 10], [64, 33, 1, 29, 10], [64, 115, 1, 56, 10]])
 def test_bits_do_not_depend_on_the_stack(widths):
-    weights, biases, _ = make(torch.float32, k=9, widths=widths)
+    weights, biases = make(torch.float32, k=9, widths=widths)
     x = torch.randn(56, 64, generator=torch.Generator().manual_seed(0))
     y = torch.arange(56) % 10
-    together = probes.layer_statistics(weights, biases, "tanh", x, y)
+    together = probes.layer_statistics(Networks(weights, biases, "tanh"), "tanh", x, y)
     for chosen in ([0], [8], [2, 5, 1]):
-        apart = probes.layer_statistics([w[chosen] for w in weights], [b[chosen] for b in biases], "tanh", x, y)
+        few = Networks([w[chosen] for w in weights], [b[chosen] for b in biases], "tanh")
+        apart = probes.layer_statistics(few, "tanh", x, y)
         for name, values in apart.items():
             torch.testing.assert_close(values, together[name][chosen], rtol=0, atol=0, equal_nan=True, msg=name)
 
 
 def test_tiny_gradients_do_not_underflow():
-    weights, biases, _ = make(torch.float32, widths=[4] * 12)
+    weights, biases = make(torch.float32, widths=[4] * 12)
     weights = [1e-4 * w for w in weights]
     x, y = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
-    variance = probes.layer_statistics(weights, biases, "tanh", x, y)["delta_variance"]
+    variance = probes.layer_statistics(Networks(weights, biases, "tanh"), "tanh", x, y)["delta_variance"]
     assert ((variance[:, 0] > 0) & (variance[:, 0] < 1e-60)).all()
 
 
@@ -80,7 +85,8 @@ def test_distinct_units():
 def test_a_relu_unit_below_zero_everywhere_is_dead():
     weights = [torch.ones(1, 2, 4), torch.ones(1, 4, 3)]
     biases = [torch.tensor([[[0.0, -100.0, -100.0, 5.0]]]), torch.zeros(1, 1, 3)]
-    measured = probes.layer_statistics(weights, biases, "relu", torch.rand(6, 2), torch.zeros(6, dtype=torch.long))
+    x = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
+    measured = probes.layer_statistics(Networks(weights, biases, "relu"), "relu", x, torch.zeros(6, dtype=torch.long))
     assert measured["dead"][0, 0].item() == 0.5
     assert torch.isnan(measured["saturated"]).all()  # ReLU does not saturate
 

@@ -139,7 +139,10 @@ def test_findings_about_absent_arms_are_left_out(made):
 
 
 def test_recommendation_ranks_success_first():
-    base = {"dataset": "digits", "width": 8, "optimizer": "sgd", "activation": "relu", "depth": 2, "is_best_rate": True}
+    base = {
+        "dataset": "digits", "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd", "activation": "relu", "depth": 2,
+        "is_best_rate": True,
+    }  # fmt: skip
     columns = (
         "initializer",
         "success_rate",

@@ -129,6 +129,12 @@ def test_spellings_of_one_value_are_one_run():
         ("grid.learning_rate=[1e-60]", "grid.learning_rate: got 1e-60; allowed is a number from 1e-30 to 1e+30"),
         ("grid.learning_rate=[1e300]", "grid.learning_rate: got 1e+300; allowed is a number from 1e-30 to 1e+30"),
         ("training.momentum=1", "training.momentum: got 1; allowed is a number from 0 to 0.9999"),
+        ("training.weight_decay=-1", "training.weight_decay: got -1; allowed is a number from 0 to 1e+06"),
+        ("training.schedule=cosin", "training.schedule: unknown schedule 'cosin'; did you mean 'cosine'?"),
+        ("training.warmup=200", "training.warmup: got 200 of 200 steps; allowed is less than training.steps"),
+        ("grid.batch_norm=[1]", "grid.batch_norm: got 1; allowed is true or false"),
+        ("grid.dropout=[1]", "grid.dropout: got 1; allowed is a number from 0 to below 1"),
+        ("measure.trace_points=-1", "measure.trace_points: got -1; allowed is a whole number from 0 to"),
         ("name=..", 'name: got ".."; allowed is letters, digits'),
         ("seed=-1", "seed: got -1; allowed is a whole number from 0 to"),
         ("dataset.spirals.turns=2", "cannot compose the study from study=smoke dataset.spirals.turns=2:"),
@@ -144,6 +150,20 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         compose(["study=smoke", overrides])
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+def test_batch_normalization_needs_a_batch():
+    with pytest.raises(ValueError, match="training.batch_size: got 1, but grid.batch_norm needs at least 2 examples"):
+        compose(["study=smoke", "grid.batch_norm=[false,true]", "training.batch_size=1"])
+
+
+def test_regularization_is_a_factor_with_workloads_of_its_own():
+    plain = compose(["study=smoke"])
+    crossed = compose(["study=smoke", "grid.batch_norm=[false,true]", "grid.dropout=[0,0.5]"])
+    assert crossed.run_count == 4 * plain.run_count
+    assert {w.name for w in plain.workloads} < {w.name for w in crossed.workloads}
+    assert sum("-bn-" in w.name for w in crossed.workloads) == 2 * len(plain.workloads)
+    assert sum("-drop0.5-" in w.name for w in crossed.workloads) == 2 * len(plain.workloads)
 
 
 def test_a_grid_without_any_meaning_is_refused_with_the_reason():

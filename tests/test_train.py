@@ -24,11 +24,17 @@ def comparable(row):
     return {k: np.asarray(v).tobytes() if not isinstance(v, str) else v for k, v in row.items() if k != "wall_time_s"}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam"])
-@pytest.mark.parametrize("engine", ENGINES)
-def test_rows_do_not_depend_on_the_chunk(tiny, engine, optimizer):
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
+@pytest.mark.parametrize(
+    ("engine", "regularization"),
+    [("kernel", []), ("torch", []), ("torch", ["grid.batch_norm=[true]"]), ("torch", ["grid.dropout=[0.4]"])],
+)
+def test_rows_do_not_depend_on_the_chunk(tiny, engine, optimizer, regularization):
     # A rate of 1e20 makes some networks diverge and leave their stacks at different steps.
-    workload = tiny(f"training.optimizer={optimizer}", "grid.learning_rate=[0.1,1e20]").workloads[0]
+    workload = tiny(
+        f"training.optimizer={optimizer}", "grid.learning_rate=[0.1,1e20]", "measure.trace_points=20",
+        "training.schedule=cosine", "training.weight_decay=0.01", *regularization,
+    ).workloads[0]  # fmt: skip
     whole = rows_of(workload, engine=engine, networks=100)
     for networks in (1, 5):
         for ours, theirs in zip(rows_of(workload, engine=engine, networks=networks), whole, strict=True):
@@ -67,6 +73,40 @@ def test_constant_weights_keep_one_distinct_unit_and_random_ones_all(tiny, engin
         for row in rows_of(workload, engine=engine):
             distinct = np.asarray(row["distinct_units"]).reshape(-1, workload.depth + 1)[:, : workload.depth]
             assert (distinct == (workload.width if row["initializer"] == "he_normal" else 1)).all(), row["initializer"]
+
+
+def test_dropout_breaks_the_symmetry_of_constant_weights(tiny):
+    workload = tiny("grid.initializer=[constant:0.1]", "grid.activation=[tanh]", "grid.dropout=[0.5]").workloads[0]
+    for row in rows_of(workload):
+        distinct = np.asarray(row["distinct_units"]).reshape(-1, workload.depth + 1)[:, 0]
+        assert distinct[0] == 1 and distinct[-1] == workload.width
+
+
+def test_rates_follow_the_schedule(tiny):
+    study = tiny("training.schedule=linear", "training.warmup=4", "grid.learning_rate=[0.1]", "grid.replicates=1")
+    workload = study.workloads[0]
+    rates = train.learning_rates(workload, workload.runs[:1], workload.training.steps + 1)[:, 0]
+    assert rates[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
+    assert rates[12] == pytest.approx(0.05) and rates[20] == 0
+    cosine = tiny("training.schedule=cosine").workloads[0].training
+    assert [cosine.rate_factor(t) for t in (0, 5, 10, 20)] == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, 0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_traced_steps(tiny, engine):
+    plain, every = tiny().workloads[0], tiny("measure.trace_points=20").workloads[0]
+    for none, row in zip(rows_of(plain, plain.runs[:3], engine), rows_of(every, every.runs[:3], engine), strict=True):
+        assert none["trace_step"] == [] and row["trace_step"] == list(range(20))
+        assert none["test_loss"] == row["test_loss"]  # to trace changes nothing
+        trace = row["trace_gradient_square"].reshape(20, every.depth + 1)
+        assert (trace[:, -1] > 0).all()
+    some = tiny("measure.trace_points=4").workloads[0]
+    (row,) = rows_of(some, some.runs[:1], engine)
+    assert row["trace_step"] == log_spaced(19, 4)
+    assert (
+        row["trace_h_square"].reshape(4, -1)
+        == rows_of(every, every.runs[:1], engine)[0]["trace_h_square"].reshape(20, -1)[row["trace_step"]]
+    ).all()
 
 
 def test_zeros_with_tanh_learn_nothing_but_the_output_bias(tiny):
@@ -178,9 +218,11 @@ def test_golden_numbers(tiny):
 GOLDEN = [2.4744465, 1.1330513, 1.5084895304, 0.0254868422]
 
 
-def test_cuda_is_refused_where_there_is_none(monkeypatch):
+def test_cuda_is_refused_where_there_is_none(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert train.choose_device("auto").type == "cpu"
+    with caplog.at_level("INFO", logger="winit"):
+        assert train.choose_device("auto").type == "cpu"
+    assert caplog.messages == ["device: auto takes the CPU: there is no CUDA device"]
     with pytest.raises(ValueError, match="device: got cuda, but torch sees no CUDA device"):
         train.choose_device("cuda")
 
@@ -192,6 +234,10 @@ def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
     assert train.choose_engine("auto", workload, CPU) is KernelStack
     assert train.choose_engine("torch", workload, CPU) is train.Stack
     assert train.choose_engine("auto", workload, torch.device("cuda")) is train.Stack
+    for regularized in (tiny("grid.dropout=[0.1]"), tiny("grid.batch_norm=[true]")):
+        assert train.choose_engine("auto", regularized.workloads[0], CPU) is train.Stack
+        with pytest.raises(ValueError, match="it has neither batch normalization nor dropout"):
+            train.choose_engine("kernel", regularized.workloads[0], CPU)
     with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
         train.choose_engine("kernel", workload, torch.device("cuda"))
 

@@ -1,7 +1,7 @@
 """Activations φ and their derivatives, on tensors.
 
-The training step keeps only the activations h = φ(z), so each derivative is written in terms of the output:
-tanh′ = 1 − h², sigmoid′ = h(1 − h), relu′ = [h > 0], identity′ = 1.
+Where the derivative has a closed form in the output h = φ(z), the training step keeps only h: tanh′ = 1 − h²,
+sigmoid′ = h(1 − h), relu′ = [h > 0], identity′ = 1. Any other elementwise function works by autograd, and keeps z.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ class Activation:
 
     Attributes:
         apply_: replace z by φ(z), in place; any shape.
-        chain_: `chain_(grad, h)` multiplies grad by φ′(z) in place, given h = φ(z); same shapes.
+        chain_: `chain_(grad, kept)` multiplies grad by φ′(z) in place; same shapes.
+        keeps_input: whether what `chain_` wants is z, and not h = φ(z).
     """
 
     apply_: Callable[[Tensor], object]
     chain_: Callable[[Tensor, Tensor], object]
+    keeps_input: bool = False
 
     def phi(self, z: Tensor) -> Tensor:
         """Return φ(z) in a new tensor."""
@@ -40,11 +42,37 @@ class Activation:
         self.apply_(h)
         return h
 
-    def dphi(self, h: Tensor) -> Tensor:
-        """Return φ′(z) in a new tensor, given h = φ(z)."""
-        slope = _buffer(h).fill_(1)
-        self.chain_(slope, h)
+    def dphi(self, kept: Tensor) -> Tensor:
+        """Return φ′(z) in a new tensor, given what `chain_` wants."""
+        slope = _buffer(kept).fill_(1)
+        self.chain_(slope, kept)
         return slope
+
+
+def by_autograd(function: Callable[[Tensor], Tensor]) -> Activation:
+    """Return the activation of any elementwise, differentiable function of a tensor; its derivative is torch's.
+
+    On a CPU the function sees one network after the other: what it calls may treat the elements of an array differently
+    by their place in it (torch.sin does), and a network's bits must not depend on its place in the stack.
+    """
+
+    def apply_(z: Tensor) -> None:
+        for values in _one_by_one(z):
+            values.copy_(function(values))
+
+    def chain_(grad: Tensor, z: Tensor) -> None:
+        for upstream, values in zip(_one_by_one(grad), _one_by_one(z), strict=True):
+            values = values.detach().requires_grad_()
+            with torch.enable_grad():
+                (product,) = torch.autograd.grad(function(values), values, upstream)
+            upstream.copy_(product)
+
+    return Activation(apply_, chain_, keeps_input=True)
+
+
+def _one_by_one(values: Tensor) -> list[Tensor]:
+    """Return the networks of a stack on a CPU, or whatever else it is as one."""
+    return list(values) if values.dim() == 3 and values.device.type == "cpu" else [values]
 
 
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
@@ -54,3 +82,10 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation(torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)),
     "identity": Activation(lambda z: z, lambda grad, h: grad),
 }
+
+
+def activation_of(given: str | Activation | Callable[[Tensor], Tensor]) -> Activation:
+    """Return the activation of that name, the activation itself, or that of an elementwise function."""
+    if isinstance(given, str):
+        return ACTIVATIONS[given]
+    return given if isinstance(given, Activation) else by_autograd(given)

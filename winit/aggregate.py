@@ -7,11 +7,19 @@ import pandas as pd
 
 from winit import catalog, stats
 from winit.data import part_sizes
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, Store
+from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
 from winit.study import Study, Workload
 from winit.tables import FACTORS
 
-SETTING = ["dataset", "activation", "depth", "width", "optimizer"]  # what a workload's runs have in common
+SETTING = [
+    "dataset",
+    "activation",
+    "depth",
+    "width",
+    "batch_norm",
+    "dropout",
+    "optimizer",
+]  # what a workload's runs have in common
 
 
 def _explode(
@@ -25,8 +33,8 @@ def _explode(
     return pd.DataFrame(frame)
 
 
-def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the runs, curves and layers of one workload.
+def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]:
+    """Return the runs, curves, layers and traces of one workload.
 
     Raises:
         ValueError: the store lacks a run.
@@ -47,12 +55,17 @@ def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.
     layers = _explode(stored["run_id"], stored, index, LAYER_COLUMNS)
     layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
     layers["units"] = np.array(workload.widths[1:])[layers["layer"] - 1]
+    traced = stored["trace_step"].iloc[0]
+    index = {"step": np.repeat(traced, depth), "layer": np.tile(np.arange(1, depth + 1), len(traced))}
+    names = {f"trace_{name}": name for name in TRACE_COLUMNS}
+    traces = _explode(stored["run_id"], stored, index, tuple(names)).rename(columns=names)
+    traces = traces[traces["gradient_square"].notna()]
 
     runs = stored[
         ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine"]
     ].copy()
     runs["wall_time_s"] = stored["wall_time_s"]
-    for column in ("dataset", "activation", "depth", "width"):
+    for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
         runs[column] = getattr(workload, column)
     runs["optimizer"] = workload.training.optimizer
     runs["steps"], runs["batch_size"] = workload.training.steps, workload.training.batch_size
@@ -65,7 +78,7 @@ def workload_tables(workload: Workload, store: Store) -> tuple[pd.DataFrame, pd.
     facts = catalog.DATASETS[workload.dataset]
     limit = stats.chance_limit(facts.classes, part_sizes(facts.examples)[1])
     runs["status"] = status(runs, limit)
-    return runs, curves, layers
+    return {"runs": runs, "curves": curves, "layers": layers, "traces": traces}
 
 
 def steps_to_target(accuracy: np.ndarray, steps: np.ndarray, target: float) -> np.ndarray:
@@ -131,19 +144,16 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
-    """Return the tables of a study: runs, curves, layers, summary, not_applicable.
+    """Return the tables of a study: runs, curves, layers, traces, summary, not_applicable.
 
     Rows are sorted by factor, so that they do not depend on how the study was computed.
     """
     each = [workload_tables(workload, store) for workload in study.workloads]
-    runs = pd.concat([r for r, _, _ in each]).sort_values(list(FACTORS), ignore_index=True)
+    runs = pd.concat([tables["runs"] for tables in each]).sort_values(list(FACTORS), ignore_index=True)
     rank = pd.Series(runs.index, index=runs["run_id"])
     found = {"runs": runs}
-    for name, parts, keys in (
-        ("curves", [c for _, c, _ in each], ["step"]),
-        ("layers", [layer for _, _, layer in each], ["step", "layer"]),
-    ):
-        frame = pd.concat(parts)
+    for name, keys in (("curves", ["step"]), ("layers", ["step", "layer"]), ("traces", ["step", "layer"])):
+        frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
         found[name] = frame.sort_values(["order", *keys], ignore_index=True).drop(columns="order")
     found["summary"] = summarise(runs)

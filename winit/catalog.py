@@ -278,7 +278,18 @@ DATASETS: dict[str, Dataset] = {
     ),
 }
 
-OPTIMIZERS: dict[str, str] = {"sgd": "SGD", "momentum": "SGD with momentum", "adam": "Adam"}
+OPTIMIZERS: dict[str, str] = {
+    "sgd": "SGD",
+    "momentum": "SGD with momentum",
+    "nesterov": "SGD with Nesterov momentum",
+    "adam": "Adam",
+    "adamw": "AdamW",
+}
+SCHEDULES: dict[str, str] = {
+    "constant": "constant",
+    "linear": "falling linearly to 0",
+    "cosine": "falling to 0 along half a cosine",
+}
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "kernel", "torch")

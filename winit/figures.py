@@ -163,7 +163,7 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     return Drawn(figure, best[columns])
 
 
-_FACETS = ["dataset", "activation", "depth", "width", "optimizer"]
+_FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer"]
 
 
 def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

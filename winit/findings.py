@@ -13,7 +13,7 @@ import pandas as pd
 
 from winit import catalog, stats
 
-SETTING = ["dataset", "width", "optimizer"]
+SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,17 @@ def _name(activation: str) -> str:
     return catalog.ACTIVATIONS[activation].label
 
 
-def setting_name(frame: pd.DataFrame, dataset: str, width: int, optimizer: str) -> str:
-    """Return the name of a setting: the dataset, and width and optimizer where `frame` has several."""
-    name = str(dataset)
-    name += f", width {width}" if frame["width"].nunique() > 1 else ""
-    return name + (f", {catalog.OPTIMIZERS[optimizer]}" if frame["optimizer"].nunique() > 1 else "")
+def setting_name(
+    frame: pd.DataFrame, dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str
+) -> str:
+    """Return the name of a setting: the dataset, and of the other factors those of which `frame` has several values."""
+    words = {
+        "width": f"width {width}",
+        "batch_norm": "batch normalization" if batch_norm else "no normalization",
+        "dropout": f"dropout {dropout:g}" if dropout else "no dropout",
+        "optimizer": catalog.OPTIMIZERS[optimizer],
+    }
+    return ", ".join([str(dataset), *(text for factor, text in words.items() if frame[factor].nunique() > 1)])
 
 
 def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

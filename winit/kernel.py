@@ -1,245 +1,240 @@
 """The fused CPU engine: one network at a time through all its steps, in the core's own cache.
 
-numba drives the loop; `winit.vector` supplies the register tiles. Activations are feature-major, (units, examples), with
-the examples padded to whole vectors, so that a tile of the forward product broadcasts a weight and multiplies a vector
-of examples. Bias, activation, its derivative and the optimizer's update sit in the epilogues of the products: nothing
-is written to be read again. One transpose of δ a layer feeds the weights' gradient. Padding is zero and stays zero.
+numba drives the loop over steps and layers; `winit.tiles` supplies the machine code for one shape. Activations are
+feature-major, (units, examples), with the examples padded to whole vectors, so that a tile of the forward product
+broadcasts a weight and multiplies a vector of examples. The activation, its derivative and the optimizer's update sit in
+the epilogues of the products: nothing is written to be read again. One transpose of δ a layer feeds the weights'
+gradient. The biases are the last row of a layer's parameters, and the inputs of every layer end in a row of ones.
 
-For a layer with weights W (fan_in, fan_out), inputs h and a mini-batch of B:
+For a layer with parameters P = [W; b] (fan_in + 1, fan_out), inputs h = [h; 1] and a mini-batch of B:
 
-    forward   z = Wᵀh + b, h' = φ(z)              rows: units,  vectors: examples, inner: fan_in
-    backward  δ = (W δ') φ′(h)                    rows: fan_in, vectors: examples, inner: fan_out
-    update    W ← optimizer(W, h δ'ᵀ)             rows: fan_in, vectors: units,    inner: B
+    forward   h' = φ(Pᵀh)                         rows: units,      vectors: examples, inner: fan_in + 1
+    backward  δ = (W δ') φ′(h)                    rows: fan_in,     vectors: examples, inner: fan_out
+    update    P ← optimizer(P, h δ'ᵀ)             rows: fan_in + 1, vectors: units,    inner: B
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from llvmlite import ir
 from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
 from torch import Tensor
 
-from winit import vector
-from winit.network import ADAM_BETAS, Networks
-from winit.vector import PHI, TILE_ROWS, host_lanes, padded, softmax, tile, transpose
+from winit.network import ADAM_BETAS, ADAM_EPSILON, TRACE, Networks, Optimizer, Progress
+from winit.tiles import FACTORS, Product, backward_and_update, gather, moments, product, softmax, transpose
+from winit.vector import ARGUMENTS, PHI, WIDEST, host_lanes, padded
 
-STATE = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays that an optimizer keeps for each parameter
+EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam": "adam", "adamw": "adam"}
+STATE = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays that an epilogue keeps for each parameter
 
 
 def supports(activation: str, optimizer: str) -> bool:
     """Return whether the kernel has vector code for both."""
-    return activation in PHI and optimizer in STATE
+    return activation in PHI and optimizer in EPILOGUE
 
 
-def _even_split(total: int, most: int) -> tuple[int, int, int]:
-    """Split a total into as few and as even parts of at most `most` as can be: size, how many of it, how many one larger."""
-    parts = -(-total // most)
-    size, larger = divmod(total, parts)
-    return size, parts - larger, larger
+class Code(NamedTuple):
+    """Addresses of the machine code for one shape, which the loop over steps calls, and the sizes that it needs."""
+
+    inputs: int
+    width: int
+    classes: int
+    batch: int
+    gather: int
+    forward_first: int
+    forward_hidden: int
+    forward_output: int
+    softmax: int
+    transpose_output: int
+    transpose_hidden: int
+    back_output: int
+    back_hidden: int
+    update_first: int
+    moments_hidden: int
+    moments_output: int
 
 
-@cache
-def product(rows: int, columns: int, lanes: int, epilogue: str):
-    """Return a compiled product of any inner length with `rows` rows and `columns` columns, made of register tiles.
+def compile_shape(
+    inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool
+) -> Code:
+    """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
 
-    Its arguments are those of `vector.tile`, with `e_row` and `e_col` after the extra addresses: the strides by which
-    these advance with the result's rows and columns.
+    Args:
+        inputs, width, classes: of every network.
+        batch: B, examples in a mini-batch.
+        activation: of the hidden layers.
+        epilogue: of the updates; see `tiles.FACTORS`.
+        lanes: float32 elements of a vector.
+        traced: whether the updates add up the squares of the gradient.
     """
-    limits = TILE_ROWS[lanes]
-    width, narrow, wide = _even_split(padded(columns) // lanes, max(limits))
-
-    def strip(vectors: int):
-        """Return the product for one strip of columns, `vectors` wide."""
-        height, low, high = _even_split(rows, limits[vectors])
-        short = tile(height, vectors, lanes, epilogue)
-        tall = tile(height + 1, vectors, lanes, epilogue) if high else short
-
-        @njit(nogil=True)
-        def run(a, a_row, a_k, b, b_k, k, c, c_row, e0, e1, e_row, e_col, j, f0, f1, f2, f3):
-            row = 0
-            for _ in range(low):
-                at, extra = 4 * (row * c_row + j), 4 * (row * e_row + j * e_col)
-                short(
-                    a + 4 * row * a_row,
-                    a_row,
-                    a_k,
-                    b + 4 * j,
-                    b_k,
-                    k,
-                    c + at,
-                    c_row,
-                    e0 + extra,
-                    e1 + extra,
-                    f0,
-                    f1,
-                    f2,
-                    f3,
-                )
-                row += height
-            for _ in range(high):
-                at, extra = 4 * (row * c_row + j), 4 * (row * e_row + j * e_col)
-                tall(
-                    a + 4 * row * a_row,
-                    a_row,
-                    a_k,
-                    b + 4 * j,
-                    b_k,
-                    k,
-                    c + at,
-                    c_row,
-                    e0 + extra,
-                    e1 + extra,
-                    f0,
-                    f1,
-                    f2,
-                    f3,
-                )
-                row += height + 1
-
-        return run
-
-    first = strip(width)
-    second = strip(width + 1) if wide else first
-
-    @njit(nogil=True)
-    def run(a, a_row, a_k, b, b_k, k, c, c_row, e0, e1, e_row, e_col, f0, f1, f2, f3):
-        j = 0
-        for _ in range(narrow):
-            first(a, a_row, a_k, b, b_k, k, c, c_row, e0, e1, e_row, e_col, j, f0, f1, f2, f3)
-            j += width * lanes
-        for _ in range(wide):
-            second(a, a_row, a_k, b, b_k, k, c, c_row, e0, e1, e_row, e_col, j, f0, f1, f2, f3)
-            j += (width + 1) * lanes
-
-    return run
-
-
-@cache
-def compile_shape(inputs: int, width: int, classes: int, batch: int, activation: str, optimizer: str, lanes: int):
-    """Return the compiled loop over steps, and the prediction, for one shape; depth, rates and steps are arguments."""
     examples, units, outputs = padded(batch), padded(width), padded(classes)
-    forward = product(width, batch, lanes, f"forward {activation}")
-    forward_output = product(classes, batch, lanes, "forward identity")
-    backward = product(width, batch, lanes, f"backward {activation}")
-    update_first = product(inputs, width, lanes, optimizer)
-    update_hidden = product(width, width, lanes, optimizer)
-    update_output = product(width, classes, lanes, optimizer)
-    update_bias = product(1, width, lanes, optimizer)
-    update_output_bias = product(1, classes, lanes, optimizer)
-    block, normalise = transpose(lanes), softmax(lanes)
 
-    @njit(nogil=True)
-    def transposed(source, rows, columns, target, stride, addresses):
-        for r in range(0, rows, lanes):
-            for i in range(lanes):
-                addresses[i] = source + 4 * (r + i) * columns
-            for c in range(0, columns, lanes):
-                block(addresses.ctypes.data, c, target + 4 * (c * stride + r), stride)
+    def forward(fan_in: int, fan_out: int, phi: str) -> int:
+        row = padded(fan_out)
+        return product(Product(fan_out, batch, fan_in + 1, 1, row, examples, examples, f"forward {phi}"), lanes)
 
-    @njit(nogil=True)
-    def gather(x, x_row, chosen, count, xt, addresses):
-        """Fetch `count` examples, transposing on the way; the padding repeats the first."""
-        for g in range(0, examples, lanes):
-            for i in range(lanes):
-                addresses[i] = x + 4 * chosen[g + i if g + i < count else 0] * x_row
-            for c in range(0, x_row, lanes):
-                block(addresses.ctypes.data, c, xt + 4 * (c * examples + g), examples)
+    def update(fan_in: int, fan_out: int) -> Product:
+        row = padded(fan_out)
+        return Product(fan_in + 1, fan_out, batch, examples, 1, row, row, epilogue)
 
-    @njit(nogil=True)
-    def forward_pass(w, b, xt, h, z):
-        """Compute the activations h of every hidden layer, and the logits z."""
-        depth, none = len(h), np.float32(0)
-        forward(w[0], 1, units, xt, examples, inputs, h[0], examples, b[0], 0, 1, 0, none, none, none, none)
-        for i in range(1, depth):
-            forward(w[i], 1, units, h[i - 1], examples, width, h[i], examples, b[i], 0, 1, 0, none, none, none, none)
-        top, out = h[depth - 1], w[depth]
-        forward_output(out, 1, outputs, top, examples, width, z, examples, b[depth], 0, 1, 0, none, none, none, none)
+    def back(fan_out: int) -> int:
+        row = padded(fan_out)
+        backward = Product(width, batch, fan_out, row, 1, examples, examples, f"backward {activation}")
+        return backward_and_update(backward, update(width, fan_out), lanes, traced)
 
-    @njit(nogil=True)
-    def predict(w, b, x, x_row, numbers, logits, h, xt, z, addresses):
-        """Fill the logits (N, C) of one network for the examples with these numbers (N,)."""
-        for start in range(0, len(numbers), batch):
-            count = min(batch, len(numbers) - start)
-            gather(x, x_row, numbers[start:], count, xt.ctypes.data, addresses)
-            forward_pass(w, b, xt.ctypes.data, h, z.ctypes.data)
-            for i in range(count):
-                for c in range(classes):
-                    logits[start + i, c] = z[c, i]
+    return Code(
+        inputs,
+        width,
+        classes,
+        batch,
+        gather(padded(inputs + 1), examples, lanes),
+        forward(inputs, width, activation),
+        forward(width, width, activation),
+        forward(width, classes, "identity"),
+        softmax(classes, examples, 1 / batch, lanes),
+        transpose(outputs, examples, outputs, lanes),
+        transpose(units, examples, units, lanes),
+        back(classes),
+        back(width),
+        product(update(inputs, width), lanes, traced),
+        moments(width, batch, examples, lanes),
+        moments(classes, batch, examples, lanes),
+    )
 
-    @njit(nogil=True, error_model="numpy")
-    def steps(w, b, m, mb, v, vb, x, x_row, y, order, factors, h, xt, z, d, dt, ones, addresses):
-        """Train one network. w, b: addresses of its parameters by layer; m, mb and v, vb: of the optimizer's state.
 
-        Returns the first step whose logits are not finite, before its update; or the number of steps.
-        """
-        depth, none, share = len(h), np.float32(0), np.float32(1) / np.float32(batch)
-        top, z_at, xt_at, dt_at = h[depth - 1], z.ctypes.data, xt.ctypes.data, dt.ctypes.data
-        one = ones.ctypes.data
-        for t in range(order.shape[0]):
-            f0, f1, f2, f3 = factors[t, 0], factors[t, 1], factors[t, 2], factors[t, 3]
-            gather(x, x_row, order[t], batch, xt_at, addresses)
-            forward_pass(w, b, xt_at, h, z_at)
-            check = none
-            for c in range(classes):
-                for i in range(batch):
-                    check += z[c, i] * none
-            if check != check:
-                return t
+# --- the loop over steps ------------------------------------------------------------------------------------------
 
-            for i in range(0, examples, lanes):
-                normalise(z_at + 4 * i, examples, classes, share)
-            for i in range(batch):
-                z[y[order[t, i]], i] -= share
-            transposed(z_at, outputs, examples, dt_at, outputs, addresses)
-            # δ below must see the weights before their update.
-            out, bias = w[depth], b[depth]
-            backward(
-                out, outputs, 1, z_at, examples, classes, d[0], examples, top, 0, examples, 1, none, none, none, none
+
+@intrinsic
+def call(typing, address, a0, a1, a2, a3, a4, a5, a6, a7):
+    """Call machine code at an address."""
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * ARGUMENTS)
+        builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
+        return context.get_dummy_value()
+
+    return types.void(*(types.int64,) * (1 + ARGUMENTS)), codegen
+
+
+@njit(nogil=True, cache=True)
+def forward_pass(code, p, h, z):
+    """Compute every hidden layer's activations from the inputs h[0], and the logits z. All are addresses."""
+    depth = len(h) - 1
+    call(code.forward_first, p[0], h[0], h[1], 0, 0, 0, 0, 0)
+    for i in range(1, depth):
+        call(code.forward_hidden, p[i], h[i], h[i + 1], 0, 0, 0, 0, 0)
+    call(code.forward_output, p[depth], h[depth], z, 0, 0, 0, 0, 0)
+
+
+@njit(nogil=True, cache=True)
+def predict(code, p, h, z, x, numbers, logits):
+    """Fill the logits (N, C) of one network for the examples with these numbers (⌈N/B⌉, B padded)."""
+    row = 0
+    for group in range(len(numbers)):
+        call(code.gather, x, numbers[group].ctypes.data, h[0], 0, 0, 0, 0, 0)
+        forward_pass(code, p, h, z.ctypes.data)
+        for i in range(min(code.batch, len(logits) - row)):
+            for c in range(code.classes):
+                logits[row, c] = z[c, i]
+            row += 1
+
+
+@njit(nogil=True, cache=True)
+def _sum(partial, start):
+    """Return the sum of WIDEST partial sums, in order."""
+    total = 0.0
+    for i in range(start, start + WIDEST):
+        total += partial[i]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _trace_signal(code, h, z, partial, row):
+    """Measure every layer's outputs, the logits among them: their mean and mean square."""
+    for i in range(len(row)):
+        if i < len(h) - 1:
+            call(code.moments_hidden, h[i + 1], partial.ctypes.data, 0, 0, 0, 0, 0, 0)
+            count = code.width * code.batch
+        else:
+            call(code.moments_output, z.ctypes.data, partial.ctypes.data, 0, 0, 0, 0, 0, 0)
+            count = code.classes * code.batch
+        row[i, 0] = _sum(partial, 0) / count
+        row[i, 1] = _sum(partial, WIDEST) / count
+
+
+@njit(nogil=True, cache=True)
+def _trace_gradient(code, moments, delta, fan_in, fan_out, partial, factors, row):
+    """Measure one layer's δ, of single examples, and the gradient of its parameters; clear the gradient's sums."""
+    call(moments, delta, partial.ctypes.data, 0, 0, 0, 0, 0, 0)
+    row[2] = _sum(partial, WIDEST) * code.batch / fan_out  # what was added up is δ/B
+    row[3] = _sum(factors, 0) / ((fan_in + 1) * fan_out)
+    factors[:WIDEST] = 0
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def steps(code, p, m, v, h, z, d, dt, x, y, order, factors, partial, trace):
+    """Train one network.
+
+    Args:
+        code: the machine code for its shape.
+        p, m, v: addresses of the parameters by layer, and of the optimizer's state.
+        h, d, dt: addresses of the inputs of every layer (depth + 1), of two buffers for δ/B, of their transpose.
+        z: logits (C padded, B padded).
+        x, y: address of the inputs, as `prepare` made them; labels (N,).
+        order: (steps, B padded) numbers of the examples; the padding repeats one.
+        factors: (steps, WIDEST + n) room for partial sums, then what the optimizer's epilogue reads.
+        partial: room for 2 · WIDEST floats.
+        trace: (steps, layers, 4) where to measure every step; with 0 layers, nothing is measured.
+
+    Returns:
+        The first step whose logits are not finite, before its update; or the number of steps.
+    """
+    depth, nothing, share = len(h) - 1, np.float32(0), np.float32(1) / np.float32(code.batch)
+    z_at, traced = z.ctypes.data, trace.shape[1] > 0
+    for t in range(order.shape[0]):
+        f = factors[t].ctypes.data + 4 * WIDEST
+        call(code.gather, x, order[t].ctypes.data, h[0], 0, 0, 0, 0, 0)
+        forward_pass(code, p, h, z_at)
+        if traced:
+            _trace_signal(code, h, z, partial, trace[t])
+        check = nothing
+        for c in range(code.classes):
+            for i in range(code.batch):
+                check += z[c, i] * nothing
+        if check != check:
+            return t
+
+        call(code.softmax, z_at, 0, 0, 0, 0, 0, 0, 0)
+        for i in range(code.batch):
+            z[y[order[t, i]], i] -= share
+        call(code.transpose_output, z_at, dt, 0, 0, 0, 0, 0, 0)
+        call(code.back_output, p[depth], z_at, d[0], h[depth], dt, m[depth], v[depth], f)
+        if traced:
+            _trace_gradient(
+                code, code.moments_output, z_at, code.width, code.classes, partial, factors[t], trace[t, depth]
             )
-            update_output(
-                top, examples, 1, dt_at, outputs, batch, out, outputs, m[depth], v[depth], outputs, 1, f0, f1, f2, f3
-            )
-            update_output_bias(
-                one, 0, 1, dt_at, outputs, batch, bias, outputs, mb[depth], vb[depth], outputs, 1, f0, f1, f2, f3
-            )
-            now, below = d[0], d[1]
-            for i in range(depth - 1, -1, -1):
-                transposed(now, units, examples, dt_at, units, addresses)
-                if i:
-                    under = h[i - 1]
-                    backward(
-                        w[i],
-                        units,
-                        1,
-                        now,
-                        examples,
-                        width,
-                        below,
-                        examples,
-                        under,
-                        0,
-                        examples,
-                        1,
-                        none,
-                        none,
-                        none,
-                        none,
-                    )
-                    update_hidden(
-                        under, examples, 1, dt_at, units, batch, w[i], units, m[i], v[i], units, 1, f0, f1, f2, f3
-                    )
-                else:
-                    update_first(
-                        xt_at, examples, 1, dt_at, units, batch, w[0], units, m[0], v[0], units, 1, f0, f1, f2, f3
-                    )
-                update_bias(one, 0, 1, dt_at, units, batch, b[i], units, mb[i], vb[i], units, 1, f0, f1, f2, f3)
-                now, below = below, now
-        return order.shape[0]
+        now, below = d[0], d[1]
+        for i in range(depth - 1, -1, -1):
+            call(code.transpose_hidden, now, dt, 0, 0, 0, 0, 0, 0)
+            if i:
+                call(code.back_hidden, p[i], now, below, h[i], dt, m[i], v[i], f)
+            else:
+                call(code.update_first, h[0], dt, p[0], m[0], v[0], f, 0, 0)
+            if traced:
+                fan_in = code.width if i else code.inputs
+                _trace_gradient(code, code.moments_hidden, now, fan_in, code.width, partial, factors[t], trace[t, i])
+            now, below = below, now
+    return order.shape[0]
 
-    return steps, predict
+
+# --- the engine ---------------------------------------------------------------------------------------------------
 
 
 def _zeros(*shape: int) -> np.ndarray:
@@ -247,112 +242,120 @@ def _zeros(*shape: int) -> np.ndarray:
     return torch.zeros(shape).numpy()
 
 
-def _aligned(array: np.ndarray) -> np.ndarray:
-    """Return a copy on a 64-byte boundary."""
-    copy = _zeros(*array.shape)
-    copy[:] = array
-    return copy
-
-
 class KernelStack(Networks):
     """K networks trained by the kernel, one after the other. See `network.Networks` for the interface.
 
-    Parameters lie in rows padded to whole vectors; `weights` and `biases` are views of them without the padding.
+    Parameters lie in rows padded to whole vectors, the biases in the last one; `weights` and `biases` are views of them.
     """
 
     engine = "kernel"
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, optimizer: str, learning_rate: Tensor,
-        batch_size: int, momentum: float = 0.9, lanes: int | None = None,
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, optimizer: Optimizer, batch_size: int,
+        lanes: int | None = None,
     ) -> None:  # fmt: skip
-        self.optimizer, self.batch_size, self.momentum, self.steps_done = optimizer, batch_size, momentum, 0
-        self.learning_rate = learning_rate.flatten().double().numpy()
-        tensors = [p for pair in zip(weights, biases, strict=True) for p in pair]
-        self._outs = [p.shape[2] for p in tensors]
+        self.optimizer, self.batch_size, self.steps_done = optimizer, batch_size, 0
         self._arrays = []
-        for p in tensors:
-            array = _zeros(p.shape[0], p.shape[1], padded(p.shape[2]))
-            array[:, :, : p.shape[2]] = p
+        for w, b in zip(weights, biases, strict=True):
+            networks, fan_in, fan_out = w.shape
+            array = _zeros(networks, fan_in + 1, padded(fan_out))
+            array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
             self._arrays.append(array)
-        self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[optimizer])]
+        self._outs = [w.shape[2] for w in weights]
+        epilogue = EPILOGUE[optimizer.name]
+        self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
         super().__init__(*self._views(), activation)
 
-        inputs, width = weights[0].shape[1:]
-        classes, examples = weights[-1].shape[2], padded(batch_size)
-        shape = inputs, width, classes, batch_size, activation, optimizer, lanes or host_lanes()
-        self._steps, self._predict = compile_shape(*shape)
-        self._h = _zeros(len(weights) - 1, padded(width), examples)
-        self._x, self._z = _zeros(padded(inputs), examples), _zeros(padded(classes), examples)
+        (_, inputs, width), classes, examples = weights[0].shape, weights[-1].shape[2], padded(batch_size)
+        self._shape = inputs, width, classes, batch_size, activation, epilogue, lanes or host_lanes()
+        self._x, self._h = _zeros(padded(inputs + 1), examples), _zeros(len(weights) - 1, width + 1, examples)
+        self._h[:, width] = 1  # what the bias is multiplied with
+        self._z = _zeros(padded(classes), examples)
         self._d, self._dt = _zeros(2, padded(width), examples), _zeros(examples, padded(max(width, classes)))
-        self._ones = _zeros(examples) + 1
-        self._addresses = np.zeros(vector.PAD, np.int64)
+        self._partial = _zeros(2 * WIDEST)
 
     def _views(self) -> tuple[list[Tensor], list[Tensor]]:
         views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._outs, strict=True)]
-        return views[0::2], views[1::2]
+        return [v[:, :-1] for v in views], [v[:, -1:] for v in views]
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, D) as `advance` wants them: rows padded with zeros to whole vectors."""
-        rows = torch.zeros(len(x), padded(x.shape[1]))
-        rows[:, : x.shape[1]] = x
+        """Return inputs (N, D) as `advance` wants them: a column of ones behind them, then zeros to whole vectors."""
+        rows = torch.zeros(len(x), padded(x.shape[1] + 1))
+        rows[:, : x.shape[1]], rows[:, x.shape[1]] = x, 1
         return rows
 
     def keep(self, networks: Tensor) -> None:
-        chosen = networks.numpy()
-        self._arrays = [_aligned(a[chosen]) for a in self._arrays]
-        self._state = [[_aligned(a[chosen]) for a in kind] for kind in self._state]
-        self.learning_rate = self.learning_rate[chosen]
+        def chosen(array: np.ndarray) -> np.ndarray:
+            return torch.from_numpy(array)[networks].numpy()
+
+        self._arrays = [chosen(a) for a in self._arrays]
+        self._state = [[chosen(a) for a in kind] for kind in self._state]
         self.weights, self.biases = self._views()
 
-    def _factors(self, network: int, steps: int) -> np.ndarray:
-        """Return the four numbers (steps, 4) that the optimizer's epilogue reads at each step."""
-        rate = self.learning_rate[network]
-        factors = np.zeros((steps, 4))
-        factors[:, 0] = -rate
-        if self.optimizer == "momentum":
-            factors[:, 1] = self.momentum
-        elif self.optimizer == "adam":
-            beta1, beta2 = ADAM_BETAS
-            t = self.steps_done + 1 + np.arange(steps)
-            factors[:, 0] = -rate / (1 - beta1**t)
-            factors[:, 1] = 1 / np.sqrt(1 - beta2**t)
-            factors[:, 2:] = ADAM_BETAS
-        return factors.astype(np.float32)
+    def _factors(self, rates: np.ndarray) -> np.ndarray:
+        """Return room for partial sums and what the optimizer's epilogue reads (steps, WIDEST + n), for rates (steps,)."""
+        optimizer, epilogue = self.optimizer, EPILOGUE[self.optimizer.name]
+        (beta1, beta2), decay = ADAM_BETAS, optimizer.weight_decay
+        if epilogue == "sgd":
+            columns = [-rates, decay]
+        elif epilogue == "momentum":
+            nesterov = optimizer.name == "nesterov"
+            columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
+        else:
+            t = self.steps_done + 1 + np.arange(len(rates))
+            decoupled = optimizer.name == "adamw"
+            columns = [
+                -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
+                1 / np.sqrt(1 - beta2**t), ADAM_EPSILON, 1 - rates * decay if decoupled else 1,
+            ]  # fmt: skip
+        assert len(columns) == len(FACTORS[epilogue])
+        factors = np.zeros((len(rates), WIDEST + len(columns)), np.float32)
+        for i, column in enumerate(columns):
+            factors[:, WIDEST + i] = column
+        return factors
 
-    def _at(self, arrays: list[np.ndarray], network: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the addresses of one network's weights, and of its biases, by layer."""
-        addresses = np.array([a.ctypes.data + network * a.strides[0] for a in arrays], np.int64)
-        return addresses[0::2].copy(), addresses[1::2].copy()
+    def _numbers(self, order: np.ndarray) -> np.ndarray:
+        """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
+        padding = padded(self.batch_size) - order.shape[1]
+        return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
+
+    @staticmethod
+    def _at(arrays: Sequence[np.ndarray], network: int) -> np.ndarray:
+        """Return the addresses of one network's matrices, by layer."""
+        return np.array([a.ctypes.data + network * a.strides[0] for a in arrays], np.int64)
 
     @property
-    def _hidden(self) -> np.ndarray:
-        return self._h.ctypes.data + np.arange(len(self._h)) * self._h.strides[0]
+    def _inputs(self) -> np.ndarray:
+        """The addresses of every layer's inputs."""
+        return np.array([self._x.ctypes.data, *(h.ctypes.data for h in self._h)], np.int64)
 
-    def advance(self, x: Tensor, y: Tensor, order: Tensor) -> dict[int, tuple[int, int]]:
-        deltas = self._d.ctypes.data + np.arange(2) * self._d.strides[0]
+    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Progress:
+        count, layers = len(order), len(self.weights)
+        code = compile_shape(*self._shape, traced)
+        deltas = self._at([self._d[0][None], self._d[1][None]], 0)
+        trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
         diverged = {}
         for k in range(self.size):
-            w, b = self._at(self._arrays, k)
-            state = [self._at(arrays, k) for arrays in self._state] or [(np.zeros_like(w), np.zeros_like(b))]
-            batches = order[:, k].contiguous().numpy()
-            done = self._steps(
-                w, b, *state[0], *state[-1], x.data_ptr(), x.shape[1], y.numpy(), batches, self._factors(k, len(batches)),
-                self._hidden, self._x, self._z, deltas, self._dt, self._ones, self._addresses,
+            p = self._at(self._arrays, k)
+            state = [self._at(arrays, k) for arrays in self._state] or [np.zeros_like(p)]
+            batches = order[:, k].numpy()
+            done = steps(
+                code, p, state[0], state[-1], self._inputs, self._z, deltas, self._dt.ctypes.data, x.data_ptr(), y.numpy(),
+                self._numbers(batches), self._factors(rates[:, k].double().numpy()), self._partial, trace[k],
             )  # fmt: skip
-            if done < len(batches):
+            if done < count:
                 inputs = x[batches[done], : self.weights[0].shape[1]]
                 diverged[k] = done, self.first_non_finite_layer(k, inputs)
-        self.steps_done += len(order)
-        return diverged
+        self.steps_done += count
+        return Progress(diverged, torch.from_numpy(trace) if traced else None)
 
     def predict(self, x: Tensor) -> Tensor:
-        logits = np.empty((self.size, len(x), self.weights[-1].shape[2]), np.float32)
-        numbers = np.arange(len(x))
+        code = compile_shape(*self._shape, False)
+        logits = np.empty((self.size, len(x), code.classes), np.float32)
+        numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
+        numbers[numbers >= len(x)] = 0
         for k in range(self.size):
-            w, b = self._at(self._arrays, k)
-            self._predict(
-                w, b, x.data_ptr(), x.shape[1], numbers, logits[k], self._hidden, self._x, self._z, self._addresses
-            )
+            p = self._at(self._arrays, k)
+            predict(code, p, self._inputs, self._z, x.data_ptr(), self._numbers(numbers), logits[k])
         return torch.from_numpy(logits)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from winit import catalog
-from winit.activations import ACTIVATIONS
 from winit.memory import align
-from winit.network import product
+from winit.network import Networks, product
+from winit.regularization import normalize, normalize_backward
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
 
@@ -52,17 +52,15 @@ def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
     return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(dim=1)
 
 
-def layer_statistics(
-    weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, x: Tensor, y: Tensor
-) -> dict[str, Tensor]:
-    """Measure every layer of K networks on one probe batch.
+def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+    """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
 
-    With z the pre-activations, h = φ(z) and ℓ the loss of one example, δ = ∂ℓ/∂z; the gradient of the weights is that
-    of the mean loss, ∂L/∂W = (1/N) hᵀδ.
+    With z = hᵀW + b the pre-activations, h = φ(z) and ℓ the loss of one example, δ = ∂ℓ/∂z; the gradient of the weights
+    is that of the mean loss, ∂L/∂W = (1/N) hᵀδ. Where there is batch normalization, it lies between z and φ, with the
+    statistics of the probe batch.
 
     Args:
-        weights: (K, fan_in, fan_out) a layer, the output layer last.
-        biases: (K, 1, fan_out) a layer.
+        networks: those to measure.
         activation: of the hidden layers, by name.
         x: probe inputs (N, D).
         y: their labels (N,).
@@ -70,7 +68,8 @@ def layer_statistics(
     Returns:
         The statistics of the `layers` table, `update_ratio` aside, each (K, L); NaN where one is not defined.
     """
-    phi, bounds = ACTIVATIONS[activation], catalog.ACTIVATIONS[activation].saturated
+    phi, bounds = networks.activation, catalog.ACTIVATIONS[activation].saturated
+    weights, biases = networks.weights, networks.biases
     K, L, N = weights[0].shape[0], len(weights), len(y)
     w = [align(t.double()) for t in weights]
     names = (
@@ -79,16 +78,21 @@ def layer_statistics(
     )  # fmt: skip
     out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in names}
 
-    inputs = [x.double().expand(K, -1, -1)]
+    inputs, kept, normalized = [x.double().expand(K, -1, -1)], [], []
     for i in range(L):
         z = product(inputs[i], w[i], biases[i].double())
         out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
         out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
         if i == L - 1:
             break
+        if networks.norms:
+            norm = networks.norms[i]
+            normalized.append(normalize(z)[0])
+            z = normalized[i].z * norm.gamma.double() + norm.beta.double()
         h = phi.phi(z)
+        kept.append(z if phi.keeps_input else h)
         out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
-        out["dead"][:, i] = (phi.dphi(h).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
+        out["dead"][:, i] = (phi.dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
         if bounds:
             out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
         inputs.append(h)
@@ -100,7 +104,9 @@ def layer_statistics(
         out["gradient_variance"][:, i] = mean_and_variance(product(inputs[i].mT, delta) / N)[1]
         if i:
             delta = product(delta, w[i].mT)
-            phi.chain_(delta, inputs[i])
+            phi.chain_(delta, kept[i - 1])
+            if networks.norms:
+                delta, *_ = normalize_backward(delta, normalized[i - 1], networks.norms[i - 1].gamma.double())
     return out
 
 

@@ -82,7 +82,7 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
     runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
     replicates, examples = runs["replicate"].nunique(), study.settings["measure"]["probe_examples"]
     over = f"over {findings.count(replicates, 'replicate')}"
-    settings = list(runs[["dataset", "width", "optimizer"]].drop_duplicates().itertuples(index=False))
+    settings = list(runs[findings.SETTING].drop_duplicates().itertuples(index=False))
 
     def exhibit(name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
         text = svg(drawn, name, title)
@@ -243,22 +243,24 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     """
     order = list(catalog.ACTIVATIONS)
     best = summary[summary["is_best_rate"]].sort_values(
-        ["dataset", "width", "optimizer", "activation", "depth"],
+        [*findings.SETTING, "activation", "depth"],
         key=lambda column: column.map(order.index) if column.name == "activation" else column,
     )
     rows = []
-    for key, cells in best.groupby(["dataset", "width", "optimizer", "activation", "depth"], sort=False):
+    for key, cells in best.groupby([*findings.SETTING, "activation", "depth"], sort=False):
+        *setting, activation, depth = key
+        place = {"setting": findings.setting_name(best, *setting), "activation": activation, "depth": depth}
         cells = cells.sort_values(["success_rate", "test_accuracy"], ascending=False)
         first = cells.iloc[0]
         if first["success_rate"] == 0:
-            rows.append({"key": key, "first": None, "equals": [], "of": len(cells)})
+            rows.append(place | {"first": None, "equals": [], "of": len(cells)})
             continue
         alike = (cells["test_accuracy_high"] >= first["test_accuracy_low"]) & (
             cells["success_high"] >= first["success_low"]
         )
         equals = cells[alike].iloc[1:]
         rows.append(
-            {"key": key, "first": first, "equals": [catalog.label(i) for i in equals["initializer"]], "of": len(cells)}
+            place | {"first": first, "equals": [catalog.label(i) for i in equals["initializer"]], "of": len(cells)}
         )
     return rows
 
@@ -314,6 +316,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),
         layer_steps=log_spaced(settings["training"]["steps"], settings["measure"]["layer_points"]),
         machines=sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
+        schedule=catalog.SCHEDULES[settings["training"]["schedule"]],
         provenance=provenance,
         frozen=dump(study),
     )

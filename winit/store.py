@@ -26,8 +26,9 @@ LAYER_COLUMNS = (
     "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance",
     "saturated", "dead", "distinct_units", "update_ratio",
 )  # fmt: skip
+TRACE_COLUMNS = ("h_mean", "h_square", "delta_square", "gradient_square")
 
-# One row a run. A curve is a list over the evaluated steps; a layer statistic a list over (probed step, layer).
+# One row a run. A curve is a list over the evaluated steps; a layer statistic or a trace one over (step, layer).
 PART = pa.schema(
     [
         ("run_id", pa.string()),
@@ -45,6 +46,8 @@ PART = pa.schema(
         *((name, pa.list_(pa.float32())) for name in CURVE_COLUMNS),
         ("layer_step", pa.list_(pa.int32())),
         *((name, pa.list_(pa.float64())) for name in LAYER_COLUMNS),
+        ("trace_step", pa.list_(pa.int32())),
+        *((f"trace_{name}", pa.list_(pa.float32())) for name in TRACE_COLUMNS),
     ]
 )
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
+from math import cos, pi
 from pathlib import Path
 
 from winit import catalog
@@ -22,7 +23,7 @@ from winit.data import part_sizes
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
 # Part of every run id. Raise it when a change of code moves the numbers of a run, and re-pin the golden test.
-REVISION = 1
+REVISION = 2
 
 
 # --- seeds --------------------------------------------------------------------------------------------------------
@@ -31,8 +32,8 @@ REVISION = 1
 def seed(root: int, purpose: str, **factors: str | int) -> int:
     """Return the seed of a named random stream: a hash of the root, the purpose and the factors it may depend on.
 
-    The streams are *data* (dataset), *batches* (dataset, replicate) and *weights* (replicate, layer), and those of the
-    tutorial's replay.
+    The streams are *data* (dataset), *batches* and *dropout* (dataset, replicate) and *weights* (replicate, layer), and
+    those of the tutorial's replay.
     An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
     are compared in pairs.
     """
@@ -51,6 +52,20 @@ class Training:
     steps: int
     batch_size: int
     momentum: float
+    weight_decay: float
+    schedule: str
+    warmup: int
+
+    def rate_factor(self, step: int) -> float:
+        """Return what the learning rate is multiplied with at a step, from 0: warm-up, then the schedule.
+
+        (t + 1)/warmup for t < warmup;  then, with s = (t − warmup)/(steps − warmup),
+        constant: 1,   linear: 1 − s,   cosine: (1 + cos πs)/2
+        """
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        share = min((step - self.warmup) / (self.steps - self.warmup), 1.0)
+        return {"constant": 1.0, "linear": 1 - share, "cosine": (1 + cos(pi * share)) / 2}[self.schedule]
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,7 @@ class Measure:
 
     curve_points: int
     layer_points: int
+    trace_points: int
     probe_examples: int
 
 
@@ -74,7 +90,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Workload:
-    """All runs of a study that share a stack: one dataset, activation, depth, width and training recipe."""
+    """All runs of a study that share a stack: one dataset, network, regularization and training recipe."""
 
     dataset: str
     dataset_parameters: Mapping[str, float]
@@ -82,6 +98,8 @@ class Workload:
     activation: str
     depth: int
     width: int
+    batch_norm: bool
+    dropout: float
     training: Training
     measure: Measure
     seed: int
@@ -94,15 +112,17 @@ class Workload:
         """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
         facts = [REVISION, self.seed, self.dataset, sorted(self.dataset_parameters.items()), self.activation]
         training = asdict(self.training)
-        if self.training.optimizer != "momentum":
+        if self.training.optimizer not in ("momentum", "nesterov"):
             del training["momentum"]  # the others do not use it
-        facts += [self.depth, self.width, training, asdict(self.measure)]
+        facts += [self.depth, self.width, self.batch_norm, self.dropout, training, asdict(self.measure)]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
     @cached_property
     def name(self) -> str:
         """A readable, unique name: the workload's folder in the run store."""
-        return f"{self.dataset}-{self.activation}-d{self.depth}-w{self.width}-{self.training.optimizer}-{self.digest}"
+        parts = [self.dataset, self.activation, f"d{self.depth}", f"w{self.width}", self.training.optimizer]
+        parts += ["bn"] * self.batch_norm + [f"drop{self.dropout:g}"] * (self.dropout > 0)
+        return "-".join([*parts, self.digest])
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -194,6 +214,8 @@ class Study:
                 activation=activation,
                 depth=depth,
                 width=width,
+                batch_norm=batch_norm,
+                dropout=dropout,
                 training=Training(**{**training, "optimizer": optimizer}),
                 measure=Measure(**s["measure"]),
                 seed=s["seed"],
@@ -204,6 +226,8 @@ class Study:
             for dataset, parameters in s["dataset"].items()
             for optimizer in training["optimizer"]
             for activation in grid["activation"]
+            for batch_norm in grid["batch_norm"]
+            for dropout in grid["dropout"]
             for width in grid["width"]
             for depth in grid["depth"]
         ]
@@ -219,6 +243,8 @@ class Study:
             (len(grid["activation"]), "activations"),
             (len(grid["depth"]), "depths"),
             (len(grid["width"]), "widths"),
+            (len(grid["batch_norm"]), "with and without batch normalization"),
+            (len(grid["dropout"]), "dropout rates"),
             (len(grid["learning_rate"]), "learning rates"),
             (grid["replicates"], "replicates"),
             (len(self.settings["training"]["optimizer"]), "optimizers"),
@@ -246,7 +272,12 @@ class Study:
 
 
 def log_spaced(last: int, points: int) -> list[int]:
-    """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included."""
+    """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included.
+
+    Every step, where there are at least as many points; none for no points.
+    """
+    if points > last or not points:
+        return list(range(last + 1)) if points else []
     ratio = [i / max(points - 2, 1) for i in range(points - 1)]
     return sorted({0, last} | {round(last**r) for r in ratio if points > 2})
 
@@ -305,6 +336,18 @@ def _initializer(value: object) -> str:
     return catalog.canonical_initializer(str(value))
 
 
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError
+    return value
+
+
+def _share(value: object) -> float:
+    if not _is_number(value) or not 0 <= value < 1:
+        raise ValueError
+    return float(value)
+
+
 def _words(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError
@@ -330,14 +373,20 @@ RULES: dict[str, Rule] = {
     "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
     "grid.depth": whole(1, 1000, many=True),
     "grid.width": whole(1, 100_000, many=True),
+    "grid.batch_norm": Rule("true or false", _truth, many=True),
+    "grid.dropout": Rule("a number from 0 to below 1", _share, many=True),
     "grid.learning_rate": real(1e-30, 1e30, ends=True, many=True),
     "grid.replicates": whole(1, 10_000),
     "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
     "training.steps": whole(1, 100_000_000),
     "training.batch_size": whole(1, 1_000_000),
     "training.momentum": real(0, 0.9999, ends=True),
+    "training.weight_decay": real(0, 1e6, ends=True),
+    "training.schedule": name_of("schedule", list(catalog.SCHEDULES)),
+    "training.warmup": whole(0, 100_000_000),
     "measure.curve_points": whole(2, 1000),
     "measure.layer_points": whole(2, 100),
+    "measure.trace_points": whole(0, 100_000_000),
     "measure.probe_examples": whole(2, 1_000_000),
 }
 DATASET_RULES: dict[str, Rule] = {
@@ -434,6 +483,11 @@ def validate(tree: Mapping[str, object]) -> Study:
                 raise ValueError(
                     f"{key}: got {size}, but {name} has {train} training examples; allowed is at most {train}"
                 )
+    if batch == 1 and True in settings["grid"]["batch_norm"]:
+        raise ValueError("training.batch_size: got 1, but grid.batch_norm needs at least 2 examples in a mini-batch")
+    steps, warmup = settings["training"]["steps"], settings["training"]["warmup"]
+    if warmup >= steps:
+        raise ValueError(f"training.warmup: got {warmup} of {steps} steps; allowed is less than training.steps")
     study = Study(settings)
     if not study.workloads:
         i, a, why = study.not_applicable[0]

@@ -6,22 +6,27 @@ through all its steps. A run's numbers do not depend on the chunk it lands in.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from winit import data, initializers, probes
-from winit.network import Networks, Stack
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS
+from winit.network import Networks, Optimizer, Stack
+from winit.regularization import Dropout
+from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
 from winit.study import Run, Workload, log_spaced, seed
+
+LOG = logging.getLogger("winit")
 
 # Weights and activations of a chunk should stay near a core's caches; a GPU wants hundreds of networks instead.
 CHUNK_BYTES = {"cpu": 6 << 20, "cuda": 4 << 30}
 CHUNK_NETWORKS = {"cpu": 64, "cuda": 2048}
+COPIES = {"sgd": 2, "momentum": 3, "nesterov": 3, "adam": 4, "adamw": 4}  # of the parameters: gradient, state
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -34,7 +39,12 @@ def choose_device(wanted: str) -> torch.device:
         raise ValueError(
             "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there"
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "auto":
+        LOG.info(
+            "device: auto takes %s", "the CUDA device" if device.type == "cuda" else "the CPU: there is no CUDA device"
+        )
+    return device
 
 
 def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Networks]:
@@ -57,9 +67,12 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
         except ImportError as error:
             reason = f"{error.name} is not installed"
         else:
-            if kernel.supports(workload.activation, workload.training.optimizer):
+            if workload.batch_norm or workload.dropout:
+                reason = "it has neither batch normalization nor dropout"
+            elif kernel.supports(workload.activation, workload.training.optimizer):
                 return kernel.KernelStack
-            reason = f"it has no vector code for {workload.activation} with {workload.training.optimizer}"
+            else:
+                reason = f"it has no vector code for {workload.activation} with {workload.training.optimizer}"
     if wanted == "kernel":
         raise ValueError(f"engine: got kernel, but {reason}; allowed is torch, or auto to take what can run")
     return Stack
@@ -68,8 +81,7 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
 def chunk_size(workload: Workload, device: torch.device) -> int:
     """Return how many networks to train in one stack."""
     n = workload.widths
-    copies = {"sgd": 1, "momentum": 2, "adam": 4}[workload.training.optimizer]
-    weights = sum(a * b for a, b in pairwise(n)) * copies
+    weights = sum(a * b for a, b in pairwise(n)) * COPIES[workload.training.optimizer]
     bytes_each = 4 * (weights + workload.training.batch_size * sum(n))
     return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))
 
@@ -101,6 +113,29 @@ def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) 
     needed = steps * workload.training.batch_size
     epochs = [rng.permutation(examples) for _ in range(-(-needed // examples))]
     return np.concatenate(epochs)[:needed].reshape(steps, -1)
+
+
+def learning_rates(workload: Workload, runs: Sequence[Run], steps: int) -> np.ndarray:
+    """Return the learning rate (steps, K) of every run at every step: its own, times the schedule's factor."""
+    factors = np.array([workload.training.rate_factor(t) for t in range(steps)])
+    return factors[:, None] * np.array([run.learning_rate for run in runs])
+
+
+def make_networks(workload: Workload, runs: Sequence[Run], engine: type[Networks], device: torch.device) -> Networks:
+    """Return the untrained networks of some runs, as one stack.
+
+    Dropout has a stream of its own for every replicate, which all initializers and rates share.
+    """
+    weights, biases = ([torch.from_numpy(p).to(device) for p in ps] for ps in initial_parameters(workload, runs))
+    training = workload.training
+    optimizer = Optimizer(training.optimizer, training.momentum, training.weight_decay)
+    options: dict[str, object] = {}
+    if workload.batch_norm:
+        options["batch_norm"] = True
+    if workload.dropout:
+        seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
+        options["dropout"] = Dropout(workload.dropout, seeds)
+    return engine(weights, biases, workload.activation, optimizer, training.batch_size, **options)
 
 
 class Task:
@@ -135,21 +170,20 @@ def train_chunk(
     step more than the budget is computed, only to measure the update that would follow.
     """
     started = time.perf_counter()
-    training, steps = workload.training, workload.training.steps
+    steps = workload.training.steps
     curve_steps = log_spaced(steps, workload.measure.curve_points)
     layer_steps = log_spaced(steps, workload.measure.layer_points)
+    trace_steps = log_spaced(steps - 1, workload.measure.trace_points)
     K, L = len(runs), workload.depth + 1
 
-    weights, biases = ([torch.from_numpy(p).to(device) for p in ps] for ps in initial_parameters(workload, runs))
-    rates = torch.tensor([run.learning_rate for run in runs], device=device)
-    networks = engine(
-        weights, biases, workload.activation, training.optimizer, rates, training.batch_size, training.momentum
-    )
+    networks = make_networks(workload, runs, engine, device)
+    rates = torch.from_numpy(learning_rates(workload, runs, steps + 1)).float().to(device)
     batches = {r: mini_batches(workload, r, len(task.y), steps + 1) for r in {run.replicate for run in runs}}
     order = torch.from_numpy(np.stack([batches[run.replicate] for run in runs], axis=1)).to(device)  # (steps + 1, K, B)
 
     curves = {name: np.full((K, len(curve_steps)), np.nan, np.float32) for name in CURVE_COLUMNS}
     layers = {name: np.full((K, len(layer_steps), L), np.nan) for name in LAYER_COLUMNS}
+    traces = np.full((K, len(trace_steps), L, len(TRACE_COLUMNS)), np.nan, np.float32)
     test = np.full((K, 2), np.nan)
     diverged: dict[int, tuple[int, int]] = {}
     alive = np.arange(K)  # the runs still in the stack
@@ -162,13 +196,20 @@ def train_chunk(
 
     def advance(start: int, stop: int) -> None:
         """Take the steps from `start` to `stop`; networks that diverge on the way leave the stack."""
-        nonlocal alive, order
-        lost = networks.advance(task.x, task.y, order[start:stop])
-        if lost:
-            diverged.update({int(alive[k]): (start + step + 1, layer) for k, (step, layer) in lost.items()})
-            kept = torch.tensor([k for k in range(networks.size) if k not in lost], dtype=torch.long)
-            alive, order = alive[kept.numpy()], order[:, kept.to(device)]
-            networks.keep(kept.to(device))
+        nonlocal alive, order, rates
+        for traced, group in groupby(range(start, stop), key=set(trace_steps).__contains__):
+            part = list(group)
+            if not len(alive):
+                return
+            lost, trace = networks.advance(task.x, task.y, order[part], rates[part], traced)
+            if traced:
+                traces[np.ix_(alive, [trace_steps.index(step) for step in part])] = trace.cpu()
+            if lost:
+                diverged.update({int(alive[k]): (part[0] + step + 1, layer) for k, (step, layer) in lost.items()})
+                kept = torch.tensor([k for k in range(networks.size) if k not in lost], dtype=torch.long)
+                alive, kept = alive[kept.numpy()], kept.to(device)
+                order, rates = order[:, kept], rates[:, kept]
+                networks.keep(kept)
 
     events = sorted({*curve_steps, *layer_steps})
     for step, following in zip(events, [*events[1:], steps], strict=True):
@@ -182,7 +223,7 @@ def train_chunk(
             ).cpu()
         if step in layer_steps:
             at = layer_steps.index(step)
-            measured = probes.layer_statistics(networks.weights, networks.biases, workload.activation, *task.probe)
+            measured = probes.layer_statistics(networks, workload.activation, *task.probe)
             for name, values in measured.items():
                 layers[name][alive, at] = values.cpu()
             before, were = [w.clone() for w in networks.weights], alive
@@ -212,6 +253,8 @@ def train_chunk(
             "layer_step": layer_steps,
             **{name: values[k] for name, values in curves.items()},
             **{name: values[k].ravel() for name, values in layers.items()},
+            "trace_step": trace_steps,
+            **{f"trace_{name}": traces[k, :, :, i].ravel() for i, name in enumerate(TRACE_COLUMNS)},
         }
         for k, run in enumerate(runs)
     ]
