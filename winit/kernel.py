@@ -111,6 +111,19 @@ def compile_shape(
 # --- the loop over steps ------------------------------------------------------------------------------------------
 
 
+def _compile(function):
+    """Let numba compile a function on its first call, and keep its code on disk where there is a place for it.
+
+    numba tells kept code apart by the function's name and the time stamp of this file: so only functions of this
+    module, under names of their own, and never closures.
+    """
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        return njit(**options, cache=True)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        return njit(**options)(function)
+
+
 @intrinsic
 def call(typing, address, a0, a1, a2, a3, a4, a5, a6, a7):
     """Call machine code at an address."""
@@ -123,7 +136,7 @@ def call(typing, address, a0, a1, a2, a3, a4, a5, a6, a7):
     return types.void(*(types.int64,) * (1 + ARGUMENTS)), codegen
 
 
-@njit(nogil=True, cache=True)
+@_compile
 def forward_pass(code, p, h, z):
     """Compute every hidden layer's activations from the inputs h[0], and the logits z. All are addresses."""
     depth = len(h) - 1
@@ -133,7 +146,7 @@ def forward_pass(code, p, h, z):
     call(code.forward_output, p[depth], h[depth], z, 0, 0, 0, 0, 0)
 
 
-@njit(nogil=True, cache=True)
+@_compile
 def predict(code, p, h, z, x, numbers, logits):
     """Fill the logits (N, C) of one network for the examples with these numbers (⌈N/B⌉, B padded)."""
     row = 0
@@ -146,7 +159,7 @@ def predict(code, p, h, z, x, numbers, logits):
             row += 1
 
 
-@njit(nogil=True, cache=True)
+@_compile
 def _sum(partial, start):
     """Return the sum of WIDEST partial sums, in order."""
     total = 0.0
@@ -155,7 +168,7 @@ def _sum(partial, start):
     return total
 
 
-@njit(nogil=True, cache=True)
+@_compile
 def _trace_signal(code, h, z, partial, row):
     """Measure every layer's outputs, the logits among them: their mean and mean square."""
     for i in range(len(row)):
@@ -169,7 +182,7 @@ def _trace_signal(code, h, z, partial, row):
         row[i, 1] = _sum(partial, WIDEST) / count
 
 
-@njit(nogil=True, cache=True)
+@_compile
 def _trace_gradient(code, moments, delta, fan_in, fan_out, partial, factors, row):
     """Measure one layer's δ, of single examples, and the gradient of its parameters; clear the gradient's sums."""
     call(moments, delta, partial.ctypes.data, 0, 0, 0, 0, 0, 0)
@@ -178,7 +191,7 @@ def _trace_gradient(code, moments, delta, fan_in, fan_out, partial, factors, row
     factors[:WIDEST] = 0
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@_compile
 def steps(code, p, m, v, h, z, d, dt, x, y, order, factors, partial, trace):
     """Train one network.
 

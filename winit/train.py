@@ -203,7 +203,7 @@ def train_chunk(
                 return
             lost, trace = networks.advance(task.x, task.y, order[part], rates[part], traced)
             if traced:
-                traces[np.ix_(alive, [trace_steps.index(step) for step in part])] = trace.cpu()
+                traces[np.ix_(alive, [trace_steps.index(step) for step in part])] = trace.float().cpu()
             if lost:
                 diverged.update({int(alive[k]): (part[0] + step + 1, layer) for k, (step, layer) in lost.items()})
                 kept = torch.tensor([k for k in range(networks.size) if k not in lost], dtype=torch.long)
