@@ -153,7 +153,9 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
 
 
 def test_batch_normalization_needs_a_batch():
-    with pytest.raises(ValueError, match=r"training\.batch_size: got 1, but grid\.batch_norm needs at least 2 examples"):
+    with pytest.raises(
+        ValueError, match=r"training\.batch_size: got 1, but grid\.batch_norm needs at least 2 examples"
+    ):
         compose(["study=smoke", "grid.batch_norm=[false,true]", "training.batch_size=1"])
 
 
