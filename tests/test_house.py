@@ -12,15 +12,20 @@ PACKAGE = Path(__file__).resolve().parent.parent / "winit"
 
 # A module may import those of lower layers, and those named for it within its own.
 LAYERS = {
-    0: {"catalog", "stats", "data", "progress", "memory", "activations", "regularization", "vector"},
+    0: {"catalog", "stats", "data", "settings", "progress", "memory", "activations", "regularization", "vector"},
     1: {"study", "network", "tables", "tiles"},
     2: {"store", "initializers", "probes", "kernel", "figures", "findings", "provenance"},
     3: {"workflow", "train", "aggregate", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
 }
-SAME_LAYER = {"activations": {"memory"}, "regularization": {"memory"}, "data": {"catalog"}}
-LIGHT = {"study", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
+SAME_LAYER = {
+    "activations": {"memory"},
+    "regularization": {"memory"},
+    "data": {"catalog"},
+    "settings": {"catalog", "data"},
+}
+LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

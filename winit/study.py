@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -18,7 +18,7 @@ from math import cos, pi
 from pathlib import Path
 
 from winit import catalog
-from winit.data import part_sizes
+from winit.settings import DATASET_KEYS, RULES, check
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -282,171 +282,7 @@ def log_spaced(last: int, points: int) -> list[int]:
     return sorted({0, last} | {round(last**r) for r in ratio if points > 2})
 
 
-# --- validation ---------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a setting may be: `allowed` says it in words, `check` returns the value as it is kept or raises ValueError."""
-
-    allowed: str
-    check: Callable[[object], object]
-    many: bool = False  # a non-empty list without repetitions; one bare value stands for a list of one
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def whole(low: int, high: int, many: bool = False) -> Rule:
-    """A whole number from `low` to `high`."""
-
-    def check(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError
-        return value
-
-    return Rule(f"a whole number from {low} to {high}", check, many)
-
-
-def real(low: float, high: float, ends: bool = False, many: bool = False) -> Rule:
-    """A number between low and high, the ends excluded unless `ends`."""
-
-    def check(value: object) -> float:
-        if not _is_number(value) or not (low <= value <= high if ends else low < value < high):
-            raise ValueError
-        return float(value)
-
-    span = f"a number from {low:g} to {high:g}" if ends else f"a number above {low:g} and below {high:g}"
-    return Rule(span, check, many)
-
-
-def name_of(kind: str, names: Sequence[str], many: bool = False) -> Rule:
-    """One of a list of names."""
-
-    def check(value: object) -> str:
-        if str(value) not in names:
-            raise ValueError(catalog.unknown(kind, str(value), names))
-        return str(value)
-
-    return Rule(f"one of {', '.join(names)}", check, many)
-
-
-def _initializer(value: object) -> str:
-    return catalog.canonical_initializer(str(value))
-
-
-def _truth(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError
-    return value
-
-
-def _share(value: object) -> float:
-    if not _is_number(value) or not 0 <= value < 1:
-        raise ValueError
-    return float(value)
-
-
-def _words(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value
-
-
-def _identifier(value: object) -> str:
-    text = str(value) if isinstance(value, str) or _is_number(value) else ""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
-        raise ValueError
-    if text.lower() == "store":
-        raise ValueError(f"got {text}, but results/store/ is where runs are kept; take another name")
-    return text
-
-
-RULES: dict[str, Rule] = {
-    "name": Rule("letters, digits, '_', '-' and '.', at most 64", _identifier),
-    "question": Rule("a sentence", _words),
-    "device": name_of("device", catalog.DEVICES),
-    "engine": name_of("engine", catalog.ENGINES),
-    "seed": whole(0, 2**63 - 1),
-    "grid.initializer": Rule("a list of initializers", _initializer, many=True),
-    "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
-    "grid.depth": whole(1, 1000, many=True),
-    "grid.width": whole(1, 100_000, many=True),
-    "grid.batch_norm": Rule("true or false", _truth, many=True),
-    "grid.dropout": Rule("a number from 0 to below 1", _share, many=True),
-    "grid.learning_rate": real(1e-30, 1e30, ends=True, many=True),
-    "grid.replicates": whole(1, 10_000),
-    "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
-    "training.steps": whole(1, 100_000_000),
-    "training.batch_size": whole(1, 1_000_000),
-    "training.momentum": real(0, 0.9999, ends=True),
-    "training.weight_decay": real(0, 1e6, ends=True),
-    "training.schedule": name_of("schedule", list(catalog.SCHEDULES)),
-    "training.warmup": whole(0, 100_000_000),
-    "measure.curve_points": whole(2, 1000),
-    "measure.layer_points": whole(2, 100),
-    "measure.trace_points": whole(0, 100_000_000),
-    "measure.probe_examples": whole(2, 1_000_000),
-}
-DATASET_RULES: dict[str, Rule] = {
-    "target_accuracy": real(0, 1, ends=True),
-    "turns": real(0, 100),
-    "noise": real(0, 10, ends=True),
-}
-
-
-DATASET_KEYS = [
-    f"dataset.{name}.{key}"
-    for name, facts in catalog.DATASETS.items()
-    for key in ("target_accuracy", *facts.parameters)
-]
-
-
-def _flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    for key, value in tree.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{path}.")
-        else:
-            yield path, value
-
-
-def _rules_for(tree: Mapping[str, object]) -> dict[str, Rule]:
-    rules = dict(RULES)
-    datasets = tree.get("dataset")
-    if not isinstance(datasets, Mapping) or not datasets:
-        given = f"got {json.dumps(datasets, default=str)}" if datasets else "nothing given"
-        raise ValueError(f"dataset: {given}; it needs a mapping from {', '.join(catalog.DATASETS)} to their settings")
-    for name in datasets:
-        if name not in catalog.DATASETS:
-            raise ValueError(catalog.unknown("dataset", str(name), catalog.DATASETS))
-    for path in DATASET_KEYS:
-        _, name, key = path.split(".")
-        if name in datasets:
-            rules[path] = DATASET_RULES[key]
-    return rules
-
-
-def _apply(key: str, rule: Rule, value: object) -> object:
-    def one(item: object) -> object:
-        try:
-            return rule.check(item)
-        except ValueError as reason:
-            given = json.dumps(item, default=str, ensure_ascii=False)
-            text = str(reason) or f"got {given}; allowed is {rule.allowed}"
-            raise ValueError(f"{key}: {text}") from None
-
-    if not rule.many:
-        return one(value)
-    values = list(value) if isinstance(value, list | tuple) else [value]
-    if not values:
-        raise ValueError(f"{key}: got an empty list []; it needs at least one value, {rule.allowed}")
-    kept = [one(item) for item in values]
-    for item in kept:
-        if kept.count(item) > 1:
-            raise ValueError(f"{key}: got {json.dumps(values, default=str)}, which lists {item} twice; once is enough")
-    return kept
+# --- composition --------------------------------------------------------------------------------------------------
 
 
 def validate(tree: Mapping[str, object]) -> Study:
@@ -458,48 +294,11 @@ def validate(tree: Mapping[str, object]) -> Study:
     Raises:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
-    rules = _rules_for(tree)
-    given = dict(_flatten(tree))
-    for key in given:
-        if key not in rules:
-            raise ValueError(catalog.unknown("key", key, rules))
-    settings: dict[str, object] = {}
-    for key, rule in rules.items():
-        if given.get(key) is None:
-            raise ValueError(f"{key}: nothing given; it needs {rule.allowed}")
-        *path, last = key.split(".")
-        node = settings
-        for part in path:
-            node = node.setdefault(part, {})
-        node[last] = _apply(key, rule, given[key])
-    # The datasets keep the order in which they were given.
-    settings["dataset"] = {name: settings["dataset"][name] for name in tree["dataset"]}
-
-    batch = settings["training"]["batch_size"]
-    for name in settings["dataset"]:
-        train, _, _ = part_sizes(catalog.DATASETS[name].examples)
-        for key, size in (("training.batch_size", batch), ("measure.probe_examples", _probe(settings))):
-            if size > train:
-                raise ValueError(
-                    f"{key}: got {size}, but {name} has {train} training examples; allowed is at most {train}"
-                )
-    if batch == 1 and True in settings["grid"]["batch_norm"]:
-        raise ValueError("training.batch_size: got 1, but grid.batch_norm needs at least 2 examples in a mini-batch")
-    steps, warmup = settings["training"]["steps"], settings["training"]["warmup"]
-    if warmup >= steps:
-        raise ValueError(f"training.warmup: got {warmup} of {steps} steps; allowed is less than training.steps")
-    study = Study(settings)
+    study = Study(check(tree))
     if not study.workloads:
         i, a, why = study.not_applicable[0]
         raise ValueError(f"grid: nothing to train, because {i} with {a} is not applicable: {why}")
     return study
-
-
-def _probe(settings: Mapping[str, Mapping[str, int]]) -> int:
-    return settings["measure"]["probe_examples"]
-
-
-# --- composition --------------------------------------------------------------------------------------------------
 
 
 def compose(overrides: Sequence[str] = ()) -> Study:
