@@ -24,8 +24,9 @@ test: $(VENV)/.test ## Run the tests
 lint: $(VENV)/.test ## Check style
 	@$(BIN)/ruff check .
 
-benchmark: $(VENV)/.runtime ## Measure the engines
-	@$(BIN)/python benchmarks/engine.py
+benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, and how a study's cost grows
+	@$(BIN)/python -m benchmarks.engine
+	@$(BIN)/python -m benchmarks.scaling
 
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)
@@ -41,4 +42,8 @@ $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.benchmark: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark]'
 	@touch $@ $(VENV)/.runtime

@@ -1,110 +1,67 @@
-"""Measure the engines against idiomatic PyTorch, one thread, interleaved: networks·steps per second, medians of rounds.
+"""Measure the engines against their peers, one thread on one core, interleaved: networks·steps per second, medians.
 
-    python benchmarks/engine.py [--rounds 5] [--shapes A C]
+    python -m benchmarks.engine [--rounds 5] [--shapes A C] [--optimizers sgd]
 
-Every step includes the gather of the mini-batch, forward, softmax cross-entropy, backward and update. The peak is that
-of fused multiply-adds in registers, measured in the same run. Writes results/benchmarks/engine.json.
+Peers are idiomatic PyTorch (nn.Sequential, torch.optim, one network at a time), torch.func's vmap, JAX (jit, vmap, scan, at
+its best number of networks) and scikit-learn's MLPClassifier. `traced` is our kernel with every layer measured at every
+step. The peak is that of fused multiply-adds in registers, measured in the same run. Times are processor time. Writes
+results/benchmarks/engine.json, and the table of the README to results/benchmarks/engine.md.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from itertools import pairwise
-from pathlib import Path
-from statistics import median
+import os
 
-import numpy as np
-import torch
-from numba import njit
-from torch import nn
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any library counts cores: JAX would use them all
+os.environ |= {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
 
-from winit.kernel import KernelStack, product
-from winit.network import Stack
-from winit.tables import write_bytes
-from winit.vector import host_lanes
+import argparse  # noqa: E402
+import ctypes  # noqa: E402
+import json  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
+from statistics import median  # noqa: E402
 
-# name: inputs, width, hidden layers, batch, activation; networks in the torch engine's stack; steps of one measurement
-SHAPES = {
-    "A": (64, 50, 5, 32, "tanh", 32, 400),
-    "B": (784, 100, 10, 64, "relu", 8, 60),
-    "C": (64, 64, 30, 64, "relu", 8, 60),
-}
-CLASSES, EXAMPLES = 10, 1000
-RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001}
-MODULES = {"tanh": nn.Tanh, "relu": nn.ReLU}
+import torch  # noqa: E402
 
+from benchmarks.peers import PEERS, Method  # noqa: E402
+from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
+from winit.kernel import KernelStack  # noqa: E402
+from winit.network import Optimizer, Stack  # noqa: E402
+from winit.provenance import processor  # noqa: E402
+from winit.tables import write_bytes  # noqa: E402
+from winit.vector import ARGUMENTS, Emit, compiled, host_lanes  # noqa: E402
 
-def problem(shape: str, networks: int, steps: int):
-    """Return weights, biases, data and mini-batches of one shape."""
-    inputs, width, depth, batch, *_ = SHAPES[shape]
-    generator = torch.Generator().manual_seed(0)
-    widths = [inputs, *[width] * depth, CLASSES]
-    weights = [torch.randn(networks, a, b, generator=generator) / a**0.5 for a, b in pairwise(widths)]
-    biases = [torch.zeros(networks, 1, b) for b in widths[1:]]
-    x = torch.randn(EXAMPLES, inputs, generator=generator)
-    y = torch.randint(0, CLASSES, (EXAMPLES,), generator=generator)
-    return weights, biases, x, y, torch.randint(0, EXAMPLES, (steps, networks, batch), generator=generator)
+HEADINGS = {
+    "idiomatic": "idiomatic PyTorch", "sklearn": "scikit-learn", "vmap": "torch.func", "jax": "JAX", "torch": "our torch",
+    "kernel": "our kernel", "traced": "traced",
+}  # fmt: skip
 
 
-def stacked(engine, shape: str, optimizer: str):
-    """Return a function that advances a stack by its steps, and networks·steps of one call."""
-    *_, batch, activation, networks, steps = SHAPES[shape]
-    weights, biases, x, y, order = problem(shape, networks, steps)
-    rates = torch.full((networks,), RATES[optimizer])
-    stack = engine(weights, biases, activation, optimizer, rates, batch)
-    x = stack.prepare(x)
-    stack.advance(x, y, order[:2])  # compiles
-    return lambda: stack.advance(x, y, order), networks * steps
+def ours(engine: type, shape: Shape, optimizer: str, traced: bool = False) -> Method:
+    """Return a function that advances a stack of ours by its steps, and its networks·steps."""
+    task = problem(shape, shape.networks, shape.steps)
+    stack = engine(task.weights, task.biases, shape.activation, Optimizer(optimizer), shape.batch)
+    rates = torch.full((shape.steps, shape.networks), RATES[optimizer])
+    x = stack.prepare(task.x)
+    stack.advance(x, task.y, task.order[:2], rates[:2], traced)  # compiles
+    return lambda: stack.advance(x, task.y, task.order, rates, traced), shape.networks * shape.steps
 
 
-def idiomatic(shape: str, optimizer: str):
-    """Return a function that trains one nn.Sequential with torch.optim, and the steps of one call."""
-    *_, activation, _, steps = SHAPES[shape]
-    weights, _, x, y, order = problem(shape, 1, steps)
-    layers = []
-    for w in weights:
-        layers += [nn.Linear(w.shape[1], w.shape[2]), MODULES[activation]()]
-    model, rate = nn.Sequential(*layers[:-1]), RATES[optimizer]
-    make = {
-        "sgd": lambda p: torch.optim.SGD(p, rate),
-        "momentum": lambda p: torch.optim.SGD(p, rate, momentum=0.9),
-        "adam": lambda p: torch.optim.Adam(p, rate),
-    }
-    update, loss = make[optimizer](model.parameters()), nn.CrossEntropyLoss()
+def peak() -> Method:
+    """Return a function of nothing but fused multiply-adds in registers, and its operations: the peak of one core."""
+    lanes, chains, repeats = host_lanes(), 12, 20_000_000  # more chains than latency × throughput, fewer than registers
+    target = torch.zeros(lanes * chains)
 
-    def train() -> None:
-        for batch in order[:, 0]:
-            update.zero_grad()
-            loss(model(x[batch]), y[batch]).backward()
-            update.step()
+    def emit(e: Emit, arguments: list) -> None:
+        with e.carrying(repeats, [e.broadcast(arguments[0], i) for i in range(chains)]) as (_, values, carry):
+            carry([e.fma(value, value, value) for value in values])
+        for i, value in enumerate(values):
+            e.store(value, arguments[0], i * lanes)
 
-    return train, steps
-
-
-def peak():
-    """Return a function that multiplies two matrices in the first cache, and its operations: the peak of one core."""
-    rows, columns, inner, repeats = 60, 64, 64, 20_000
-    gemm = product(rows, columns, host_lanes(), "forward identity")
-    arrays = [torch.zeros(n).numpy() for n in (inner * rows, inner * columns, rows * columns, rows)]
-    a, b, c, bias = (array.ctypes.data for array in arrays)
-
-    @njit
-    def run(count):
-        zero = np.float32(0)
-        for _ in range(count):
-            gemm(a, 1, rows, b, columns, inner, c, columns, bias, bias, 1, 0, zero, zero, zero, zero)
-
-    run(1)
-    return lambda: (run(repeats), arrays), 2 * rows * columns * inner * repeats
-
-
-def flops(shape: str) -> float:
-    """Return the operations of one step of one network."""
-    inputs, width, depth, batch, *_ = SHAPES[shape]
-    products = [a * b for a, b in pairwise([inputs, *[width] * depth, CLASSES])]
-    return batch * (6 * sum(products) - 2 * products[0])
+    code = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(compiled(lanes, emit))
+    arguments = [target.data_ptr()] + [0] * (ARGUMENTS - 1)
+    return lambda: (code(*arguments), target), 2 * lanes * chains * repeats
 
 
 def seconds(function) -> float:
@@ -114,45 +71,73 @@ def seconds(function) -> float:
     return time.process_time() - start
 
 
+def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float], float]:
+    """Return networks·steps per second of every method, and the peak in operations per second."""
+    methods = {"peak": peak()}
+    for name, make in PEERS.items():
+        try:
+            methods[name] = make(shape, optimizer)
+        except ImportError as error:
+            print(f"{name}: {error.name} is not installed; it is left out")
+    methods["torch"] = ours(Stack, shape, optimizer)
+    methods["kernel"] = ours(KernelStack, shape, optimizer)
+    methods["traced"] = ours(KernelStack, shape, optimizer, traced=True)
+    times = {name: [] for name in methods}
+    for _ in range(rounds):
+        for name, (function, _) in methods.items():
+            times[name].append(seconds(function))
+    rates = {name: methods[name][1] / median(times[name]) for name in methods}
+    return rates, rates.pop("peak")
+
+
+def table(rows: list[dict]) -> str:
+    """Return the README's table: a line for every shape and optimizer."""
+    found = {(r["shape"], r["optimizer"], r["method"]): r for r in rows}
+    names = [name for name in HEADINGS if any(r["method"] == name for r in rows)]
+    heads = ["shape", "optimizer", *(HEADINGS[n] for n in names), "kernel ÷ idiomatic", "kernel ÷ JAX", "of the peak"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "--:|" * (len(heads) - 2)]
+    for shape, optimizer in dict.fromkeys((r["shape"], r["optimizer"]) for r in rows):
+        rate = {
+            n: found[shape, optimizer, n]["networks_steps_per_second"] for n in names if (shape, optimizer, n) in found
+        }
+        kernel = found[shape, optimizer, "kernel"]
+        cells = [f"{rate[n]:,.0f}" if n in rate else "–" for n in names]
+        jax = f"{rate['kernel'] / rate['jax']:.2f}" if "jax" in rate else "–"
+        cells += [f"{kernel['ratio_to_idiomatic']:.1f}", jax, f"{kernel['roofline_fraction']:.0%}"]
+        lines.append(f"| {shape} | {optimizer} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    """Measure, print a table, write the rows."""
+    """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--shapes", nargs="*", default=list(SHAPES), choices=list(SHAPES))
+    parser.add_argument("--optimizers", nargs="*", default=list(RATES), choices=list(RATES))
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for shape in given.shapes:
-        for optimizer in RATES:
-            methods = {
-                "idiomatic": idiomatic(shape, optimizer),
-                "torch": stacked(Stack, shape, optimizer),
-                "kernel": stacked(KernelStack, shape, optimizer),
-                "peak": peak(),
-            }
-            times = {name: [] for name in methods}
-            for _ in range(given.rounds):
-                for name, (function, _) in methods.items():
-                    times[name].append(seconds(function))
-            rate = {name: methods[name][1] / median(times[name]) for name in methods}
-            for name in ("idiomatic", "torch", "kernel"):
+    for name in given.shapes:
+        for optimizer in given.optimizers:
+            shape = SHAPES[name]
+            rates, top = measure(shape, optimizer, given.rounds)
+            for method, rate in rates.items():
                 rows.append(
                     {
-                        "shape": shape,
+                        "shape": name,
                         "optimizer": optimizer,
-                        "method": name,
-                        "networks_steps_per_second": rate[name],
-                        "ratio_to_idiomatic": rate[name] / rate["idiomatic"],
-                        "roofline_fraction": rate[name] * flops(shape) / rate["peak"],
+                        "method": method,
+                        "networks_steps_per_second": rate,
+                        "ratio_to_idiomatic": rate / rates["idiomatic"],
+                        "roofline_fraction": rate * shape.flops / top,
                     }
                 )
-                r = rows[-1]
-                print(
-                    f"{shape} {optimizer:9s} {name:10s} {r['networks_steps_per_second']:10,.0f} networks·steps/s  "
-                    f"× {r['ratio_to_idiomatic']:5.1f}  {r['roofline_fraction']:4.0%} of {rate['peak'] / 1e9:.0f} GFLOP/s",
-                    flush=True,
-                )
-    write_bytes(Path("results/benchmarks/engine.json"), (json.dumps(rows, indent=1) + "\n").encode())
+            each = "  ".join(f"{method} {rate:,.0f}" for method, rate in rates.items())
+            print(f"{name} {optimizer}: {each}  peak {top / 1e9:.0f} GFLOP/s", flush=True)
+    folder = Path("results/benchmarks")
+    write_bytes(folder / "engine.json", (json.dumps({"machine": processor(), "rows": rows}, indent=1) + "\n").encode())
+    write_bytes(folder / "engine.md", table(rows).encode())
+    print(f"\n{processor()}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":

@@ -8,27 +8,19 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from winit import __version__
 from winit.study import REVISION, Study
 
 PACKAGES = (
-    "torch",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "scikit-learn",
-    "seaborn",
-    "matplotlib",
-    "snakemake",
+    "torch", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake",
     "hydra-core",
-)
+)  # fmt: skip
 
 
-def _processor() -> str:
+def processor() -> str:
     """Return the processor's name: on Linux from /proc/cpuinfo, because platform.processor() is empty there."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
@@ -55,6 +47,13 @@ def _commit() -> str:
     return commit + ("+" if changed else "")
 
 
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # numba and llvmlite can be done without
+        return "not installed"
+
+
 def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
     """Return the record as JSON, with the SHA-256 sums of these tables in `folder`."""
     facts = {
@@ -64,9 +63,9 @@ def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
         "revision": REVISION,
         "commit": _commit(),
         "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": {name: _version(name) for name in PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "tables": {t: hashlib.sha256((folder / f"{t}.parquet").read_bytes()).hexdigest() for t in tables},
     }
