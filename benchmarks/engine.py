@@ -116,6 +116,7 @@ def main() -> None:
     parser.add_argument("--optimizers", nargs="*", default=list(RATES), choices=list(RATES))
     given = parser.parse_args()
     torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # as in winit.train; it serves the peers, too
     rows = []
     for name in given.shapes:
         for optimizer in given.optimizers:
