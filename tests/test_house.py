@@ -12,15 +12,26 @@ PACKAGE = Path(__file__).resolve().parent.parent / "winit"
 
 # A module may import those of lower layers, and those named for it within its own.
 LAYERS = {
-    0: {"catalog", "stats", "data", "settings", "progress", "memory", "activations", "regularization", "vector"},
-    1: {"study", "network", "tables", "tiles"},
+    0: {
+        "catalog",
+        "stats",
+        "data",
+        "settings",
+        "progress",
+        "memory",
+        "functions",
+        "activations",
+        "regularization",
+        "vector",
+    },
+    1: {"study", "network", "tables", "tiles", "meanfield"},
     2: {"store", "initializers", "probes", "kernel", "figures", "findings", "provenance"},
     3: {"workflow", "train", "aggregate", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
 }
 SAME_LAYER = {
-    "activations": {"memory"},
+    "activations": {"memory", "functions"},
     "regularization": {"memory"},
     "data": {"catalog"},
     "settings": {"catalog", "data"},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from winit.functions import LEAK, LECUN_SCALE, LECUN_SLOPE, SELU_ALPHA, SELU_SCALE
 from winit.memory import aligned
 
 aten = torch.ops.aten
@@ -75,12 +76,48 @@ def _one_by_one(values: Tensor) -> list[Tensor]:
     return list(values) if values.dim() == 3 and values.device.type == "cpu" else [values]
 
 
+def _elu(scale: float, alpha: float) -> Activation:
+    return Activation(
+        lambda z: aten.elu_(z, alpha, scale, 1.0),
+        lambda grad, h: aten.elu_backward.grad_input(grad, alpha, scale, 1.0, True, h, grad_input=grad),
+    )
+
+
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
 ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": Activation(torch.sigmoid_, lambda grad, h: aten.sigmoid_backward.grad_input(grad, h, grad_input=grad)),
     "tanh": Activation(torch.tanh_, lambda grad, h: aten.tanh_backward.grad_input(grad, h, grad_input=grad)),
     "relu": Activation(torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)),
     "identity": Activation(lambda z: z, lambda grad, h: grad),
+    "leaky_relu": Activation(
+        lambda z: aten.leaky_relu_(z, LEAK),
+        lambda grad, h: aten.leaky_relu_backward.grad_input(grad, h, LEAK, True, grad_input=grad),
+    ),
+    "elu": _elu(1.0, 1.0),
+    "selu": _elu(SELU_SCALE, SELU_ALPHA),
+    "gelu": Activation(
+        lambda z: [aten.gelu_(values) for values in _one_by_one(z)],  # its vectors end where the whole stack ends
+        lambda grad, z: [
+            aten.gelu_backward.grad_input(g, values, grad_input=g)
+            for g, values in zip(_one_by_one(grad), _one_by_one(z), strict=True)
+        ],
+        keeps_input=True,
+    ),
+    "silu": Activation(
+        aten.silu_, lambda grad, z: aten.silu_backward.grad_input(grad, z, grad_input=grad), keeps_input=True
+    ),
+    "softplus": Activation(
+        lambda z: aten.softplus.out(z, out=z),
+        lambda grad, h: grad.mul_(1 - torch.exp(-h)),
+    ),
+    "lecun_tanh": Activation(
+        lambda z: z.mul_(LECUN_SLOPE).tanh_().mul_(LECUN_SCALE),
+        lambda grad, h: grad.mul_(LECUN_SLOPE * LECUN_SCALE - (LECUN_SLOPE / LECUN_SCALE) * h * h),
+    ),
+    "softsign": Activation(
+        lambda z: z.div_(1 + z.abs()),
+        lambda grad, h: grad.mul_((1 - h.abs()).square_()),
+    ),
 }
 
 

@@ -10,6 +10,7 @@ import difflib
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import log
 
 
 @dataclass(frozen=True)
@@ -258,6 +259,14 @@ ACTIVATIONS: dict[str, Activation] = {
     "tanh": Activation("tanh", "tanh z", 0.0, 1.0, (-0.97, 0.97)),
     "relu": Activation("ReLU", "max(0, z)", 0.0, None),
     "identity": Activation("identity", "z", 0.0, 1.0),
+    "leaky_relu": Activation("leaky ReLU", "z for z > 0, else 0.01 z", 0.0, None),
+    "elu": Activation("ELU", "z for z > 0, else eᶻ − 1", 0.0, 1.0),
+    "selu": Activation("SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", 0.0, None),
+    "gelu": Activation("GELU", "z Φ(z)", 0.0, 0.5),
+    "silu": Activation("SiLU", "z/(1 + e^(−z))", 0.0, 0.5),
+    "softplus": Activation("softplus", "log(1 + eᶻ)", log(2), 0.5),
+    "lecun_tanh": Activation("LeCun's tanh", "1.7159 tanh(2z/3)", 0.0, 1.7159 * 2 / 3, (-0.97 * 1.7159, 0.97 * 1.7159)),
+    "softsign": Activation("softsign", "z/(1 + |z|)", 0.0, 1.0, (-0.97, 0.97)),
 }
 
 DATASETS: dict[str, Dataset] = {
