@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from winit import activations, catalog, data, initializers, network, study
+from winit import activations, catalog, data, initializers, meanfield, network, study
 
-EXAMPLES = {"normal": ":0.5", "constant": ":0.5", "uniform": ":0.5"}
+EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in catalog.INITIALIZERS.items() if i.parameters}
 
 
 def test_every_name_has_an_implementation():
@@ -59,6 +59,24 @@ def test_kumar_needs_a_slope_at_zero():
     assert catalog.why_not_applicable("kumar", "relu").startswith("Kumar's rule divides by φ′(0)²")
     assert catalog.why_not_applicable("kumar", "tanh") is None
     assert catalog.why_not_applicable("he_normal", "relu") is None
+
+
+@pytest.mark.parametrize(
+    ("initializer", "activation", "sentence"),
+    [
+        ("edge_of_chaos:0.05", "relu", "edge of chaos needs a point where gradients keep their size, and wide ReLU"),
+        ("theano_glorot", "tanh", "4 × Glorot uniform is a rule for sigmoid alone, and the activation is tanh"),
+        ("random_walk", "gelu", "random walk has a rule for ReLU and for identity, and none for GELU"),
+    ],
+)
+def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activation, sentence):
+    assert catalog.why_not_applicable(initializer, activation).startswith(sentence)
+
+
+@pytest.mark.parametrize("name", catalog.ACTIVATIONS)
+def test_the_critical_line_is_where_the_catalogue_says(name):
+    for bias_variance in (1e-3, 0.05, 1.0):
+        assert bool(meanfield.critical(name, bias_variance)) == catalog.ACTIVATIONS[name].has_critical_line
 
 
 @pytest.mark.parametrize("name", catalog.DATASETS)

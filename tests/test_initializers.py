@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from winit import catalog, initializers
+from winit.functions import FUNCTIONS
 from winit.initializers import Layer, draw
 
 IN, OUT = 300, 500  # unequal, so that a confusion of fans shows
@@ -32,6 +33,24 @@ VARIANCE = {
     "he_fan_out": (2 / OUT, 3.0),
     "kumar": (12.8 / IN, 3.0),  # sigmoid: 1 / ((1/4)² (1 + 1/4))
     "torch_default": (1 / (3 * IN), 1.8),
+    "sklearn_default": (2 / (IN + OUT) / 3, 1.8),  # sigmoid
+    "theano_glorot": (32 / (IN + OUT), 1.8),
+    "mup": (1 / IN, 3.0),
+    "variance:1.5": (1.5 / IN, 3.0),
+    "moment_matched": (3.4086 / IN, 3.0),  # sigmoid: E φ² = 0.29338
+    "moment_matched_backward": (22.303 / OUT, 3.0),  # sigmoid: E φ′² = 0.044837
+    "edge_of_chaos:0.05": (103.1 / IN, 3.0),  # sigmoid
+}
+# Tested apart: they are constant, structured, or not defined for sigmoid.
+APART = {
+    "zeros",
+    "constant",
+    "random_walk",
+    "orthogonal",
+    "identity",
+    "zero_hadamard",
+    "martens_sparse",
+    "torch_sparse",
 }
 
 
@@ -40,7 +59,7 @@ def layer(seed: int = 0, fan_in: int = IN, fan_out: int = OUT, activation: str =
 
 
 def test_the_table_covers_the_catalogue():
-    assert {name.partition(":")[0] for name in VARIANCE} == set(catalog.INITIALIZERS) - {"zeros", "constant"}
+    assert {name.partition(":")[0] for name in VARIANCE} == set(catalog.INITIALIZERS) - APART
 
 
 @pytest.mark.parametrize("name", VARIANCE)
@@ -102,10 +121,69 @@ def test_orientation_on_a_3_by_5_layer(name):
     assert w.shape == (3, 5) and b.shape == (5,)
 
 
-def test_biases_are_zero_but_for_torchs_default():
+def test_biases_are_zero_but_for_three_schemes():
     for name in VARIANCE:
         _, b = draw(name, layer())
-        assert (b == 0).all() == (name != "torch_default"), name
+        assert (b == 0).all() == (name.partition(":")[0] not in initializers.BIASES), name
+    _, b = draw("edge_of_chaos:0.05", layer(fan_out=20_000, fan_in=2))
+    assert b.var() == pytest.approx(0.05, rel=4 * sqrt(2 / b.size))
+
+
+def test_mup_shrinks_the_output_layer():
+    w, _ = draw("mup", Layer(IN, OUT, "relu", np.random.default_rng(0), is_output=True))
+    assert w.var() == pytest.approx(1 / IN**2, rel=4 * sqrt(2 / w.size))
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (9, 4), (4, 9)])
+def test_orthogonal_matrices(shape):
+    w, _ = draw("orthogonal:1.5", layer(fan_in=shape[0], fan_out=shape[1]))
+    product = w.T @ w if shape[0] >= shape[1] else w @ w.T
+    np.testing.assert_allclose(product, 1.5**2 * np.eye(min(shape)), atol=1e-12)
+
+
+def test_orthogonal_matrices_are_uniform():
+    # Without the signs of R's diagonal the first entry of Q would never be positive.
+    first = np.array([draw("orthogonal:1", layer(seed, 3, 3))[0][0, 0] for seed in range(2000)])
+    assert abs(first.mean()) < 4 * first.std() / sqrt(len(first))
+    assert first.var() == pytest.approx(1 / 3, rel=0.1)
+
+
+def test_identity_and_zero_hadamard():
+    np.testing.assert_array_equal(draw("identity", layer(fan_in=3, fan_out=5))[0], np.eye(3, 5))
+    np.testing.assert_array_equal(draw("zero_hadamard", layer(fan_in=5, fan_out=3))[0], np.eye(5, 3))
+    w, _ = draw("zero_hadamard", layer(fan_in=3, fan_out=6))  # k = 3
+    signs = np.array([[1, 1, 1, 1, 1, 1], [1, -1, 1, -1, 1, -1], [1, 1, -1, -1, 1, 1]])
+    np.testing.assert_allclose(w, signs / 2**1.5)
+
+
+def test_sparse_schemes():
+    w, _ = draw("martens_sparse:15", layer())
+    assert ((w != 0).sum(axis=0) == 15).all() and len(set((w != 0).sum(axis=1))) > 1
+    values = w[w != 0]
+    assert values.var() == pytest.approx(1, rel=4 * sqrt(2 / values.size))
+    w, _ = draw("torch_sparse:0.9", layer())
+    theirs = torch.nn.init.sparse_(torch.empty(OUT, IN), 0.9, generator=torch.Generator().manual_seed(0))
+    assert ((w == 0).sum(axis=1) == 450).all() and ((theirs == 0).sum(dim=0) == 450).all()
+    values = w[w != 0]
+    assert values.std() == pytest.approx(0.01, rel=4 * sqrt(1 / 2 / values.size))
+
+
+@pytest.mark.parametrize(
+    ("activation", "n", "gain"), [("relu", 50, 1.45032), ("relu", 3, 1.97370), ("identity", 50, 1.01005)]
+)
+def test_random_walk(activation, n, gain):
+    normal = layer(5, fan_in=n).rng.standard_normal((n, OUT))
+    w, _ = draw("random_walk", layer(5, fan_in=n, activation=activation))
+    np.testing.assert_allclose(w, gain / sqrt(n) * normal, rtol=1e-4)
+
+
+@pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
+def test_moment_matching_keeps_the_variance_of_any_activation(activation):
+    rng = np.random.default_rng(1)
+    z = rng.standard_normal((200, 2000))
+    w, _ = draw("moment_matched", Layer(2000, 300, activation, rng))
+    variance = ((FUNCTIONS[activation].phi(z) @ w) ** 2).mean()
+    assert variance == pytest.approx(1, abs=0.08)
 
 
 def test_torch_default_is_what_torch_does():
@@ -166,3 +244,19 @@ def test_kumar_refuses_a_kink_by_name():
 def test_normal_schemes_share_their_noise():
     he, glorot = draw("he_normal", layer(3))[0], draw("glorot_normal", layer(3))[0]
     np.testing.assert_allclose(he / glorot, sqrt(2 / IN) / sqrt(2 / (IN + OUT)), rtol=1e-12)
+
+
+def test_a_new_initializer_is_an_entry_a_line_and_its_name_in_a_study(monkeypatch):
+    from winit import train
+    from winit.study import compose
+
+    entry = catalog.Initializer("mine", "fixed", "normal", "0.25/fan_in", "a test", marker="8")
+    monkeypatch.setitem(catalog.INITIALIZERS, "mine", entry)
+    monkeypatch.setitem(
+        initializers.SCHEMES, "mine", lambda layer: initializers.variance_scaling(layer, 0.25, "fan_in", "normal")
+    )
+    study = compose(["study=smoke", "grid.initializer=[mine,he_normal]", "grid.depth=[2]", "training.steps=5"])
+    workload = study.workloads[0]
+    rows = [row for chunk in train.train(workload, workload.runs, torch.device("cpu")) for row in chunk]
+    assert {row["initializer"] for row in rows} == {"mine", "he_normal"}
+    assert catalog.label("mine") == "mine" and catalog.style("mine")["marker"] == "8"

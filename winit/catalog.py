@@ -20,6 +20,8 @@ class Parameter:
     name: str
     symbol: str
     low: float | None = None  # smallest allowed value, itself excluded
+    high: float = 1e30  # largest allowed value
+    example: str = "1"
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Activation:
     """One activation φ. `value_at_0` and `slope_at_0` are φ(0) and φ′(0); the slope is None where φ has a kink at 0.
 
     `saturated` bounds the healthy outputs: a unit is saturated when its activation lies outside them
-    (None: the function does not saturate).
+    (None: the function does not saturate). `has_critical_line` says whether wide networks with some bias can be critical.
     """
 
     label: str
@@ -56,6 +58,7 @@ class Activation:
     value_at_0: float
     slope_at_0: float | None
     saturated: tuple[float, float] | None = None
+    has_critical_line: bool = True
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ INITIALIZERS: dict[str, Initializer] = {
         "0",
         "the tutorial's second case",
         equivalent="torch.nn.init.constant_",
-        parameters=(Parameter("value", "k"),),
+        parameters=(Parameter("value", "k", example="0.1"),),
         marker="D",
         dashes=(4, 2),
     ),
@@ -100,7 +103,7 @@ INITIALIZERS: dict[str, Initializer] = {
         "σ²",
         "the tutorial's small and large random weights",
         equivalent="torch.nn.init.normal_",
-        parameters=(Parameter("std", "σ", low=0.0),),
+        parameters=(Parameter("std", "σ", low=0.0, example="0.01"),),
         marker="v",
     ),
     "uniform": Initializer(
@@ -110,7 +113,7 @@ INITIALIZERS: dict[str, Initializer] = {
         "a²/3",
         "the same with a uniform distribution",
         equivalent="torch.nn.init.uniform_",
-        parameters=(Parameter("bound", "a", low=0.0),),
+        parameters=(Parameter("bound", "a", low=0.0, example="0.05"),),
         marker="<",
         dashes=(1, 1),
     ),
@@ -241,6 +244,136 @@ INITIALIZERS: dict[str, Initializer] = {
         marker="h",
         dashes=(3, 1, 1, 1),
     ),
+    "sklearn_default": Initializer(
+        "scikit-learn's MLP rule",
+        "framework",
+        "uniform",
+        "2/(fan_in + fan_out); sigmoid: a third of it",
+        "sklearn.neural_network.MLPClassifier",
+        bias="uniform, the weights' bound",
+        equivalent="sklearn.neural_network.MLPClassifier as constructed",
+        marker="p",
+        dashes=(1, 2),
+    ),
+    "theano_glorot": Initializer(
+        "4 × Glorot uniform",
+        "framework",
+        "uniform",
+        "32/(fan_in + fan_out)",
+        "Theano's deep learning tutorials (LISA lab), for sigmoid",
+        needs="sigmoid",
+        marker="<",
+        dashes=(4, 1, 1, 1),
+    ),
+    "mup": Initializer(
+        "μP's variances",
+        "framework",
+        "normal",
+        "1/fan_in; output layer 1/fan_in²",
+        "Yang & Hu 2021 (arXiv:2011.14522), table 1; its learning rates are not part of this",
+        marker="d",
+        dashes=(2, 1),
+    ),
+    "variance": Initializer(
+        "normal, n·Var(w) = {scale}",
+        "theory",
+        "normal",
+        "c/fan_in",
+        "the knob that LeCun (1) and He (2) set",
+        equivalent="keras VarianceScaling(c, 'fan_in', 'untruncated_normal')",
+        parameters=(Parameter("scale", "c", low=0.0, example="1.5"),),
+        marker=">",
+        dashes=(1, 3),
+    ),
+    "moment_matched": Initializer(
+        "moment-matched",
+        "theory",
+        "normal",
+        "1/(fan_in E[φ(z)²])",
+        "generalises He et al. 2015; Bingham & Miikkulainen 2021 (AutoInit)",
+        marker="o",
+    ),
+    "moment_matched_backward": Initializer(
+        "moment-matched backward",
+        "theory",
+        "normal",
+        "1/(fan_out E[φ′(z)²])",
+        "the same for gradients; He et al. 2015, §2.2 (backward case)",
+        marker="v",
+        dashes=(2, 2),
+    ),
+    "edge_of_chaos": Initializer(
+        "edge of chaos σ_b² = {bias_variance}",
+        "theory",
+        "normal",
+        "σ_w²/fan_in, σ_w² E[φ′(√q* z)²] = 1",
+        "Poole et al. 2016; Schoenholz et al. 2017",
+        bias="N(0, σ_b²)",
+        parameters=(Parameter("bias_variance", "σ_b²", low=0.0, high=1.0, example="0.05"),),
+        needs="critical line",
+        marker="P",
+        dashes=(6, 2),
+    ),
+    "random_walk": Initializer(
+        "random walk",
+        "theory",
+        "normal",
+        "g²/fan_in, g = √2 e^{1.2/(n − 2.4)} (ReLU), e^{1/(2n)} (identity), n = max(fan_in, 6)",
+        "Sussillo & Abbott 2014, arXiv:1412.6558",
+        needs="relu or identity",
+        marker="X",
+        dashes=(4, 2),
+    ),
+    "orthogonal": Initializer(
+        "orthogonal × {gain}",
+        "structured",
+        "Haar",
+        "g²/max(fan_in, fan_out)",
+        "Saxe, McClelland & Ganguli 2014, arXiv:1312.6120",
+        equivalent="torch orthogonal_(gain)",
+        parameters=(Parameter("gain", "g", low=0.0, example="1"),),
+        marker="o",
+    ),
+    "identity": Initializer(
+        "identity",
+        "structured",
+        "deterministic",
+        "1 on the diagonal",
+        "Le, Jaitly & Hinton 2015, arXiv:1504.00941",
+        equivalent="torch eye_",
+        marker="s",
+        dashes=(1, 1),
+    ),
+    "zero_hadamard": Initializer(
+        "ZerO",
+        "structured",
+        "deterministic",
+        "partial identity; where a layer expands, Hadamard/2^(k/2)",
+        "Zhao, Schäfer & Anandkumar 2022, arXiv:2110.12661 (the authors' code for the constant)",
+        marker="D",
+        dashes=(3, 1),
+    ),
+    "martens_sparse": Initializer(
+        "sparse, {connections} inputs a unit",
+        "structured",
+        "normal on k inputs, else 0",
+        "k/fan_in",
+        "Martens 2010, §5; not torch's sparse_",
+        parameters=(Parameter("connections", "k", low=0.0, example="15"),),
+        marker="*",
+        dashes=(4, 2),
+    ),
+    "torch_sparse": Initializer(
+        "torch sparse_({sparsity})",
+        "structured",
+        "normal σ = 0.01 on a share of each input's weights, else 0",
+        "10⁻⁴ (1 − sparsity)",
+        "torch.nn.init.sparse_",
+        equivalent="torch sparse_(sparsity)",
+        parameters=(Parameter("sparsity", "s", low=0.0, high=1.0, example="0.9"),),
+        marker="h",
+        dashes=(1, 3),
+    ),
 }
 
 # Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
@@ -252,19 +385,21 @@ FAMILY_COLOURS: dict[str, str] = {
     "he": "#009E73",
     "kumar": "#CC79A7",
     "framework": "#E69F00",
+    "theory": "#6F4BB8",
+    "structured": "#8C564B",
 }
 
 ACTIVATIONS: dict[str, Activation] = {
     "sigmoid": Activation("sigmoid", "1/(1 + e^(−z))", 0.5, 0.25, (0.03, 0.97)),
     "tanh": Activation("tanh", "tanh z", 0.0, 1.0, (-0.97, 0.97)),
-    "relu": Activation("ReLU", "max(0, z)", 0.0, None),
-    "identity": Activation("identity", "z", 0.0, 1.0),
-    "leaky_relu": Activation("leaky ReLU", "z for z > 0, else 0.01 z", 0.0, None),
+    "relu": Activation("ReLU", "max(0, z)", 0.0, None, has_critical_line=False),
+    "identity": Activation("identity", "z", 0.0, 1.0, has_critical_line=False),
+    "leaky_relu": Activation("leaky ReLU", "z for z > 0, else 0.01 z", 0.0, None, has_critical_line=False),
     "elu": Activation("ELU", "z for z > 0, else eᶻ − 1", 0.0, 1.0),
     "selu": Activation("SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", 0.0, None),
     "gelu": Activation("GELU", "z Φ(z)", 0.0, 0.5),
     "silu": Activation("SiLU", "z/(1 + e^(−z))", 0.0, 0.5),
-    "softplus": Activation("softplus", "log(1 + eᶻ)", log(2), 0.5),
+    "softplus": Activation("softplus", "log(1 + eᶻ)", log(2), 0.5, has_critical_line=False),
     "lecun_tanh": Activation("LeCun's tanh", "1.7159 tanh(2z/3)", 0.0, 1.7159 * 2 / 3, (-0.97 * 1.7159, 0.97 * 1.7159)),
     "softsign": Activation("softsign", "z/(1 + |z|)", 0.0, 1.0, (-0.97, 0.97)),
 }
@@ -339,7 +474,7 @@ def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
     given = values.split("/") if values else []
     if len(given) != len(wanted):
         form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
-        example = {"normal": " (normal:0.01, say)", "constant": " (constant:0.1, say)"}.get(name, "")
+        example = f" ({name}:{'/'.join(p.example for p in wanted)}, say)" if wanted else ""
         raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
     parameters = {}
     for parameter, value in zip(wanted, given, strict=True):
@@ -347,11 +482,10 @@ def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
             number = float(value)
         except ValueError:
             number = float("nan")
-        if not (-1e30 <= number <= 1e30) or (parameter.low is not None and number <= parameter.low):
+        if not (-1e30 <= number <= parameter.high) or (parameter.low is not None and number <= parameter.low):
             bound = f" above {parameter.low:g}" if parameter.low is not None else ""
-            raise ValueError(
-                f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound} of size at most 1e30"
-            )
+            bound += " of size at most 1e30" if parameter.high == 1e30 else f", at most {parameter.high:g}"
+            raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound}")
         parameters[parameter.name] = number
     return name, parameters
 
@@ -377,11 +511,18 @@ def why_not_applicable(initializer: str, activation: str) -> str | None:
     """Return the sentence that says why the pair has no meaning, or None where it has one."""
     name, _ = parse_initializer(initializer)
     scheme, phi = INITIALIZERS[name], ACTIVATIONS[activation]
+    label = scheme.label.partition(" σ")[0]
     if scheme.needs == "differentiable at 0" and phi.slope_at_0 is None:
         return (
-            f"{scheme.label}'s rule divides by φ′(0)², so it needs an activation that is differentiable at 0, "
+            f"{label}'s rule divides by φ′(0)², so it needs an activation that is differentiable at 0, "
             f"and {phi.label} has a kink there"
         )
+    if scheme.needs == "critical line" and not phi.has_critical_line:
+        return f"{label} needs a point where gradients keep their size, and wide {phi.label} networks with biases have none"
+    if scheme.needs == "sigmoid" and activation != "sigmoid":
+        return f"{label} is a rule for sigmoid alone, and the activation is {phi.label}"
+    if scheme.needs == "relu or identity" and activation not in ("relu", "identity"):
+        return f"{label} has a rule for ReLU and for identity, and none for {phi.label}"
     return None
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from winit import __version__, study, workflow
+from winit import __version__, catalog, study, workflow
 from winit.progress import FILE, Progress, duration
 from winit.workflow import Places
 
@@ -69,6 +69,12 @@ def _parser() -> argparse.ArgumentParser:
             "--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)"
         )
     verbs.choices["run"].add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
+
+    sub = verb(
+        "gain", gain, "say what the theory of wide networks knows of an activation: gains, fixed points, criticality"
+    )
+    sub.add_argument("activation", help=f"one of {', '.join(catalog.ACTIVATIONS)}")
+    sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = verb("train", train, "train one workload of a frozen study (a rule of the workflow)")
     sub.add_argument("study", type=Path)
@@ -142,6 +148,43 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
     else:
         lines.append("to train: nothing")
     return lines
+
+
+def gain(given: argparse.Namespace) -> None:
+    """Print the theory of one activation."""
+    from winit import meanfield
+
+    if given.activation not in catalog.ACTIVATIONS:
+        raise ValueError(catalog.unknown("activation", given.activation, catalog.ACTIVATIONS))
+    facts = meanfield.card(given.activation)
+    facts["torch_gain"] = _torch_gain(given.activation)
+    if given.json:
+        print(json.dumps({"activation": given.activation, **facts}, indent=1))
+        return
+    phi = catalog.ACTIVATIONS[given.activation]
+    print(f"{phi.label}: φ(z) = {phi.formula}; z ~ N(0, 1)")
+    for key, text in meanfield.CARD.items():
+        value = facts[key]
+        print(f"  {text:58s} {'none' if value is None else f'{value:.6g}'}")
+    for point in facts["critical"]:
+        stable = "stable" if point["is_stable"] else "unstable"
+        print(
+            f"  critical at σ_b² = {point['sigma_b2']:g}: σ_w² = {point['sigma_w2']:.5g} "
+            f"(σ_w = {point['sigma_w2'] ** 0.5:.4g}), q* = {point['q_star']:.4g}, {stable}"
+        )
+    if not facts["critical"]:
+        print("  critical with biases: nowhere")
+    print(f"  torch.nn.init.calculate_gain: {facts['torch_gain'] or 'refuses'}")
+
+
+def _torch_gain(activation: str) -> float | None:
+    """Return torch's own gain, or None where it has none."""
+    from torch.nn.init import calculate_gain
+
+    try:
+        return float(calculate_gain("linear" if activation == "identity" else activation))
+    except ValueError:
+        return None
 
 
 def run(given: argparse.Namespace) -> int:

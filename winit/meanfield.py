@@ -9,13 +9,14 @@ Sources: Poole et al. 2016 (arXiv:1606.05340); Schoenholz et al. 2017 (arXiv:161
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from math import inf, log, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
 
+from winit import catalog
 from winit.functions import FUNCTIONS, Phi
 
 REACH = 10.0  # standard deviations; the mass beyond is 1e-23
@@ -217,6 +218,42 @@ def correlation_map(activation: str | Phi, c: float, q: float, sigma_w2: float, 
         inner = (weights * phi.phi(c * u[:, None, None] + root * z)).sum(axis=(1, 2))
     joint = float(outer @ (phi.phi(u) * inner))
     return (sigma_w2 * joint + sigma_b2) / length_map(phi, q, sigma_w2, sigma_b2)
+
+
+# --- one activation in numbers ------------------------------------------------------------------------------------
+
+CARD = {
+    "mean": "mean E[φ]",
+    "square": "mean square E[φ²]",
+    "slope": "mean square slope E[φ′²]",
+    "forward_gain": "gain that keeps signals, 1/√E[φ²]",
+    "backward_gain": "gain that keeps gradients, 1/√E[φ′²]",
+    "mean_gain": "geometric mean of the two",
+    "chi_1": "gradient's factor a layer at the forward gain, χ₁",
+    "growth": "slope of the log-length map at the forward gain",
+    "kumar_gain": "Kumar's std · √fan_in",
+}
+
+
+def card(activation: str) -> dict[str, object]:
+    """Return the numbers `CARD` of one activation at q = 1, and its critical points at σ_b² = 0.01, 0.05 and 0.2."""
+    phi = FUNCTIONS[activation]
+    m, g = moments(phi, 1.0), gains(phi)
+    at_0, slope_at_0 = catalog.ACTIVATIONS[activation].value_at_0, catalog.ACTIVATIONS[activation].slope_at_0
+    kumar = 1 / sqrt(slope_at_0**2 * (1 + at_0**2)) if slope_at_0 else None
+    points = [point for sigma_b2 in (0.01, 0.05, 0.2) for point in critical(phi, sigma_b2)]
+    return {
+        "mean": m.mean,
+        "square": m.square,
+        "slope": m.slope,
+        "forward_gain": g.forward,
+        "backward_gain": g.backward,
+        "mean_gain": g.mean,
+        "chi_1": m.slope / m.square,
+        "growth": m.growth / m.square,
+        "kumar_gain": kumar,
+        "critical": [asdict(point) | {"is_stable": point.is_stable} for point in points],
+    }
 
 
 # --- networks of any shape ----------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def initial_parameters(workload: Workload, runs: Sequence[Run]) -> tuple[list[np
             drawn[key] = []
             for index, (fan_in, fan_out) in enumerate(shapes, start=1):
                 rng = np.random.default_rng(seed(workload.seed, "weights", replicate=run.replicate, layer=index))
-                layer = initializers.Layer(fan_in, fan_out, workload.activation, rng)
+                layer = initializers.Layer(fan_in, fan_out, workload.activation, rng, index == len(shapes))
                 drawn[key].append(initializers.draw(run.initializer, layer))
     each = [drawn[run.initializer, run.replicate] for run in runs]
     weights = [np.stack([layers[i][0] for layers in each]).astype(np.float32) for i in range(len(shapes))]
