@@ -68,6 +68,7 @@ def test_mean_variance_and_distribution(name):
     w, _ = draw(name, layer())
     n = w.size
     assert w.shape == (IN, OUT) and w.dtype == np.float64
+    assert initializers.variances(name, layer())[0] == pytest.approx(variance, rel=1e-3)
     assert abs(w.mean()) < 4 * sqrt(variance / n)
     # Var(s²) = σ⁴ (κ − 1) / n. Four standard errors are 1.5 % here; fan_in for fan_out would be 67 % off, and a
     # truncated normal whose σ was not corrected 23 %.
@@ -252,9 +253,7 @@ def test_a_new_initializer_is_an_entry_a_line_and_its_name_in_a_study(monkeypatc
 
     entry = catalog.Initializer("mine", "fixed", "normal", "0.25/fan_in", "a test", marker="8")
     monkeypatch.setitem(catalog.INITIALIZERS, "mine", entry)
-    monkeypatch.setitem(
-        initializers.SCHEMES, "mine", lambda layer: initializers.variance_scaling(layer, 0.25, "fan_in", "normal")
-    )
+    monkeypatch.setitem(initializers.SCHEMES, "mine", initializers.VarianceScaling(0.25, "fan_in", "normal"))
     study = compose(["study=smoke", "grid.initializer=[mine,he_normal]", "grid.depth=[2]", "training.steps=5"])
     workload = study.workloads[0]
     rows = [row for chunk in train.train(workload, workload.runs, torch.device("cpu")) for row in chunk]

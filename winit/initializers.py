@@ -37,24 +37,13 @@ class Layer:
         return self.fan_in, self.fan_out
 
 
-def variance_scaling(layer: Layer, scale: float, fan: str, distribution: str) -> np.ndarray:
-    """Draw weights with Var(w) = scale / fan.
-
-    Args:
-        layer: the layer to fill.
-        scale: the variance times the fan: 1 for LeCun and Glorot, 2 for He.
-        fan: `fan_in`, `fan_out` or `fan_avg`, their mean.
-        distribution: `normal`; `truncated_normal`, cut at two standard deviations and widened again so that the
-            variance is as stated; or `uniform`, on ±√(3 Var).
-
-    Returns:
-        (fan_in, fan_out), float64.
+def _independent(rng: np.random.Generator, shape: tuple[int, ...], std: float, distribution: str) -> np.ndarray:
+    """Draw independent numbers of mean 0: `normal`; `uniform`, on ±√3 std; or `truncated_normal`, cut at two standard
+    deviations of its parent, which is so wide that the standard deviation is as stated.
     """
-    fan_in, fan_out = layer.fan_in, layer.fan_out
-    std = sqrt(scale / {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[fan])
     if distribution == "normal":
-        return std * layer.rng.standard_normal(layer.shape)
-    u = layer.rng.uniform(-1.0, 1.0, layer.shape)
+        return std * rng.standard_normal(shape)
+    u = rng.uniform(-1.0, 1.0, shape)
     if distribution == "uniform":
         return sqrt(3.0) * std * u
     if distribution == "truncated_normal":
@@ -62,21 +51,110 @@ def variance_scaling(layer: Layer, scale: float, fan: str, distribution: str) ->
     raise ValueError(catalog.unknown("distribution", distribution, ["normal", "truncated_normal", "uniform"]))
 
 
-def kumar(layer: Layer) -> np.ndarray:
-    """Draw normal weights with Var(w) = 1 / (fan_in φ′(0)² (1 + φ(0)²)).
+@dataclass(frozen=True)
+class VarianceScaling:
+    """Independent weights with Var(w) = scale / fan.
 
-    For tanh this is 1/fan_in; for sigmoid 12.8/fan_in, a standard deviation of 3.6/√fan_in.
+    Attributes:
+        scale: the variance times the fan, 1 for LeCun and Glorot, 2 for He; or a function of the layer and of the
+            scheme's parameters that returns it.
+        fan: `fan_in`, `fan_out`, `fan_avg`, their mean, or `one`.
+        distribution: `normal`, `truncated_normal` or `uniform`.
+    """
+
+    scale: float | Callable[..., float]
+    fan: str
+    distribution: str
+
+    def std(self, layer: Layer, **parameters: float) -> float:
+        """Return √Var(w)."""
+        fan_in, fan_out = layer.fan_in, layer.fan_out
+        fans = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2, "one": 1}
+        scale = self.scale(layer, **parameters) if callable(self.scale) else self.scale
+        return sqrt(scale / fans[self.fan])
+
+    def __call__(self, layer: Layer, **parameters: float) -> np.ndarray:
+        """Draw weights (fan_in, fan_out), float64."""
+        return _independent(layer.rng, layer.shape, self.std(layer, **parameters), self.distribution)
+
+    def biases(self, layer: Layer, **parameters: float) -> np.ndarray:
+        """Draw biases (fan_out,), float64."""
+        return _independent(layer.rng, (layer.fan_out,), self.std(layer, **parameters), self.distribution)
+
+
+def _refuse(scheme: str, layer: Layer) -> None:
+    reason = catalog.why_not_applicable(scheme, layer.activation)
+    if reason:
+        raise ValueError(reason)
+
+
+# --- scales: n·Var(w) ---------------------------------------------------------------------------------------------
+
+
+def kumar(layer: Layer) -> float:
+    """Return 1 / (φ′(0)² (1 + φ(0)²)): 1 for tanh; 12.8 for sigmoid, a standard deviation of 3.6/√fan_in.
 
     Raises:
         ValueError: the activation is not differentiable at 0.
 
     Source: Kumar 2017, arXiv:1704.08863.
     """
-    reason = catalog.why_not_applicable("kumar", layer.activation)
-    if reason:
-        raise ValueError(reason)
+    _refuse("kumar", layer)
     phi = catalog.ACTIVATIONS[layer.activation]
-    return variance_scaling(layer, 1 / (phi.slope_at_0**2 * (1 + phi.value_at_0**2)), "fan_in", "normal")
+    return 1 / (phi.slope_at_0**2 * (1 + phi.value_at_0**2))
+
+
+def moment_matched(layer: Layer) -> float:
+    """Return 1/E[φ(z)²], z ~ N(0, 1): pre-activations of variance 1 keep it. For ReLU this is He's 2."""
+    return meanfield.gains(layer.activation).forward ** 2
+
+
+def moment_matched_backward(layer: Layer) -> float:
+    """Return 1/E[φ′(z)²], z ~ N(0, 1): times 1/fan_out, gradients keep their variance."""
+    return meanfield.gains(layer.activation).backward ** 2
+
+
+def edge_of_chaos(layer: Layer, bias_variance: float) -> float:
+    """Return σ_w² of the critical point with biases N(0, σ_b²); of several, that with the smallest q*.
+
+    Source: Poole et al. 2016; Schoenholz et al. 2017.
+
+    Raises:
+        ValueError: there is none.
+    """
+    points = meanfield.critical(layer.activation, bias_variance)
+    if not points:
+        raise ValueError(f"edge_of_chaos: {layer.activation} has no critical point at σ_b² = {bias_variance:g}")
+    return points[0].sigma_w2
+
+
+def random_walk(layer: Layer) -> float:
+    """Return g²; g corrects He's and LeCun's gains for the drift of log-lengths at a finite width.
+
+        ReLU: g = √2 e^{1.2/(max(n, 6) − 2.4)},   identity: g = e^{1/(2n)},   n = fan_in
+
+    Source: Sussillo & Abbott 2014, arXiv:1412.6558.
+
+    Raises:
+        ValueError: another activation.
+    """
+    _refuse("random_walk", layer)
+    n = layer.fan_in
+    return (sqrt(2) * exp(1.2 / (max(n, 6) - 2.4)) if layer.activation == "relu" else exp(1 / (2 * n))) ** 2
+
+
+def theano_glorot(layer: Layer) -> float:
+    """Return 16, four times Glorot's bound; a rule for sigmoid alone."""
+    _refuse("theano_glorot", layer)
+    return 16
+
+
+def sklearn_default(layer: Layer) -> float:
+    """Return 1, as Glorot & Bengio 2010, eq. 16; for sigmoid a third of it."""
+    return 1 / 3 if layer.activation == "sigmoid" else 1
+
+
+# --- structured schemes -------------------------------------------------------------------------------------------
 
 
 def orthogonal(layer: Layer, gain: float) -> np.ndarray:
@@ -90,49 +168,6 @@ def orthogonal(layer: Layer, gain: float) -> np.ndarray:
     q, r = np.linalg.qr(layer.rng.standard_normal((long, short)))
     q *= np.sign(np.diag(r))
     return gain * (q if layer.fan_in >= layer.fan_out else q.T)
-
-
-def moment_matched(layer: Layer) -> np.ndarray:
-    """Draw normal weights with Var(w) = 1/(fan_in E[φ(z)²]), z ~ N(0, 1): pre-activations of variance 1 keep it.
-
-    For ReLU this is He's rule, 2/fan_in.
-    """
-    return variance_scaling(layer, meanfield.gains(layer.activation).forward ** 2, "fan_in", "normal")
-
-
-def moment_matched_backward(layer: Layer) -> np.ndarray:
-    """Draw normal weights with Var(w) = 1/(fan_out E[φ′(z)²]), z ~ N(0, 1): gradients keep their variance."""
-    return variance_scaling(layer, meanfield.gains(layer.activation).backward ** 2, "fan_out", "normal")
-
-
-def _critical(layer: Layer, bias_variance: float) -> meanfield.Critical:
-    """Return the critical point with the smallest q*.
-
-    Raises:
-        ValueError: there is none.
-    """
-    points = meanfield.critical(layer.activation, bias_variance)
-    if not points:
-        raise ValueError(f"edge_of_chaos: {layer.activation} has no critical point at σ_b² = {bias_variance:g}")
-    return points[0]
-
-
-def random_walk(layer: Layer) -> np.ndarray:
-    """Draw normal weights with Var(w) = g²/fan_in; g corrects He's and LeCun's for the drift of log-lengths at width n.
-
-        ReLU: g = √2 e^{1.2/(max(n, 6) − 2.4)},   identity: g = e^{1/(2n)},   n = fan_in
-
-    Source: Sussillo & Abbott 2014, arXiv:1412.6558.
-
-    Raises:
-        ValueError: another activation.
-    """
-    reason = catalog.why_not_applicable("random_walk", layer.activation)
-    if reason:
-        raise ValueError(reason)
-    n = layer.fan_in
-    gain = sqrt(2) * exp(1.2 / (max(n, 6) - 2.4)) if layer.activation == "relu" else exp(1 / (2 * n))
-    return variance_scaling(layer, gain**2, "fan_in", "normal")
 
 
 def zero_hadamard(layer: Layer) -> np.ndarray:
@@ -163,41 +198,35 @@ def torch_sparse(layer: Layer, sparsity: float) -> np.ndarray:
     return np.where(dropped, 0.0, 0.01 * layer.rng.standard_normal(layer.shape))
 
 
-def _sklearn_bound(layer: Layer) -> float:
-    """Return scikit-learn's bound: √(6/(fan_in + fan_out)), for sigmoid √(2/(fan_in + fan_out))."""
-    return sqrt((2 if layer.activation == "sigmoid" else 6) / (layer.fan_in + layer.fan_out))
-
-
 Scheme = Callable[..., np.ndarray]
+scaled = VarianceScaling
 
 SCHEMES: dict[str, Scheme] = {
     "zeros": lambda layer: np.zeros(layer.shape),
     "constant": lambda layer, value: np.full(layer.shape, value),
-    "normal": lambda layer, std: std * layer.rng.standard_normal(layer.shape),
-    "uniform": lambda layer, bound: bound * layer.rng.uniform(-1.0, 1.0, layer.shape),
-    "lecun_normal": lambda layer: variance_scaling(layer, 1, "fan_in", "normal"),
-    "lecun_truncated_normal": lambda layer: variance_scaling(layer, 1, "fan_in", "truncated_normal"),
-    "lecun_uniform": lambda layer: variance_scaling(layer, 1, "fan_in", "uniform"),
-    "glorot_normal": lambda layer: variance_scaling(layer, 1, "fan_avg", "normal"),
-    "glorot_truncated_normal": lambda layer: variance_scaling(layer, 1, "fan_avg", "truncated_normal"),
-    "glorot_uniform": lambda layer: variance_scaling(layer, 1, "fan_avg", "uniform"),
-    "he_normal": lambda layer: variance_scaling(layer, 2, "fan_in", "normal"),
-    "he_truncated_normal": lambda layer: variance_scaling(layer, 2, "fan_in", "truncated_normal"),
-    "he_uniform": lambda layer: variance_scaling(layer, 2, "fan_in", "uniform"),
-    "he_fan_avg": lambda layer: variance_scaling(layer, 2, "fan_avg", "normal"),
-    "he_fan_out": lambda layer: variance_scaling(layer, 2, "fan_out", "normal"),
-    "kumar": kumar,
-    "torch_default": lambda layer: variance_scaling(layer, 1 / 3, "fan_in", "uniform"),
-    "sklearn_default": lambda layer: _sklearn_bound(layer) * layer.rng.uniform(-1.0, 1.0, layer.shape),
-    "theano_glorot": lambda layer: variance_scaling(layer, 16, "fan_avg", "uniform"),
-    "mup": lambda layer: variance_scaling(layer, 1 / layer.fan_in if layer.is_output else 1, "fan_in", "normal"),
-    "variance": lambda layer, scale: variance_scaling(layer, scale, "fan_in", "normal"),
-    "moment_matched": moment_matched,
-    "moment_matched_backward": moment_matched_backward,
-    "edge_of_chaos": lambda layer, bias_variance: variance_scaling(
-        layer, _critical(layer, bias_variance).sigma_w2, "fan_in", "normal"
-    ),
-    "random_walk": random_walk,
+    "normal": scaled(lambda layer, std: std**2, "one", "normal"),
+    "uniform": scaled(lambda layer, bound: bound**2 / 3, "one", "uniform"),
+    "lecun_normal": scaled(1, "fan_in", "normal"),
+    "lecun_truncated_normal": scaled(1, "fan_in", "truncated_normal"),
+    "lecun_uniform": scaled(1, "fan_in", "uniform"),
+    "glorot_normal": scaled(1, "fan_avg", "normal"),
+    "glorot_truncated_normal": scaled(1, "fan_avg", "truncated_normal"),
+    "glorot_uniform": scaled(1, "fan_avg", "uniform"),
+    "he_normal": scaled(2, "fan_in", "normal"),
+    "he_truncated_normal": scaled(2, "fan_in", "truncated_normal"),
+    "he_uniform": scaled(2, "fan_in", "uniform"),
+    "he_fan_avg": scaled(2, "fan_avg", "normal"),
+    "he_fan_out": scaled(2, "fan_out", "normal"),
+    "kumar": scaled(kumar, "fan_in", "normal"),
+    "torch_default": scaled(1 / 3, "fan_in", "uniform"),
+    "sklearn_default": scaled(sklearn_default, "fan_avg", "uniform"),
+    "theano_glorot": scaled(theano_glorot, "fan_avg", "uniform"),
+    "mup": scaled(lambda layer: 1 / layer.fan_in if layer.is_output else 1, "fan_in", "normal"),
+    "variance": scaled(lambda layer, scale: scale, "fan_in", "normal"),
+    "moment_matched": scaled(moment_matched, "fan_in", "normal"),
+    "moment_matched_backward": scaled(moment_matched_backward, "fan_out", "normal"),
+    "edge_of_chaos": scaled(edge_of_chaos, "fan_in", "normal"),
+    "random_walk": scaled(random_walk, "fan_in", "normal"),
     "orthogonal": orthogonal,
     "identity": lambda layer: np.eye(*layer.shape),
     "zero_hadamard": zero_hadamard,
@@ -206,11 +235,20 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 # Biases are zero unless a scheme says otherwise.
-BIASES: Mapping[str, Scheme] = {
-    "torch_default": lambda layer: layer.rng.uniform(-1.0, 1.0, layer.fan_out) / sqrt(layer.fan_in),
-    "sklearn_default": lambda layer: _sklearn_bound(layer) * layer.rng.uniform(-1.0, 1.0, layer.fan_out),
-    "edge_of_chaos": lambda layer, bias_variance: sqrt(bias_variance) * layer.rng.standard_normal(layer.fan_out),
+BIASES: Mapping[str, VarianceScaling] = {
+    "torch_default": scaled(1 / 3, "fan_in", "uniform"),
+    "sklearn_default": scaled(sklearn_default, "fan_avg", "uniform"),
+    "edge_of_chaos": scaled(lambda layer, bias_variance: bias_variance, "one", "normal"),
 }
+
+
+def variances(initializer: str, layer: Layer) -> tuple[float, float] | None:
+    """Return Var(w) and Var(b) of a layer, or None where the scheme's weights are not independent."""
+    name, parameters = catalog.parse_initializer(initializer)
+    scheme, biases = SCHEMES[name], BIASES.get(name)
+    if not isinstance(scheme, VarianceScaling):
+        return None
+    return scheme.std(layer, **parameters) ** 2, biases.std(layer, **parameters) ** 2 if biases else 0.0
 
 
 def draw(initializer: str, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
@@ -225,5 +263,5 @@ def draw(initializer: str, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
     """
     name, parameters = catalog.parse_initializer(initializer)
     weights = SCHEMES[name](layer, **parameters)
-    biases = BIASES[name](layer, **parameters) if name in BIASES else np.zeros(layer.fan_out)
+    biases = BIASES[name].biases(layer, **parameters) if name in BIASES else np.zeros(layer.fan_out)
     return weights, biases
