@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from winit import aggregate, catalog, tables, train
+from winit import aggregate, catalog, data, tables, train
 from winit.store import Store
+from winit.study import seed
 
 
 def test_steps_to_target():
@@ -142,3 +143,18 @@ def test_tables_come_back_as_they_were_written(tmp_path):
     tables.write(tmp_path, "not_applicable", frame, csv=True)
     pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
     assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ['ü, "x"']
+
+
+def test_theory_of_relu_under_he_in_closed_form(tiny):
+    workload = tiny(
+        "grid.activation=[relu]", "grid.depth=[3]", "grid.initializer=[he_normal,identity,kumar]"
+    ).workloads[0]
+    frame = aggregate.theory(workload)
+    assert set(frame["initializer"]) == {"he_normal"}  # the others are not independent, or not applicable
+    x = data.load("digits", {}, seed(0, "data", dataset="digits")).train.x
+    q = 2 * float(np.square(x).mean())
+    assert frame["z_square"].tolist() == pytest.approx([q] * 4)
+    assert frame["h_variance"].tolist()[:3] == pytest.approx([q / 2 * (1 - 1 / np.pi)] * 3)
+    width, classes = workload.width, 10
+    assert frame["delta_ratio"].tolist() == pytest.approx([classes / width] * 3 + [1])  # 2/width · classes · 1/2
+    assert aggregate.theory(tiny("grid.batch_norm=[true]").workloads[0]).empty

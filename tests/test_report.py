@@ -92,6 +92,19 @@ def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
     assert line.get_ydata()[1] == pytest.approx(expected)
 
 
+def test_signal_draws_the_theory_dotted_and_from_the_outputs_value(made):
+    _, found, _ = made
+    theory = found["theory"].query("dataset == 'digits' and depth == 3")
+    with figures.style():
+        drawn = figures.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+    one = drawn.data.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")
+    expected = theory.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")["delta_ratio"]
+    assert one["theory"].to_numpy() == pytest.approx(expected.to_numpy() * one["delta_variance"][4])
+    axes = next(a for a in drawn.figure.axes if a.get_title() == "tanh")
+    dotted = [line.get_ydata() for line in axes.get_lines() if line.get_linestyle() == ":"]
+    assert any(np.allclose(values, one["theory"]) for values in dotted)
+
+
 def test_trainability_writes_the_numbers_of_the_summary(made):
     _, found, _ = made
     with figures.style():

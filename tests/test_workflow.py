@@ -45,7 +45,7 @@ def run(cwd: Path, *more: str, cores: int = 2) -> subprocess.CompletedProcess:
 def tables_of(cwd: Path, name: str = "small") -> dict[str, pd.DataFrame]:
     found = {
         t: tables.read(cwd / "results" / name, t)
-        for t in ("runs", "curves", "layers", "summary", "not_applicable", "replay")
+        for t in ("runs", "curves", "layers", "traces", "theory", "summary", "not_applicable", "replay")
     }
     found["runs"] = found["runs"].drop(columns=list(tables.TIME_COLUMNS))
     return found
@@ -74,7 +74,7 @@ def finished(tmp_path_factory):
 def test_a_run_leaves_tables_copies_and_the_page(finished):
     folder, done = finished
     results = folder / "results" / "small"
-    for name in ("runs", "curves", "layers", "summary", "not_applicable", "replay"):
+    for name in ("runs", "curves", "layers", "traces", "theory", "summary", "not_applicable", "replay"):
         assert (results / f"{name}.parquet").is_file()
     assert len(pd.read_csv(results / "runs.csv")) == len(tables.read(results, "runs")) == 40
     assert (folder / "reports" / "small" / "index.html").is_file()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
-from winit import catalog, stats
+from winit import catalog, data, meanfield, stats
 from winit.data import part_sizes
+from winit.initializers import Layer, variances
 from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
-from winit.study import Study, Workload
-from winit.tables import FACTORS
+from winit.study import Study, Workload, seed
+from winit.tables import FACTORS, TABLES
 
 SETTING = [
     "dataset",
@@ -81,6 +84,42 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     return {"runs": runs, "curves": curves, "layers": layers, "traces": traces}
 
 
+def theory(workload: Workload) -> pd.DataFrame:
+    """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
+
+    Schemes whose weights are not independent are left out, and so are networks with batch normalization.
+    """
+    x = data.load(
+        workload.dataset, workload.dataset_parameters, seed(workload.seed, "data", dataset=workload.dataset)
+    ).train.x
+    widths, frames = workload.widths, []
+    for initializer in workload.initializers:
+        if workload.batch_norm or catalog.why_not_applicable(initializer, workload.activation):
+            continue
+        layers = [
+            variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index == workload.depth))
+            for index, (fan_in, fan_out) in enumerate(pairwise(widths))
+        ]
+        if None in layers:
+            continue
+        weights, biases = zip(*layers, strict=True)
+        expected = meanfield.predict(workload.activation, widths, weights, biases, float(np.square(x).mean()))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "initializer": initializer,
+                    "layer": np.arange(1, len(widths)),
+                    "z_square": expected.q,
+                    "h_variance": expected.h_variance,
+                    "delta_ratio": expected.delta,
+                }
+            )
+        )
+    found = pd.concat(frames) if frames else pd.DataFrame(columns=list(TABLES["theory"]))
+    facts = {name: getattr(workload, name) for name in ("dataset", "activation", "depth", "width")}
+    return found.assign(**facts)
+
+
 def steps_to_target(accuracy: np.ndarray, steps: np.ndarray, target: float) -> np.ndarray:
     """Return the first step at which each row of accuracy (runs, steps) is at least the target; infinity if none."""
     reached = accuracy >= target  # NaN, after a divergence, compares as False
@@ -144,7 +183,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
-    """Return the tables of a study: runs, curves, layers, traces, summary, not_applicable.
+    """Return the tables of a study: runs, curves, layers, traces, theory, summary, not_applicable.
 
     Rows are sorted by factor, so that they do not depend on how the study was computed.
     """
@@ -156,6 +195,8 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
         frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
         found[name] = frame.sort_values(["order", *keys], ignore_index=True).drop(columns="order")
+    expected = pd.concat([theory(workload) for workload in study.workloads])
+    found["theory"] = expected.drop_duplicates().sort_values(list(TABLES["theory"])[:6], ignore_index=True)
     found["summary"] = summarise(runs)
     found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=["initializer", "activation", "reason"])
     return found

@@ -219,22 +219,52 @@ def _at_start(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFr
     return layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
 
 
-def signal(layers: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int) -> Drawn:
+def _expected(theory: pd.DataFrame, runs: pd.DataFrame, mean: pd.DataFrame, quantity: str, depth: int) -> pd.DataFrame:
+    """Return the theory of a measured quantity by activation, initializer and layer; of δ, times the output layer's."""
+    keys = ["activation", "initializer", "layer"]
+    here = runs[["dataset", "width"]].drop_duplicates()
+    rows = theory[theory["depth"] == depth].merge(here)
+    if quantity != "delta_variance" or runs["batch_norm"].any():
+        return (
+            rows.rename(columns={quantity: "theory"})[[*keys, "theory"]]
+            if quantity in rows
+            else rows[keys].assign(theory=np.nan)
+        )
+    top = mean[mean["layer"] == depth + 1][["activation", "initializer", quantity]].rename(columns={quantity: "top"})
+    rows = rows.merge(top, on=["activation", "initializer"])
+    return rows.assign(theory=rows["delta_ratio"] * rows["top"])[[*keys, "theory"]]
+
+
+def signal(
+    layers: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int, theory: pd.DataFrame | None = None
+) -> Drawn:
     """Draw a variance against the layer at initialization, on a log scale: geometric mean over replicates.
 
-    Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross.
+    Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross. What the theory of
+    infinitely wide networks expects is dotted.
     """
     data = _at_start(layers, runs, depth)
     data = data[data[quantity].notna()]
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[quantity].agg(stats.geometric_mean)
     mean["shown"] = mean[quantity].clip(*SHOWN_RANGE)
+    if theory is not None:
+        mean = mean.merge(_expected(theory, runs, mean, quantity, depth), on=keys, how="left")
     names = catalog.in_order(mean["initializer"])
     activations = _sorted_activations(mean["activation"])
     figure, grid = _grid(1, len(activations), 2.7, 2.75, sharey=True)
     low, high = mean["shown"].min(), mean["shown"].max()
     for axes, activation in zip(grid[0], activations, strict=True):
-        _lines(axes, mean[mean["activation"] == activation], "layer", "shown", names)
+        here = mean[mean["activation"] == activation]
+        for name, rows in here.dropna(subset=["theory"]).groupby("initializer") if theory is not None else ():
+            axes.plot(
+                rows["layer"],
+                rows["theory"].clip(*SHOWN_RANGE),
+                color=catalog.style(name)["color"],
+                linestyle=":",
+                linewidth=1,
+            )
+        _lines(axes, here, "layer", "shown", names)
         axes.set_yscale("log")
         axes.set_ylim(low / 3, high * 3)
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES[quantity])

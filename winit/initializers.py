@@ -29,7 +29,7 @@ class Layer:
     fan_in: int
     fan_out: int
     activation: str
-    rng: np.random.Generator
+    rng: np.random.Generator | None  # None where nothing is drawn
     is_output: bool = False
 
     @property

@@ -265,12 +265,12 @@ class Prediction:
 
     Attributes:
         q: mean square of the pre-activations.
-        h_square: mean square of the hidden activations; NaN for the output layer.
+        h_variance: variance of the hidden activations, over units and examples; NaN for the output layer.
         delta: mean square of ∂ℓ/∂z relative to that of the output layer.
     """
 
     q: np.ndarray
-    h_square: np.ndarray
+    h_variance: np.ndarray
     delta: np.ndarray
 
 
@@ -295,15 +295,15 @@ def predict(
     Source: He et al. 2015, §2.2, without the assumption that φ is ReLU.
     """
     layers = len(widths) - 1
-    q, h_square, slopes = np.empty(layers), np.full(layers, np.nan), np.ones(layers)
+    q, h_variance, slopes = np.empty(layers), np.full(layers, np.nan), np.ones(layers)
     below = input_square
     for layer in range(layers):
         q[layer] = widths[layer] * weight_variances[layer] * below + bias_variances[layer]
         if layer < layers - 1:
             m = moments(activation, q[layer])
-            below = h_square[layer] = m.square
+            below, h_variance[layer] = m.square, m.square - m.mean**2
             slopes[layer] = m.slope
     delta = np.ones(layers)
     for layer in range(layers - 2, -1, -1):
         delta[layer] = delta[layer + 1] * widths[layer + 2] * weight_variances[layer + 1] * slopes[layer]
-    return Prediction(q, h_square, delta)
+    return Prediction(q, h_variance, delta)

@@ -145,11 +145,11 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
         "Before any training: the variance of the activations, layer by layer, in the deepest networks of the grid.",
         each_setting(
             "signals", "Variance of activations by layer at initialization",
-            lambda r, s: figures.signal(layers, r, "h_variance", deepest(r)),
+            lambda r, s: figures.signal(layers, r, "h_variance", deepest(r), found["theory"]),
             f"Variance of h over {examples} training examples and all units of a layer, geometric mean {over}; log scale.",
             "A straight falling line is a signal that shrinks by the same factor in every layer (vanishing); a level one is kept; "
             "tanh and sigmoid bound the variance from above, so large weights show there as saturation instead (below).",
-            "Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros.",
+            "Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros. Dotted: what the theory of infinitely wide networks expects.",
         ),
     )  # fmt: skip
     yield Section(
@@ -158,10 +158,11 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
         [
             *each_setting(
                 "gradients", "Variance of the back-propagated gradient by layer at initialization",
-                lambda r, s: figures.signal(layers, r, "delta_variance", deepest(r)),
+                lambda r, s: figures.signal(layers, r, "delta_variance", deepest(r), found["theory"]),
                 f"Variance of ∂ℓ/∂z, the gradient of one example's loss by a layer's pre-activations, geometric mean {over}.",
                 "A signal can keep its variance on the way up and the gradient still vanish on the way down: compare sigmoid here and above.",
-                "Layer 1 is next to the inputs, the last layer is the output. Edges as above.",
+                "Layer 1 is next to the inputs, the last layer is the output. Edges as above. Dotted: the theory of infinitely wide networks, "
+                "begun at the output layer's measured value.",
             ),
             *each_setting(
                 "weight-gradients", "Variance of the weights' gradient by layer at initialization",

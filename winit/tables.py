@@ -115,6 +115,13 @@ TABLES: dict[str, dict[str, Column]] = {
         ),
         "is_edge_rate": Column(BOOL, "the chosen rate is the smallest or largest of the grid"),
     },
+    "theory": {
+        **{name: FACTORS[name] for name in ("dataset", "activation", "depth", "width", "initializer")},
+        "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
+        "z_square": Column(FLOAT, "mean square q of the pre-activations before training, in infinitely wide networks"),
+        "h_variance": Column(FLOAT, "variance of the activations; missing in the output layer"),
+        "delta_ratio": Column(FLOAT, "mean square of ∂ℓ/∂z relative to that of the output layer"),
+    },
     "not_applicable": {
         "initializer": FACTORS["initializer"],
         "activation": FACTORS["activation"],
