@@ -33,7 +33,13 @@ def test_small_and_large_normal_look_different():
 
 
 @pytest.mark.parametrize(
-    ("text", "canonical"), [("normal:1e-2", "normal:0.01"), ("normal:0.010", "normal:0.01"), ("he_normal", "he_normal")]
+    ("text", "canonical"),
+    [
+        ("normal:1e-2", "normal:0.01"),
+        ("normal:0.010", "normal:0.01"),
+        ("he_normal", "he_normal"),
+        ("xavier_uniform", "glorot_uniform"),
+    ],
 )
 def test_canonical_spelling(text, canonical):
     assert catalog.canonical_initializer(text) == canonical
@@ -77,6 +83,12 @@ def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activati
 def test_the_critical_line_is_where_the_catalogue_says(name):
     for bias_variance in (1e-3, 0.05, 1.0):
         assert bool(meanfield.critical(name, bias_variance)) == catalog.ACTIVATIONS[name].has_critical_line
+
+
+def test_aliases_name_catalogued_schemes_and_nothing_else():
+    assert set(catalog.ALIASES.values()) <= set(catalog.INITIALIZERS)
+    assert not set(catalog.ALIASES) & set(catalog.INITIALIZERS)
+    assert catalog.label("kaiming_normal") == "He normal"
 
 
 @pytest.mark.parametrize("name", catalog.DATASETS)

@@ -376,6 +376,18 @@ INITIALIZERS: dict[str, Initializer] = {
     ),
 }
 
+# Other names of the same schemes; they resolve to the one above.
+ALIASES: dict[str, str] = {
+    "xavier_normal": "glorot_normal",
+    "xavier_uniform": "glorot_uniform",
+    "kaiming_normal": "he_normal",
+    "kaiming_uniform": "he_uniform",
+    "msra_normal": "he_normal",
+    "msra_uniform": "he_uniform",
+    "keras_default": "glorot_uniform",
+    "std_heuristic": "torch_default",  # U(±1/√fan_in): the rule that Glorot & Bengio 2010 criticise is torch's
+}
+
 # Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
 FAMILY_COLOURS: dict[str, str] = {
     "constant": "#999999",
@@ -468,8 +480,9 @@ def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
         ValueError: unknown scheme, a missing or superfluous value, or a value out of range.
     """
     name, _, values = text.partition(":")
+    name = ALIASES.get(name, name)
     if name not in INITIALIZERS:
-        raise ValueError(unknown("initializer", name, INITIALIZERS))
+        raise ValueError(unknown("initializer", name, [*INITIALIZERS, *ALIASES]))
     wanted = INITIALIZERS[name].parameters
     given = values.split("/") if values else []
     if len(given) != len(wanted):
