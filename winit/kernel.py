@@ -222,6 +222,7 @@ def steps(code, p, m, v, h, z, d, dt, x, y, order, factors, partial, trace):
             for i in range(code.batch):
                 check += z[c, i] * nothing
         if check != check:
+            trace[t:] = np.nan
             return t
 
         call(code.softmax, z_at, 0, 0, 0, 0, 0, 0, 0)
