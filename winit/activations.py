@@ -108,7 +108,8 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "softplus": Activation(
         lambda z: aten.softplus.out(z, out=z),
-        lambda grad, h: grad.mul_(1 - torch.exp(-h)),
+        lambda grad, z: aten.softplus_backward.grad_input(grad, z, 1, 20, grad_input=grad),
+        keeps_input=True,
     ),
     "lecun_tanh": Activation(
         lambda z: z.mul_(LECUN_SLOPE).tanh_().mul_(LECUN_SCALE),
