@@ -15,10 +15,12 @@ REFERENCE = {
     "relu": torch.relu,
     "identity": lambda z: z,
     "leaky_relu": F.leaky_relu,
+    "leaky_relu_0.2": lambda z: F.leaky_relu(z, 0.2),
     "elu": F.elu,
     "selu": F.selu,
     "gelu": F.gelu,
     "silu": F.silu,
+    "mish": F.mish,
     "softplus": F.softplus,
     "lecun_tanh": lambda z: 1.7159 * torch.tanh(2 / 3 * z),
     "softsign": F.softsign,
@@ -35,6 +37,18 @@ def test_value_and_derivative(name, dtype):
     torch.testing.assert_close(h, expected.detach())
     (slope,) = torch.autograd.grad(expected.sum(), z)
     torch.testing.assert_close(phi.dphi(z.detach() if phi.keeps_input else h), slope)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_plain_function_is_the_same_and_has_three_derivatives(name):
+    z = torch.linspace(-4, 4, 33, dtype=torch.float64).requires_grad_()
+    function = ACTIVATIONS[name].function
+    torch.testing.assert_close(function(z), REFERENCE[name](z))
+    first, points = (1.3 * function(z)).square().sum(), z
+    for _ in range(3):
+        (slope,) = torch.autograd.grad(first, points, create_graph=True)
+        first = slope.square().sum()
+    assert torch.isfinite(slope).all()
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)

@@ -39,6 +39,11 @@ def test_small_and_large_normal_look_different():
         ("normal:0.010", "normal:0.01"),
         ("he_normal", "he_normal"),
         ("xavier_uniform", "glorot_uniform"),
+        ("lsuv", "orthogonal:1+lsuv"),
+        ("gradinit", "he_normal+gradinit"),
+        ("kaiming_normal+last_layer_zero", "he_normal+last_layer_zero"),
+        ("normal:1e+0+lsuv+last_layer_zero", "normal:1+last_layer_zero+lsuv"),
+        ("mean_field:2/0", "mean_field:2/0"),
     ],
 )
 def test_canonical_spelling(text, canonical):
@@ -50,14 +55,21 @@ def test_canonical_spelling(text, canonical):
     [
         ("he_normall", "unknown initializer 'he_normall'; did you mean 'he_normal'? choose from zeros"),
         ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
+        ("he_normal+lsuw", "initializer 'he_normal+lsuw': unknown modifier 'lsuw'; did you mean 'lsuv'? choose from"),
+        ("he_normal+lsuv+lsuv", "initializer 'he_normal+lsuv+lsuv' has lsuv twice; once is enough"),
+        ("last_layer_zero", "initializer 'last_layer_zero': last_layer_zero modifies another scheme; write he_normal"),
+        ("mean_field:2/-1", "initializer 'mean_field:2/-1': bias_variance is '-1'; it must be a number of at least 0"),
+        ("torch_sparse:2", "initializer 'torch_sparse:2': sparsity is '2'; it must be a number above 0, at most 1"),
         ("zeros:1", "initializer 'zeros:1' has 1 values; write it zeros"),
-        ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a number above 0 of size at most 1e30"),
+        ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a number above 0 and at most 1e30"),
         ("constant:nan", "initializer 'constant:nan': value is 'nan'; it must be a number of size at most 1e30"),
         ("constant:x", "initializer 'constant:x': value is 'x'; it must be a number of size at most 1e30"),
     ],
 )
 def test_a_bad_initializer_is_refused_with_a_sentence(text, sentence):
-    with pytest.raises(ValueError, match="^" + sentence.replace("?", r"\?").replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(
+        ValueError, match="^" + sentence.replace("?", r"\?").replace("(", r"\(").replace(")", r"\)").replace("+", r"\+")
+    ):
         catalog.parse_initializer(text)
 
 
@@ -72,6 +84,7 @@ def test_kumar_needs_a_slope_at_zero():
     [
         ("edge_of_chaos:0.05", "relu", "edge of chaos needs a point where gradients keep their size, and wide ReLU"),
         ("theano_glorot", "tanh", "4 × Glorot uniform is a rule for sigmoid alone, and the activation is tanh"),
+        ("zeros+lsuv", "tanh", "all weights are 0"),
         ("random_walk", "gelu", "random walk has a rule for ReLU and for identity, and none for GELU"),
     ],
 )
@@ -86,7 +99,7 @@ def test_the_critical_line_is_where_the_catalogue_says(name):
 
 
 def test_aliases_name_catalogued_schemes_and_nothing_else():
-    assert set(catalog.ALIASES.values()) <= set(catalog.INITIALIZERS)
+    assert {catalog.parse_initializer(alias).name for alias in catalog.ALIASES} <= set(catalog.INITIALIZERS)
     assert not set(catalog.ALIASES) & set(catalog.INITIALIZERS)
     assert catalog.label("kaiming_normal") == "He normal"
 
@@ -109,6 +122,7 @@ def test_order_is_the_catalogues_and_then_the_parameters():
         "normal:1",
         "he_normal",
     ]
+    assert catalog.in_order(["zeros+last_layer_zero", "he_normal"]) == ["he_normal", "zeros+last_layer_zero"]
 
 
 def test_every_study_names_only_catalogued_things():

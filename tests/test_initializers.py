@@ -37,6 +37,7 @@ VARIANCE = {
     "theano_glorot": (32 / (IN + OUT), 1.8),
     "mup": (1 / IN, 3.0),
     "variance:1.5": (1.5 / IN, 3.0),
+    "mean_field:1.5/0.05": (1.5 / IN, 3.0),
     "moment_matched": (3.4086 / IN, 3.0),  # sigmoid: E φ² = 0.29338
     "moment_matched_backward": (22.303 / OUT, 3.0),  # sigmoid: E φ′² = 0.044837
     "edge_of_chaos:0.05": (103.1 / IN, 3.0),  # sigmoid
@@ -122,12 +123,22 @@ def test_orientation_on_a_3_by_5_layer(name):
     assert w.shape == (3, 5) and b.shape == (5,)
 
 
-def test_biases_are_zero_but_for_three_schemes():
+def test_biases_are_zero_but_for_some_schemes():
     for name in VARIANCE:
         _, b = draw(name, layer())
         assert (b == 0).all() == (name.partition(":")[0] not in initializers.BIASES), name
-    _, b = draw("edge_of_chaos:0.05", layer(fan_out=20_000, fan_in=2))
-    assert b.var() == pytest.approx(0.05, rel=4 * sqrt(2 / b.size))
+    for name in ("edge_of_chaos:0.05", "mean_field:1.5/0.05"):
+        _, b = draw(name, layer(fan_out=20_000, fan_in=2))
+        assert b.var() == pytest.approx(0.05, rel=4 * sqrt(2 / b.size))
+
+
+def test_last_layer_zero_empties_the_output_layer_alone():
+    rng = np.random.default_rng
+    output, hidden = Layer(IN, OUT, "relu", rng(0), is_output=True), Layer(IN, OUT, "relu", rng(0))
+    w, b = draw("torch_default+last_layer_zero", output)
+    assert w.shape == (IN, OUT) and not w.any() and b.shape == (OUT,) and not b.any()
+    assert initializers.variances("torch_default+last_layer_zero", output) == (0, 0)
+    np.testing.assert_array_equal(draw("he_normal+last_layer_zero", hidden)[0], draw("he_normal", layer(0))[0])
 
 
 def test_mup_shrinks_the_output_layer():

@@ -16,6 +16,7 @@ def row(run_id: str, loss: float = 0.5) -> dict:
     return {
         "run_id": run_id, "initializer": "zeros", "learning_rate": 0.1, "replicate": 0, "diverged_step": None,
         "diverged_layer": None, "test_loss": loss, "test_accuracy": 0.5, "device": "cpu", "engine": "torch", "wall_time_s": 0.1,
+        "calibration_time_s": 0.0, "calibration_forward": 0.0, "calibration_backward": 0.0,
         "curve_step": [0, 1], "layer_step": [0], **{c: [1.0, 2.0] for c in CURVE_COLUMNS}, **{c: [0.0] for c in LAYER_COLUMNS},
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ def rows_of(workload, runs=None, engine="auto", networks=None):
 
 
 def comparable(row):
-    return {k: np.asarray(v).tobytes() if not isinstance(v, str) else v for k, v in row.items() if k != "wall_time_s"}
+    return {k: np.asarray(v).tobytes() if not isinstance(v, str) else v for k, v in row.items() if "time_s" not in k}
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
@@ -51,7 +51,7 @@ def test_a_run_is_a_plain_loop_over_one_network(tiny, engine):
     ]
     run = workload.runs[1]
     (row,) = rows_of(workload, [run], engine)
-    weights, biases = ([torch.from_numpy(p) for p in parts] for parts in train.initial_parameters(workload, [run]))
+    weights, biases = ([torch.from_numpy(p) for p in parts] for parts in train.initial_parameters(workload, [run])[:2])
     model = single(weights, biases, 0, "tanh")
     split = data.load("digits", {}, seed(0, "data", dataset="digits"))
     x, y = torch.from_numpy(split.train.x), torch.from_numpy(split.train.y)
@@ -166,14 +166,14 @@ def test_rows_do_not_depend_on_the_chunk_at_odd_shapes(tiny, engine, shape):
 def test_schemes_share_mini_batches_and_noise(tiny):
     workload = tiny("grid.initializer=[he_normal,lecun_normal]").workloads[0]
     he, lecun = (next(r for r in workload.runs if r.initializer == i) for i in ("he_normal", "lecun_normal"))
-    (w, _) = train.initial_parameters(workload, [he, lecun])
+    (w, _, _) = train.initial_parameters(workload, [he, lecun])
     for layer in w:
         np.testing.assert_allclose(layer[0], np.sqrt(2, dtype=np.float32) * layer[1], rtol=1e-6)
 
 
 def test_replicates_and_layers_have_streams_of_their_own(tiny):
     workload = tiny("grid.initializer=[he_normal]", "grid.depth=[3]").workloads[0]
-    w, _ = train.initial_parameters(workload, workload.runs[:2])
+    w, _, _ = train.initial_parameters(workload, workload.runs[:2])
     assert workload.runs[0].replicate != workload.runs[1].replicate
     assert (w[1][0] != w[1][1]).all() and (w[1][0] != w[2][0]).all()
 

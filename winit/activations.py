@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from winit.functions import LEAK, LECUN_SCALE, LECUN_SLOPE, SELU_ALPHA, SELU_SCALE
+from winit.functions import LARGE_LEAK, LEAK, LECUN_SCALE, LECUN_SLOPE, SELU_ALPHA, SELU_SCALE
 from winit.memory import aligned
 
 aten = torch.ops.aten
@@ -31,10 +32,12 @@ class Activation:
         apply_: replace z by φ(z), in place; any shape.
         chain_: `chain_(grad, kept)` multiplies grad by φ′(z) in place; same shapes.
         keeps_input: whether what `chain_` wants is z, and not h = φ(z).
+        function: φ as a plain function of a tensor, for those who want its higher derivatives from autograd.
     """
 
     apply_: Callable[[Tensor], object]
     chain_: Callable[[Tensor, Tensor], object]
+    function: Callable[[Tensor], Tensor]
     keeps_input: bool = False
 
     def phi(self, z: Tensor) -> Tensor:
@@ -68,7 +71,7 @@ def by_autograd(function: Callable[[Tensor], Tensor]) -> Activation:
                 (product,) = torch.autograd.grad(function(values), values, upstream)
             upstream.copy_(product)
 
-    return Activation(apply_, chain_, keeps_input=True)
+    return Activation(apply_, chain_, function, keeps_input=True)
 
 
 def _one_by_one(values: Tensor) -> list[Tensor]:
@@ -76,48 +79,77 @@ def _one_by_one(values: Tensor) -> list[Tensor]:
     return list(values) if values.dim() == 3 and values.device.type == "cpu" else [values]
 
 
-def _elu(scale: float, alpha: float) -> Activation:
+def _elu(function: Callable[[Tensor], Tensor], scale: float, alpha: float) -> Activation:
     return Activation(
         lambda z: aten.elu_(z, alpha, scale, 1.0),
         lambda grad, h: aten.elu_backward.grad_input(grad, alpha, scale, 1.0, True, h, grad_input=grad),
+        function,
     )
+
+
+def _leaky_relu(slope: float) -> Activation:
+    return Activation(
+        lambda z: aten.leaky_relu_(z, slope),
+        lambda grad, h: aten.leaky_relu_backward.grad_input(grad, h, slope, True, grad_input=grad),
+        lambda z: functional.leaky_relu(z, slope),
+    )
+
+
+def _each(kernel: Callable[..., object]) -> Callable[..., object]:
+    """Return the kernel, called for one network after the other."""
+    return lambda *stacks: [kernel(*values) for values in zip(*map(_one_by_one, stacks), strict=True)]
 
 
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
 ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation(torch.sigmoid_, lambda grad, h: aten.sigmoid_backward.grad_input(grad, h, grad_input=grad)),
-    "tanh": Activation(torch.tanh_, lambda grad, h: aten.tanh_backward.grad_input(grad, h, grad_input=grad)),
-    "relu": Activation(torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad)),
-    "identity": Activation(lambda z: z, lambda grad, h: grad),
-    "leaky_relu": Activation(
-        lambda z: aten.leaky_relu_(z, LEAK),
-        lambda grad, h: aten.leaky_relu_backward.grad_input(grad, h, LEAK, True, grad_input=grad),
+    "sigmoid": Activation(
+        torch.sigmoid_, lambda grad, h: aten.sigmoid_backward.grad_input(grad, h, grad_input=grad), torch.sigmoid
     ),
-    "elu": _elu(1.0, 1.0),
-    "selu": _elu(SELU_SCALE, SELU_ALPHA),
+    "tanh": Activation(
+        torch.tanh_, lambda grad, h: aten.tanh_backward.grad_input(grad, h, grad_input=grad), torch.tanh
+    ),
+    "relu": Activation(
+        torch.relu_, lambda grad, h: aten.threshold_backward.grad_input(grad, h, 0, grad_input=grad), torch.relu
+    ),
+    "identity": Activation(lambda z: z, lambda grad, h: grad, lambda z: z),
+    "leaky_relu": _leaky_relu(LEAK),
+    "leaky_relu_0.2": _leaky_relu(LARGE_LEAK),
+    "elu": _elu(functional.elu, 1.0, 1.0),
+    "selu": _elu(torch.selu, SELU_SCALE, SELU_ALPHA),
+    # The vectors of gelu and mish end where the whole stack ends.
     "gelu": Activation(
-        lambda z: [aten.gelu_(values) for values in _one_by_one(z)],  # its vectors end where the whole stack ends
-        lambda grad, z: [
-            aten.gelu_backward.grad_input(g, values, grad_input=g)
-            for g, values in zip(_one_by_one(grad), _one_by_one(z), strict=True)
-        ],
+        _each(aten.gelu_),
+        _each(lambda grad, z: aten.gelu_backward.grad_input(grad, z, grad_input=grad)),
+        functional.gelu,
         keeps_input=True,
     ),
     "silu": Activation(
-        aten.silu_, lambda grad, z: aten.silu_backward.grad_input(grad, z, grad_input=grad), keeps_input=True
+        aten.silu_,
+        lambda grad, z: aten.silu_backward.grad_input(grad, z, grad_input=grad),
+        functional.silu,
+        keeps_input=True,
+    ),
+    "mish": Activation(
+        _each(aten.mish_),
+        _each(lambda grad, z: grad.copy_(aten.mish_backward(grad, z))),
+        lambda z: z * torch.tanh(functional.softplus(z)),  # torch's own has no third derivative
+        keeps_input=True,
     ),
     "softplus": Activation(
         lambda z: aten.softplus.out(z, out=z),
         lambda grad, z: aten.softplus_backward.grad_input(grad, z, 1, 20, grad_input=grad),
+        functional.softplus,
         keeps_input=True,
     ),
     "lecun_tanh": Activation(
         lambda z: z.mul_(LECUN_SLOPE).tanh_().mul_(LECUN_SCALE),
         lambda grad, h: grad.mul_(LECUN_SLOPE * LECUN_SCALE - (LECUN_SLOPE / LECUN_SCALE) * h * h),
+        lambda z: LECUN_SCALE * torch.tanh(LECUN_SLOPE * z),
     ),
     "softsign": Activation(
         lambda z: z.div_(1 + z.abs()),
         lambda grad, h: grad.mul_((1 - h.abs()).square_()),
+        functional.softsign,
     ),
 }
 

@@ -67,7 +67,8 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     runs = stored[
         ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine"]
     ].copy()
-    runs["wall_time_s"] = stored["wall_time_s"]
+    for column in ("wall_time_s", "calibration_time_s", "calibration_forward", "calibration_backward"):
+        runs[column] = stored[column]
     for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
         runs[column] = getattr(workload, column)
     runs["optimizer"] = workload.training.optimizer

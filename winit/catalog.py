@@ -7,10 +7,12 @@ that a scheme looks the same on every page. Nothing is computed from data here a
 from __future__ import annotations
 
 import difflib
+import re
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import log
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -19,9 +21,10 @@ class Parameter:
 
     name: str
     symbol: str
-    low: float | None = None  # smallest allowed value, itself excluded
+    low: float | None = None  # smallest value, itself excluded unless it may be taken
     high: float = 1e30  # largest allowed value
     example: str = "1"
+    may_be_low: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,31 @@ class Initializer:
     needs: str | None = None
     marker: str = "o"
     dashes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Modifier:
+    """What is done to the weights that a scheme has drawn, written behind it: `he_normal+lsuv`.
+
+    `rule` says it in one line. A data-dependent one looks at training data, and costs passes through the network.
+    """
+
+    label: str
+    rule: str
+    source: str
+    is_data_dependent: bool = False
+
+
+class Parsed(NamedTuple):
+    """An initializer taken apart: the scheme's name, its parameters by name, its modifiers in the catalogue's order."""
+
+    name: str
+    parameters: dict[str, float]
+    modifiers: tuple[str, ...]
+
+    @property
+    def is_data_dependent(self) -> bool:
+        return any(MODIFIERS[m].is_data_dependent for m in self.modifiers)
 
 
 @dataclass(frozen=True)
@@ -285,6 +313,19 @@ INITIALIZERS: dict[str, Initializer] = {
         marker=">",
         dashes=(1, 3),
     ),
+    "mean_field": Initializer(
+        "σ_w² = {weight_variance}, σ_b² = {bias_variance}",
+        "theory",
+        "normal",
+        "σ_w²/fan_in",
+        "any point of the phase diagram: Poole et al. 2016; Schoenholz et al. 2017",
+        bias="N(0, σ_b²)",
+        parameters=(
+            Parameter("weight_variance", "σ_w²", low=0.0, example="1.5"),
+            Parameter("bias_variance", "σ_b²", low=0.0, example="0.05", may_be_low=True),
+        ),
+        marker=".",
+    ),
     "moment_matched": Initializer(
         "moment-matched",
         "theory",
@@ -376,6 +417,33 @@ INITIALIZERS: dict[str, Initializer] = {
     ),
 }
 
+# What can be done to the weights of any scheme once they are drawn, in the order in which it is done.
+MODIFIERS: dict[str, Modifier] = {
+    "last_layer_zero": Modifier(
+        "zero output layer",
+        "weights and biases of the output layer are 0, so that the first loss is log C",
+        "advice of the μP authors (github.com/microsoft/mup); Karpathy, makemore part 3",
+    ),
+    "lsuv": Modifier(
+        "LSUV",
+        "layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch",
+        "Mishkin & Matas 2016, arXiv:1511.06422",
+        is_data_dependent=True,
+    ),
+    "gradinit": Modifier(
+        "GradInit",
+        "one factor for each tensor, learned so that the loss after a first step of size 0.1 is small while ‖∇L‖ ≤ 1",
+        "Zhu et al. 2021, arXiv:2102.08098, algorithm 1",
+        is_data_dependent=True,
+    ),
+    "metainit": Modifier(
+        "MetaInit",
+        "one norm for each weight matrix, learned so that a gradient step changes the gradient little",
+        "Dauphin & Schoenholz 2019 (NeurIPS), MetaInit",
+        is_data_dependent=True,
+    ),
+}
+
 # Other names of the same schemes; they resolve to the one above.
 ALIASES: dict[str, str] = {
     "xavier_normal": "glorot_normal",
@@ -385,6 +453,9 @@ ALIASES: dict[str, str] = {
     "msra_normal": "he_normal",
     "msra_uniform": "he_uniform",
     "keras_default": "glorot_uniform",
+    "lsuv": "orthogonal:1+lsuv",
+    "gradinit": "he_normal+gradinit",
+    "metainit": "he_normal+metainit",
     "std_heuristic": "torch_default",  # U(±1/√fan_in): the rule that Glorot & Bengio 2010 criticise is torch's
 }
 
@@ -399,6 +470,7 @@ FAMILY_COLOURS: dict[str, str] = {
     "framework": "#E69F00",
     "theory": "#6F4BB8",
     "structured": "#8C564B",
+    "data-dependent": "#B8336A",
 }
 
 ACTIVATIONS: dict[str, Activation] = {
@@ -407,10 +479,12 @@ ACTIVATIONS: dict[str, Activation] = {
     "relu": Activation("ReLU", "max(0, z)", 0.0, None, has_critical_line=False),
     "identity": Activation("identity", "z", 0.0, 1.0, has_critical_line=False),
     "leaky_relu": Activation("leaky ReLU", "z for z > 0, else 0.01 z", 0.0, None, has_critical_line=False),
+    "leaky_relu_0.2": Activation("leaky ReLU 0.2", "z for z > 0, else 0.2 z", 0.0, None, has_critical_line=False),
     "elu": Activation("ELU", "z for z > 0, else eᶻ − 1", 0.0, 1.0),
     "selu": Activation("SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", 0.0, None),
     "gelu": Activation("GELU", "z Φ(z)", 0.0, 0.5),
     "silu": Activation("SiLU", "z/(1 + e^(−z))", 0.0, 0.5),
+    "mish": Activation("Mish", "z tanh(log(1 + eᶻ))", 0.0, 0.6),
     "softplus": Activation("softplus", "log(1 + eᶻ)", log(2), 0.5, has_critical_line=False),
     "lecun_tanh": Activation("LeCun's tanh", "1.7159 tanh(2z/3)", 0.0, 1.7159 * 2 / 3, (-0.97 * 1.7159, 0.97 * 1.7159)),
     "softsign": Activation("softsign", "z/(1 + |z|)", 0.0, 1.0, (-0.97, 0.97)),
@@ -467,46 +541,66 @@ def unknown(kind: str, given: str, allowed: Iterable[str]) -> str:
     return f"unknown {kind} '{given}'{hint} choose from {', '.join(allowed)}"
 
 
-def parse_initializer(text: str) -> tuple[str, dict[str, float]]:
-    """Split `normal:0.01` into the scheme's name and its parameters.
+_MODIFIED = re.compile(r"\+(?=[A-Za-z])")  # a plus sign before a digit belongs to 1e+3
+
+
+def parse_initializer(text: str) -> Parsed:
+    """Take `normal:0.01+lsuv` apart: the scheme, its parameters, its modifiers.
 
     Args:
-        text: a scheme's name, followed by one value for each of its parameters, set off by ':' and '/'.
+        text: a scheme's name, followed by one value for each of its parameters, set off by ':' and '/', and by
+            modifiers, each set off by '+'. Aliases may stand for schemes.
 
     Returns:
-        The name and a mapping from parameter name to value, e.g. `("normal", {"std": 0.01})`.
+        The parts, e.g. `Parsed("normal", {"std": 0.01}, ("lsuv",))`.
 
     Raises:
-        ValueError: unknown scheme, a missing or superfluous value, or a value out of range.
+        ValueError: unknown scheme or modifier, a missing or superfluous value, or a value out of range.
     """
-    name, _, values = text.partition(":")
-    name = ALIASES.get(name, name)
+    head, *after = _MODIFIED.split(text)
+    name, colon, values = head.partition(":")
+    if name in MODIFIERS and name not in ALIASES:
+        raise ValueError(f"initializer '{text}': {name} modifies another scheme; write he_normal+{name}, say")
+    if name in ALIASES:
+        head, *own = _MODIFIED.split(ALIASES[name] + colon + values)
+        name, _, values = head.partition(":")
+        after = [*own, *after]
     if name not in INITIALIZERS:
         raise ValueError(unknown("initializer", name, [*INITIALIZERS, *ALIASES]))
+    for modifier in after:
+        if modifier not in MODIFIERS:
+            raise ValueError(f"initializer '{text}': {unknown('modifier', modifier, MODIFIERS)}")
+        if after.count(modifier) > 1:
+            raise ValueError(f"initializer '{text}' has {modifier} twice; once is enough")
     wanted = INITIALIZERS[name].parameters
     given = values.split("/") if values else []
     if len(given) != len(wanted):
         form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
         example = f" ({name}:{'/'.join(p.example for p in wanted)}, say)" if wanted else ""
         raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
-    parameters = {}
-    for parameter, value in zip(wanted, given, strict=True):
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if not (-1e30 <= number <= parameter.high) or (parameter.low is not None and number <= parameter.low):
-            bound = f" above {parameter.low:g}" if parameter.low is not None else ""
-            bound += " of size at most 1e30" if parameter.high == 1e30 else f", at most {parameter.high:g}"
-            raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound}")
-        parameters[parameter.name] = number
-    return name, parameters
+    parameters = {p.name: _checked(text, p, value) for p, value in zip(wanted, given, strict=True)}
+    return Parsed(name, parameters, tuple(m for m in MODIFIERS if m in after))
+
+
+def _checked(text: str, parameter: Parameter, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    low, high = parameter.low, parameter.high
+    above = low is None or number > low or (parameter.may_be_low and number == low)
+    if not (above and -1e30 <= number <= high):
+        bound = "" if low is None else f" of at least {low:g}" if parameter.may_be_low else f" above {low:g}"
+        bound += f", at most {high:g}" if high != 1e30 else " and at most 1e30" if bound else " of size at most 1e30"
+        raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound}")
+    return number
 
 
 def canonical_initializer(text: str) -> str:
     """Return the one spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
-    name, parameters = parse_initializer(text)
-    return name + "".join(f"{':' if i == 0 else '/'}{_number(v)}" for i, v in enumerate(parameters.values()))
+    name, parameters, modifiers = parse_initializer(text)
+    values = "/".join(_number(v) for v in parameters.values())
+    return "+".join([f"{name}:{values}" if values else name, *modifiers])
 
 
 def _number(value: float) -> str:
@@ -516,13 +610,15 @@ def _number(value: float) -> str:
 
 def label(text: str) -> str:
     """Return the name of an initializer as a reader sees it: `normal:0.01` is 'normal σ = 0.01'."""
-    name, parameters = parse_initializer(text)
-    return INITIALIZERS[name].label.format(**{k: _number(v) for k, v in parameters.items()})
+    name, parameters, modifiers = parse_initializer(text)
+    scheme = INITIALIZERS[name].label.format(**{k: _number(v) for k, v in parameters.items()})
+    return " + ".join([scheme, *(MODIFIERS[m].label for m in modifiers)])
 
 
 def why_not_applicable(initializer: str, activation: str) -> str | None:
     """Return the sentence that says why the pair has no meaning, or None where it has one."""
-    name, _ = parse_initializer(initializer)
+    parsed = parse_initializer(initializer)
+    name = parsed.name
     scheme, phi = INITIALIZERS[name], ACTIVATIONS[activation]
     label = scheme.label.partition(" σ")[0]
     if scheme.needs == "differentiable at 0" and phi.slope_at_0 is None:
@@ -536,6 +632,8 @@ def why_not_applicable(initializer: str, activation: str) -> str | None:
         return f"{label} is a rule for sigmoid alone, and the activation is {phi.label}"
     if scheme.needs == "relu or identity" and activation not in ("relu", "identity"):
         return f"{label} has a rule for ReLU and for identity, and none for {phi.label}"
+    if name == "zeros" and parsed.is_data_dependent:
+        return "all weights are 0, and no factor changes that"
     return None
 
 
@@ -554,22 +652,23 @@ OTHER_LOOKS = [
 def style(text: str) -> dict[str, object]:
     """Return colour, marker and dash pattern of an initializer: the same in every figure of every study."""
     text = canonical_initializer(text)
-    name, parameters = parse_initializer(text)
-    scheme = INITIALIZERS[name]
+    parsed = parse_initializer(text)
+    scheme = INITIALIZERS[parsed.name]
     marker, dashes = scheme.marker, scheme.dashes
     if text in KNOWN_LOOKS:
         marker, dashes = KNOWN_LOOKS[text]
-    elif parameters:
+    elif parsed.parameters or parsed.modifiers:
         marker, dashes = OTHER_LOOKS[zlib.crc32(text.encode()) % len(OTHER_LOOKS)]
-    return {"color": FAMILY_COLOURS[scheme.family], "marker": marker, "dashes": dashes}
+    family = "data-dependent" if parsed.is_data_dependent else scheme.family
+    return {"color": FAMILY_COLOURS[family], "marker": marker, "dashes": dashes}
 
 
 def in_order(initializers: Iterable[str]) -> list[str]:
-    """Sort initializers in the catalogue's order, those of one scheme by their parameters."""
+    """Sort initializers in the catalogue's order, those of one scheme by their parameters, modified ones last."""
     rank = {name: i for i, name in enumerate(INITIALIZERS)}
 
-    def key(text: str) -> tuple[int, tuple[float, ...]]:
-        name, parameters = parse_initializer(text)
-        return rank[name], tuple(parameters.values())
+    def key(text: str) -> tuple[tuple[str, ...], int, tuple[float, ...]]:
+        name, parameters, modifiers = parse_initializer(text)
+        return modifiers, rank[name], tuple(parameters.values())
 
     return sorted(set(initializers), key=key)

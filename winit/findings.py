@@ -172,7 +172,8 @@ def _factor(decades: float) -> str:
 
 def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     """Say in how many runs from constant weights the units of the hidden layers were still alike at the end."""
-    flat = [i for i in set(runs["initializer"]) if catalog.INITIALIZERS[i.partition(":")[0]].family == "constant"]
+    names = {i: catalog.parse_initializer(i).name for i in set(runs["initializer"])}
+    flat = [i for i, name in names.items() if catalog.INITIALIZERS[name].family == "constant"]
     parts = []
     for name in catalog.in_order(flat):
         mine = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")

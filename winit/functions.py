@@ -18,6 +18,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772  # Klambauer et al. 2017, §2
 LECUN_SCALE, LECUN_SLOPE = 1.7159, 2 / 3  # LeCun et al. 1998, §4.4
 LEAK = 0.01  # torch.nn.LeakyReLU's default slope
+LARGE_LEAK = 0.2
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ def _elu(scale: float, alpha: float) -> Phi:
     )
 
 
+def _leaky(slope: float) -> Phi:
+    return Phi(lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1, slope), (0.0,))
+
+
+def _mish_slope(z: np.ndarray) -> np.ndarray:
+    t = np.tanh(np.logaddexp(0, z))
+    return t + z * (1 - t * t) * expit(z)
+
+
 def _density(z: np.ndarray) -> np.ndarray:
     return np.exp(-z * z / 2) / sqrt(2 * pi)
 
@@ -46,11 +56,13 @@ FUNCTIONS: dict[str, Phi] = {
     "tanh": Phi(np.tanh, lambda z: 1 - np.tanh(z) ** 2),
     "relu": Phi(lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0, (0.0,)),
     "identity": Phi(lambda z: z, np.ones_like),
-    "leaky_relu": Phi(lambda z: np.where(z > 0, z, LEAK * z), lambda z: np.where(z > 0, 1, LEAK), (0.0,)),
+    "leaky_relu": _leaky(LEAK),
+    "leaky_relu_0.2": _leaky(LARGE_LEAK),
     "elu": _elu(1.0, 1.0),
     "selu": _elu(SELU_SCALE, SELU_ALPHA),
     "gelu": Phi(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _density(z)),
     "silu": Phi(lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
+    "mish": Phi(lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_slope),
     "softplus": Phi(lambda z: np.logaddexp(0, z), expit),
     "lecun_tanh": Phi(
         lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),

@@ -223,6 +223,7 @@ SCHEMES: dict[str, Scheme] = {
     "theano_glorot": scaled(theano_glorot, "fan_avg", "uniform"),
     "mup": scaled(lambda layer: 1 / layer.fan_in if layer.is_output else 1, "fan_in", "normal"),
     "variance": scaled(lambda layer, scale: scale, "fan_in", "normal"),
+    "mean_field": scaled(lambda layer, weight_variance, bias_variance: weight_variance, "fan_in", "normal"),
     "moment_matched": scaled(moment_matched, "fan_in", "normal"),
     "moment_matched_backward": scaled(moment_matched_backward, "fan_out", "normal"),
     "edge_of_chaos": scaled(edge_of_chaos, "fan_in", "normal"),
@@ -238,30 +239,37 @@ SCHEMES: dict[str, Scheme] = {
 BIASES: Mapping[str, VarianceScaling] = {
     "torch_default": scaled(1 / 3, "fan_in", "uniform"),
     "sklearn_default": scaled(sklearn_default, "fan_avg", "uniform"),
+    "mean_field": scaled(lambda layer, weight_variance, bias_variance: bias_variance, "one", "normal"),
     "edge_of_chaos": scaled(lambda layer, bias_variance: bias_variance, "one", "normal"),
 }
 
 
 def variances(initializer: str, layer: Layer) -> tuple[float, float] | None:
-    """Return Var(w) and Var(b) of a layer, or None where the scheme's weights are not independent."""
-    name, parameters = catalog.parse_initializer(initializer)
-    scheme, biases = SCHEMES[name], BIASES.get(name)
-    if not isinstance(scheme, VarianceScaling):
+    """Return Var(w) and Var(b) of a layer, or None where the weights are not independent, or depend on data."""
+    parsed = catalog.parse_initializer(initializer)
+    scheme, biases = SCHEMES[parsed.name], BIASES.get(parsed.name)
+    if not isinstance(scheme, VarianceScaling) or parsed.is_data_dependent:
         return None
-    return scheme.std(layer, **parameters) ** 2, biases.std(layer, **parameters) ** 2 if biases else 0.0
+    if layer.is_output and "last_layer_zero" in parsed.modifiers:
+        return 0.0, 0.0
+    of_biases = biases.std(layer, **parsed.parameters) ** 2 if biases else 0.0
+    return scheme.std(layer, **parsed.parameters) ** 2, of_biases
 
 
 def draw(initializer: str, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
-    """Return weights (fan_in, fan_out) and biases (fan_out,) of one layer, in float64.
+    """Return weights (fan_in, fan_out) and biases (fan_out,) of one layer, in float64, before any data is seen.
 
     Args:
-        initializer: a scheme and its parameters, such as `he_normal` or `normal:0.01`.
+        initializer: a scheme, its parameters and modifiers, such as `he_normal`, `normal:0.01` or
+            `he_normal+last_layer_zero`. What a data-dependent modifier does next is in `calibrate`.
         layer: the layer to fill; its generator is advanced.
 
     Raises:
         ValueError: unknown scheme, wrong parameters, or a scheme that has no meaning for the activation.
     """
-    name, parameters = catalog.parse_initializer(initializer)
+    name, parameters, modifiers = catalog.parse_initializer(initializer)
+    if layer.is_output and "last_layer_zero" in modifiers:
+        return np.zeros(layer.shape), np.zeros(layer.fan_out)
     weights = SCHEMES[name](layer, **parameters)
     biases = BIASES[name].biases(layer, **parameters) if name in BIASES else np.zeros(layer.fan_out)
     return weights, biases

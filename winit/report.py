@@ -311,7 +311,10 @@ def write(study: Study, folder: Path, page: Path) -> None:
         recommendation=recommendation(found["summary"]),
         outcomes=outcomes(runs),
         not_applicable=found["not_applicable"].to_dict("records"),
-        schemes=[(name, catalog.INITIALIZERS[name.partition(":")[0]]) for name in catalog.in_order(study.initializers)],
+        schemes=[
+            (name, catalog.INITIALIZERS[catalog.parse_initializer(name).name])
+            for name in catalog.in_order(study.initializers)
+        ],
         activations=[(name, catalog.ACTIVATIONS[name]) for name in study.activations],
         datasets=[(name, catalog.DATASETS[name], p) for name, p in settings["dataset"].items()],
         curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),

@@ -61,6 +61,11 @@ TABLES: dict[str, dict[str, Column]] = {
         "device": Column(STR, "where it was trained: cpu or cuda"),
         "engine": Column(STR, "what trained it: kernel (fused, CPU) or torch (batched products)"),
         "wall_time_s": Column(FLOAT, "its share of the wall time of the stack it was trained in, seconds"),
+        "calibration_time_s": Column(
+            FLOAT, "wall time of its data-dependent initialization, seconds; 0 if it has none"
+        ),
+        "calibration_forward": Column(FLOAT, "what that cost in passes forward, each of one training mini-batch"),
+        "calibration_backward": Column(FLOAT, "and in passes back; a training step is one of each"),
     },
     "curves": {
         "run_id": Column(STR, "key, with step"),
@@ -139,7 +144,7 @@ TABLES: dict[str, dict[str, Column]] = {
 }
 
 # Columns that tell how long something took: the only ones that differ between two runs of the same study.
-TIME_COLUMNS = ("wall_time_s",)
+TIME_COLUMNS = ("wall_time_s", "calibration_time_s")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from winit import data, initializers, probes
+from winit.calibrate import CALIBRATION_EXAMPLES, Calibration, Cost
 from winit.network import Networks, Optimizer, Stack
 from winit.regularization import Dropout
 from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
@@ -86,25 +87,38 @@ def chunk_size(workload: Workload, device: torch.device) -> int:
     return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))
 
 
-def initial_parameters(workload: Workload, runs: Sequence[Run]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def initial_parameters(
+    workload: Workload, runs: Sequence[Run], calibration: Calibration | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray], list[Cost]]:
     """Draw weights (K, fan_in, fan_out) and biases (K, 1, fan_out) of every layer, in float32, on the CPU.
 
     The stream of a layer is named by replicate and layer alone: schemes, learning rates and devices share it.
+
+    Args:
+        workload: what the runs have in common.
+        runs: K of them.
+        calibration: for initializers that look at data.
+
+    Returns:
+        Weights and biases by layer, and what the calibration of each network has cost.
     """
-    drawn: dict[tuple[str, int], list[tuple[np.ndarray, np.ndarray]]] = {}
+    drawn: dict[tuple[str, int], tuple[list[tuple[np.ndarray, np.ndarray]], Cost]] = {}
     shapes = list(pairwise(workload.widths))
     for run in runs:
         key = run.initializer, run.replicate
-        if key not in drawn:
-            drawn[key] = []
-            for index, (fan_in, fan_out) in enumerate(shapes, start=1):
-                rng = np.random.default_rng(seed(workload.seed, "weights", replicate=run.replicate, layer=index))
-                layer = initializers.Layer(fan_in, fan_out, workload.activation, rng, index == len(shapes))
-                drawn[key].append(initializers.draw(run.initializer, layer))
-    each = [drawn[run.initializer, run.replicate] for run in runs]
+        if key in drawn:
+            continue
+        layers = []
+        for index, (fan_in, fan_out) in enumerate(shapes, start=1):
+            rng = np.random.default_rng(seed(workload.seed, "weights", replicate=run.replicate, layer=index))
+            layer = initializers.Layer(fan_in, fan_out, workload.activation, rng, index == len(shapes))
+            layers.append(initializers.draw(run.initializer, layer))
+        stream = seed(workload.seed, "calibration", dataset=workload.dataset, replicate=run.replicate)
+        drawn[key] = calibration(run.initializer, layers, stream) if calibration else (layers, Cost())
+    each, costs = zip(*(drawn[run.initializer, run.replicate] for run in runs), strict=True)
     weights = [np.stack([layers[i][0] for layers in each]).astype(np.float32) for i in range(len(shapes))]
     biases = [np.stack([layers[i][1] for layers in each]).astype(np.float32)[:, None] for i in range(len(shapes))]
-    return weights, biases
+    return weights, biases, list(costs)
 
 
 def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) -> np.ndarray:
@@ -121,12 +135,15 @@ def learning_rates(workload: Workload, runs: Sequence[Run], steps: int) -> np.nd
     return factors[:, None] * np.array([run.learning_rate for run in runs])
 
 
-def make_networks(workload: Workload, runs: Sequence[Run], engine: type[Networks], device: torch.device) -> Networks:
-    """Return the untrained networks of some runs, as one stack.
+def make_networks(
+    workload: Workload, runs: Sequence[Run], engine: type[Networks], task: Task, device: torch.device
+) -> tuple[Networks, list[Cost]]:
+    """Return the untrained networks of some runs, as one stack, and what calibrating each has cost.
 
     Dropout has a stream of its own for every replicate, which all initializers and rates share.
     """
-    weights, biases = ([torch.from_numpy(p).to(device) for p in ps] for ps in initial_parameters(workload, runs))
+    *drawn, costs = initial_parameters(workload, runs, task.calibration)
+    weights, biases = ([torch.from_numpy(p).to(device) for p in ps] for ps in drawn)
     training = workload.training
     optimizer = Optimizer(training.optimizer, training.momentum, training.weight_decay)
     options: dict[str, object] = {}
@@ -135,7 +152,7 @@ def make_networks(workload: Workload, runs: Sequence[Run], engine: type[Networks
     if workload.dropout:
         seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
         options["dropout"] = Dropout(workload.dropout, seeds)
-    return engine(weights, biases, workload.activation, optimizer, training.batch_size, **options)
+    return engine(weights, biases, workload.activation, optimizer, training.batch_size, **options), costs
 
 
 class Task:
@@ -160,6 +177,17 @@ class Task:
         self.train_sample = prepared(split.train, len(split.validation.y))
         self.probe = part(split.train, workload.measure.probe_examples)
 
+        rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset))
+        chosen = rng.permutation(len(split.train.y))[:CALIBRATION_EXAMPLES]
+        self.calibration = Calibration(
+            torch.tensor(split.train.x[chosen]).double(),
+            torch.tensor(split.train.y[chosen]),
+            workload.activation,
+            workload.training.batch_size,
+            workload.batch_norm,
+            uses_sign=workload.training.optimizer in ("adam", "adamw"),
+        )
+
 
 def train_chunk(
     workload: Workload, runs: Sequence[Run], engine: type[Networks], task: Task, device: torch.device
@@ -169,14 +197,14 @@ def train_chunk(
     At each evaluated step the curves are taken, at each probed step the layers, both before the step's update. One
     step more than the budget is computed, only to measure the update that would follow.
     """
-    started = time.perf_counter()
     steps = workload.training.steps
     curve_steps = log_spaced(steps, workload.measure.curve_points)
     layer_steps = log_spaced(steps, workload.measure.layer_points)
     trace_steps = log_spaced(steps - 1, workload.measure.trace_points)
     K, L = len(runs), workload.depth + 1
 
-    networks = make_networks(workload, runs, engine, device)
+    networks, costs = make_networks(workload, runs, engine, task, device)
+    started = time.perf_counter()
     rates = torch.from_numpy(learning_rates(workload, runs, steps + 1)).float().to(device)
     batches = {r: mini_batches(workload, r, len(task.y), steps + 1) for r in {run.replicate for run in runs}}
     order = torch.from_numpy(np.stack([batches[run.replicate] for run in runs], axis=1)).to(device)  # (steps + 1, K, B)
@@ -249,6 +277,9 @@ def train_chunk(
             "device": device.type,
             "engine": engine.engine,
             "wall_time_s": share,
+            "calibration_time_s": costs[k].time_s,
+            "calibration_forward": costs[k].forward,
+            "calibration_backward": costs[k].backward,
             "curve_step": curve_steps,
             "layer_step": layer_steps,
             **{name: values[k] for name, values in curves.items()},
