@@ -26,7 +26,7 @@ LAYERS = {
     },
     1: {"study", "network", "tables", "tiles", "meanfield"},
     2: {"store", "initializers", "calibrate", "probes", "kernel", "figures", "findings", "provenance"},
-    3: {"workflow", "train", "aggregate", "replay", "report"},
+    3: {"workflow", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
 }
@@ -35,6 +35,7 @@ SAME_LAYER = {
     "regularization": {"memory"},
     "data": {"catalog"},
     "settings": {"catalog", "data"},
+    "report": {"cards"},
 }
 LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}

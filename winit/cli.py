@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from winit import __version__, catalog, study, workflow
@@ -74,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         "gain", gain, "say what the theory of wide networks knows of an activation: gains, fixed points, criticality"
     )
     sub.add_argument("activation", help=f"one of {', '.join(catalog.ACTIVATIONS)}")
+    sub.add_argument("--json", action="store_true", help="for programs")
+
+    sub = verb("card", card, "say what an initializer is, and how torch, Keras and JAX write it")
+    sub.add_argument("initializer", help="he_normal, normal:0.01, orthogonal:1+lsuv, …")
+    sub.add_argument("--activation", help="for schemes whose scale depends on it")
     sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = verb("train", train, "train one workload of a frozen study (a rule of the workflow)")
@@ -175,6 +181,19 @@ def gain(given: argparse.Namespace) -> None:
     if not facts["critical"]:
         print("  critical with biases: nowhere")
     print(f"  torch.nn.init.calculate_gain: {facts['torch_gain'] or 'refuses'}")
+
+
+def card(given: argparse.Namespace) -> None:
+    """Print the card of one initializer."""
+    from winit import cards
+
+    found = cards.card(given.initializer, given.activation)
+    if given.json:
+        print(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+        return
+    print(found.label)
+    for heading, text in cards.lines(found):
+        print(f"  {heading:28s} {text}")
 
 
 def _torch_gain(activation: str) -> float | None:

@@ -18,7 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from winit import catalog, figures, findings, tables
+from winit import cards, catalog, figures, findings, tables
 from winit.figures import Drawn
 from winit.study import Study, dump, log_spaced
 
@@ -311,10 +311,8 @@ def write(study: Study, folder: Path, page: Path) -> None:
         recommendation=recommendation(found["summary"]),
         outcomes=outcomes(runs),
         not_applicable=found["not_applicable"].to_dict("records"),
-        schemes=[
-            (name, catalog.INITIALIZERS[catalog.parse_initializer(name).name])
-            for name in catalog.in_order(study.initializers)
-        ],
+        cards=[(card, cards.lines(card)) for card in map(cards.card, catalog.in_order(study.initializers))],
+        other_cards=[(card, cards.lines(card)) for card in cards.catalogue() if card.name not in study.initializers],
         activations=[(name, catalog.ACTIVATIONS[name]) for name in study.activations],
         datasets=[(name, catalog.DATASETS[name], p) for name, p in settings["dataset"].items()],
         curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),
