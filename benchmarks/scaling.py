@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from winit import workflow
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
+from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
 from winit.study import Study, Workload, compose, log_spaced, seed
 from winit.tables import write_bytes
 from winit.workflow import Places
@@ -91,6 +91,8 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
                 "trace_step": [],
                 **curves,
                 **layers,
+                **{name: [] for name in HISTOGRAM_COLUMNS},
+                **{f"jacobian_{name}": rng.uniform(0.1, 10, len(layer_steps)) for name in JACOBIAN_COLUMNS},
                 **{f"trace_{name}": [] for name in TRACE_COLUMNS},
             }
         )

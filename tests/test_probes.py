@@ -104,3 +104,53 @@ def test_loss_and_accuracy():
     torch.testing.assert_close(loss[0], torch.nn.functional.cross_entropy(logits[0], y))
     assert loss[1].item() == pytest.approx(0.6931472)
     assert accuracy.tolist() == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_correlation_of_pairs():
+    z = torch.tensor([[1.0, 0], [1, 1], [2, 0], [-3, 0], [5, 5]]).double()[None]
+    assert probes.pair_correlation(z).item() == pytest.approx((0.5**0.5 - 1) / 2)
+    assert probes.pair_correlation(1e-200 * z).item() == pytest.approx((0.5**0.5 - 1) / 2)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4)])
+def test_effective_rank_is_that_of_the_singular_values(shape):
+    a = torch.randn(1, *shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    squares = torch.linalg.svdvals(a[0]).square()
+    assert probes.effective_rank(1e-180 * a).item() == pytest.approx(
+        (squares.sum() ** 2 / squares.square().sum()).item()
+    )
+    assert probes.effective_rank(torch.ones(1, *shape)).item() == pytest.approx(1)
+    assert probes.effective_rank(torch.eye(*shape)[None]).item() == pytest.approx(min(shape))
+    assert torch.isnan(probes.effective_rank(torch.zeros(1, *shape))).all()
+
+
+def test_histogram_counts_in_root_mean_squares():
+    values = torch.tensor([[1.0, -1, 1, -1], [0, 0, 0, 0], [10, 0, 0, 0], [1, float("nan"), 0, 0]])
+    counts = probes.histogram(values, 8)
+    assert counts.tolist() == [[0, 0, 0, 2, 0, 2, 0, 0], [0] * 8, [0, 0, 0, 0, 3, 0, 1, 0], [0] * 8]
+    assert probes.histogram(1e-170 * values.double(), 8).tolist() == counts.tolist()
+    assert probes.histogram(torch.tensor([[100.0, *[0.0] * 99]]), 2).tolist() == [[0, 100]]
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
+def test_jacobian_is_that_of_autograd(activation):
+    weights, biases = make(torch.float32)
+    networks = Networks(weights, biases, activation)
+    x = torch.randn(11, WIDTHS[0], generator=torch.Generator().manual_seed(2))
+    found = probes.jacobian_statistics(networks, x)
+    for k in range(K):
+        model = single([w.double() for w in weights], [b.double() for b in biases], k, activation, False)
+        values = torch.cat(
+            [torch.linalg.svdvals(torch.autograd.functional.jacobian(model, row.double())) for row in x[:8]]
+        )
+        quartiles = values.quantile(torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
+        torch.testing.assert_close(found[k], torch.cat([values.mean()[None], quartiles]))
+    apart = probes.jacobian_statistics(Networks([w[1:2] for w in weights], [b[1:2] for b in biases], activation), x)
+    assert torch.equal(found[1:2], apart)
+
+
+def test_orthogonal_linear_networks_have_a_flat_jacobian():
+    turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)))[0]
+    networks = Networks([turn[None]] * 5, [torch.zeros(1, 1, 6)] * 5, "identity")
+    found = probes.jacobian_statistics(networks, torch.randn(9, 6, generator=torch.Generator().manual_seed(4)))
+    torch.testing.assert_close(found, torch.ones(1, 6, dtype=torch.float64), atol=1e-5, rtol=0)

@@ -10,9 +10,9 @@ import pandas as pd
 from winit import catalog, data, meanfield, stats
 from winit.data import part_sizes
 from winit.initializers import Layer, variances
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
+from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
 from winit.study import Study, Workload, seed
-from winit.tables import FACTORS, TABLES
+from winit.tables import FACTORS, HISTOGRAM_REACH, TABLES
 
 SETTING = [
     "dataset",
@@ -37,7 +37,7 @@ def _explode(
 
 
 def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]:
-    """Return the runs, curves, layers and traces of one workload.
+    """Return the runs, curves, layers, jacobians, histograms and traces of one workload.
 
     Raises:
         ValueError: the store lacks a run.
@@ -58,6 +58,13 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     layers = _explode(stored["run_id"], stored, index, LAYER_COLUMNS)
     layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
     layers["units"] = np.array(workload.widths[1:])[layers["layer"] - 1]
+    names = {f"jacobian_{name}": name for name in JACOBIAN_COLUMNS}
+    jacobians = _explode(stored["run_id"], stored, {"step": probed}, tuple(names)).rename(columns=names)
+    jacobians = jacobians[jacobians["mean"].notna()]
+    edges = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, workload.measure.histogram_bins + 1)
+    index = {name: np.repeat(values, len(edges) - 1) for name, values in index.items()}
+    index |= {"bin_low": np.tile(edges[:-1], len(probed) * depth), "bin_high": np.tile(edges[1:], len(probed) * depth)}
+    histograms = _explode(stored["run_id"], stored, index, HISTOGRAM_COLUMNS)
     traced = stored["trace_step"].iloc[0]
     index = {"step": np.repeat(traced, depth), "layer": np.tile(np.arange(1, depth + 1), len(traced))}
     names = {f"trace_{name}": name for name in TRACE_COLUMNS}
@@ -82,7 +89,14 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     facts = catalog.DATASETS[workload.dataset]
     limit = stats.chance_limit(facts.classes, part_sizes(facts.examples)[1])
     runs["status"] = status(runs, limit)
-    return {"runs": runs, "curves": curves, "layers": layers, "traces": traces}
+    return {
+        "runs": runs,
+        "curves": curves,
+        "layers": layers,
+        "jacobians": jacobians,
+        "histograms": histograms,
+        "traces": traces,
+    }
 
 
 def theory(workload: Workload) -> pd.DataFrame:
@@ -184,7 +198,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
-    """Return the tables of a study: runs, curves, layers, traces, theory, summary, not_applicable.
+    """Return the tables of a study: all of `tables.TABLES` but the tutorial's replay.
 
     Rows are sorted by factor, so that they do not depend on how the study was computed.
     """
@@ -192,7 +206,13 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     runs = pd.concat([tables["runs"] for tables in each]).sort_values(list(FACTORS), ignore_index=True)
     rank = pd.Series(runs.index, index=runs["run_id"])
     found = {"runs": runs}
-    for name, keys in (("curves", ["step"]), ("layers", ["step", "layer"]), ("traces", ["step", "layer"])):
+    for name, keys in (
+        ("curves", ["step"]),
+        ("layers", ["step", "layer"]),
+        ("jacobians", ["step"]),
+        ("histograms", ["step", "layer", "bin_low"]),
+        ("traces", ["step", "layer"]),
+    ):
         frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
         found[name] = frame.sort_values(["order", *keys], ignore_index=True).drop(columns="order")

@@ -114,6 +114,7 @@ RULES: dict[str, Rule] = {
     "measure.layer_points": whole(2, 100),
     "measure.trace_points": whole(0, 100_000_000),
     "measure.probe_examples": whole(2, 1_000_000),
+    "measure.histogram_bins": whole(0, 1000),
 }
 DATASET_RULES: dict[str, Rule] = {
     "target_accuracy": real(0, 1, ends=True),

@@ -24,11 +24,14 @@ from winit.tables import read_parquet, write_bytes
 CURVE_COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 LAYER_COLUMNS = (
     "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance",
-    "saturated", "dead", "distinct_units", "update_ratio",
+    "saturated", "dead", "distinct_units", "correlation", "weight_rank", "activation_rank", "update_ratio",
 )  # fmt: skip
+HISTOGRAM_COLUMNS = ("h_count", "delta_count")
+JACOBIAN_COLUMNS = ("mean", "low", "lower_quartile", "median", "upper_quartile", "high")
 TRACE_COLUMNS = ("h_mean", "h_square", "delta_square", "gradient_square")
 
-# One row a run. A curve is a list over the evaluated steps; a layer statistic or a trace one over (step, layer).
+# One row a run. A curve is a list over the evaluated steps, a Jacobian's statistic one over the probed steps, a layer
+# statistic or a trace one over (step, layer), a histogram one over (step, layer, bin).
 PART = pa.schema(
     [
         ("run_id", pa.string()),
@@ -49,6 +52,8 @@ PART = pa.schema(
         *((name, pa.list_(pa.float32())) for name in CURVE_COLUMNS),
         ("layer_step", pa.list_(pa.int32())),
         *((name, pa.list_(pa.float64())) for name in LAYER_COLUMNS),
+        *((f"jacobian_{name}", pa.list_(pa.float64())) for name in JACOBIAN_COLUMNS),
+        *((name, pa.list_(pa.int64())) for name in HISTOGRAM_COLUMNS),
         ("trace_step", pa.list_(pa.int32())),
         *((f"trace_{name}", pa.list_(pa.float32())) for name in TRACE_COLUMNS),
     ]

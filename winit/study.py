@@ -76,6 +76,7 @@ class Measure:
     layer_points: int
     trace_points: int
     probe_examples: int
+    histogram_bins: int
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,35 @@ TABLES: dict[str, dict[str, Column]] = {
         "dead": Column(FLOAT, "share of units with |φ′| below 1e-6 on every probe example"),
         "distinct_units": Column("int32", "units that differ from one another in incoming weights or bias"),
         "units": Column("int32", "units in the layer"),
+        "correlation": Column(FLOAT, "mean cosine of the pre-activations of two probe examples, over disjoint pairs"),
+        "weight_rank": Column(FLOAT, "effective rank (Σσ²)²/Σσ⁴ of the weights; missing where all are 0"),
+        "activation_rank": Column(FLOAT, "that of the activations, centred, over probe examples and units"),
         "update_ratio": Column(FLOAT, "‖ΔW‖/‖W‖ of the next update; infinite where W is zero and the update is not"),
+    },
+    "jacobians": {
+        "run_id": Column(STR, "key, with step"),
+        "step": Column("int32", "updates done"),
+        "mean": Column(
+            FLOAT, "of the singular values of ∂logits/∂inputs over 8 probe examples; missing with batch norm"
+        ),
+        "low": Column(FLOAT, "the smallest"),
+        "lower_quartile": Column(FLOAT, "lower quartile"),
+        "median": Column(FLOAT, "median"),
+        "upper_quartile": Column(FLOAT, "upper quartile"),
+        "high": Column(FLOAT, "the largest"),
+    },
+    "histograms": {
+        "run_id": Column(
+            STR, "key, with step, layer and bin_low; the table is empty unless measure.histogram_bins is set"
+        ),
+        "step": Column("int32", "updates done"),
+        "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
+        "bin_low": Column(FLOAT, "lower edge, in root mean squares of the layer; the first bin holds all below, too"),
+        "bin_high": Column(FLOAT, "upper edge; the last bin holds all above, too"),
+        "h_count": Column(
+            INT, "activations in the bin; 0 in the output layer, and where all or one are not to be scaled"
+        ),
+        "delta_count": Column(INT, "values of ∂(loss of an example)/∂z in the bin"),
     },
     "traces": {
         "run_id": Column(STR, "key, with step and layer"),
@@ -142,6 +170,8 @@ TABLES: dict[str, dict[str, Column]] = {
         "saturated": Column(FLOAT, "share of activations beyond ±0.97, mean over draws"),
     },
 }
+
+HISTOGRAM_REACH = 4.0  # how far a layer's histogram goes on either side of 0, in its own root mean squares
 
 # Columns that tell how long something took: the only ones that differ between two runs of the same study.
 TIME_COLUMNS = ("wall_time_s", "calibration_time_s")

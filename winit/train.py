@@ -19,7 +19,7 @@ from winit import data, initializers, probes
 from winit.calibrate import CALIBRATION_EXAMPLES, Calibration, Cost
 from winit.network import Networks, Optimizer, Stack
 from winit.regularization import Dropout
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
+from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
 from winit.study import Run, Workload, log_spaced, seed
 
 LOG = logging.getLogger("winit")
@@ -211,6 +211,9 @@ def train_chunk(
 
     curves = {name: np.full((K, len(curve_steps)), np.nan, np.float32) for name in CURVE_COLUMNS}
     layers = {name: np.full((K, len(layer_steps), L), np.nan) for name in LAYER_COLUMNS}
+    bins = workload.measure.histogram_bins
+    counts = {name: np.zeros((K, len(layer_steps), L, bins), np.int64) for name in HISTOGRAM_COLUMNS}
+    jacobians = np.full((K, len(layer_steps), len(JACOBIAN_COLUMNS)), np.nan)
     traces = np.full((K, len(trace_steps), L, len(TRACE_COLUMNS)), np.nan, np.float32)
     test = np.full((K, 2), np.nan)
     diverged: dict[int, tuple[int, int]] = {}
@@ -251,9 +254,10 @@ def train_chunk(
             ).cpu()
         if step in layer_steps:
             at = layer_steps.index(step)
-            measured = probes.layer_statistics(networks, workload.activation, *task.probe)
+            measured = probes.layer_statistics(networks, workload.activation, *task.probe, bins)
             for name, values in measured.items():
-                layers[name][alive, at] = values.cpu()
+                (counts if name in counts else layers)[name][alive, at] = values.cpu()
+            jacobians[alive, at] = probes.jacobian_statistics(networks, task.probe[0]).cpu()
             before, were = [w.clone() for w in networks.weights], alive
             advance(step, step + 1)
             same = torch.from_numpy(np.flatnonzero(np.isin(were, alive))).to(device)
@@ -283,7 +287,8 @@ def train_chunk(
             "curve_step": curve_steps,
             "layer_step": layer_steps,
             **{name: values[k] for name, values in curves.items()},
-            **{name: values[k].ravel() for name, values in layers.items()},
+            **{name: values[k].ravel() for name, values in (layers | counts).items()},
+            **{f"jacobian_{name}": jacobians[k, :, i] for i, name in enumerate(JACOBIAN_COLUMNS)},
             "trace_step": trace_steps,
             **{f"trace_{name}": traces[k, :, :, i].ravel() for i, name in enumerate(TRACE_COLUMNS)},
         }
