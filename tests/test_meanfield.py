@@ -177,6 +177,73 @@ def test_theory_meets_wide_networks(activation):
         assert (np.abs(sample.mean(axis=0) - value) <= 4 * error + 1e-12).all()
 
 
+@pytest.mark.parametrize("activation", ["tanh", "relu", "selu", "sigmoid"])
+def test_spread_of_finite_widths(activation):
+    """400 networks of width 100 and depth 8: the spread of log q, log Var h and log δ² for one input, within 4 standard errors."""
+    rng, widths, networks = np.random.default_rng(11), [50, *[100] * 8, 100], 400
+    phi = FUNCTIONS[activation]
+    variances = [{"relu": 2.0, "sigmoid": 8.0}.get(activation, 1.2) / n for n in widths[:-1]]
+    theory = mf.predict(activation, widths, variances, [0.02] * 9)
+    x = rng.standard_normal(widths[0])
+    x /= np.sqrt((x * x).mean())
+    q, h_variance, delta = np.empty((networks, 9)), np.empty((networks, 9)), np.empty((networks, 9))
+    for k in range(networks):
+        ws = [sqrt(v) * rng.standard_normal((a, b)) for v, a, b in zip(variances, widths[:-1], widths[1:], strict=True)]
+        h, zs = x, []
+        for layer, w in enumerate(ws):
+            zs.append(h @ w + sqrt(0.02) * rng.standard_normal(w.shape[1]))
+            h = phi.phi(zs[-1])
+            q[k, layer], h_variance[k, layer] = (zs[-1] ** 2).mean(), h.var()
+        d = rng.standard_normal(widths[-1])
+        base = (d * d).mean()
+        for layer in range(8, -1, -1):
+            delta[k, layer] = (d * d).mean() / base
+            if layer:
+                d = (d @ ws[layer].T) * phi.dphi(zs[layer - 1])
+    # The standard error of a standard deviation is about 1/√(2 · 400) = 3.5 %; log's own skew and the neglected
+    # covariance of φ² and φ′² add a few per cent.
+    for sample, spread in ((q, theory.q_spread), (h_variance, theory.h_spread), (delta, theory.delta_spread)):
+        expected = spread[:-1]
+        np.testing.assert_allclose(np.log(sample[:, :-1]).std(axis=0, ddof=1), expected, rtol=0.2)
+
+
+def test_spread_of_relu_networks_is_five_over_the_width_a_layer():
+    theory = mf.predict("relu", [100] * 12, [0.02] * 11, [0.0] * 11)
+    np.testing.assert_allclose(theory.q_spread[10] ** 2, 10 * 5 / 100 + 2 / 100)
+    np.testing.assert_allclose(theory.delta_spread[0] ** 2, 10 * 5 / 100)
+    np.testing.assert_allclose(theory.amplification, 1)
+
+
+def test_inputs_of_several_lengths_are_averaged():
+    each = [mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, s) for s in (0.5, 1.5)]
+    both = mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, np.array([0.5, 1.5]))
+    np.testing.assert_allclose(both.q, (each[0].q + each[1].q) / 2)
+    np.testing.assert_allclose(both.delta, (each[0].delta + each[1].delta) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w2", "sigma_b2", "q", "chi_1", "xi"),
+    [
+        ("relu", 2.0, 0.0, 1.0, 1.0, np.inf),
+        ("relu", 1.0, 0.0, 0.0, 0.5, 1 / np.log(2)),
+        ("tanh", 1 / 3, 0.0, 0.0, 1 / 3, 1 / np.log(3)),
+        ("tanh", 2.0, 0.0, 0.618, None, None),
+        ("sigmoid", 1.0, 0.0, 0.265, None, None),
+    ],
+)
+def test_depth_scale(name, sigma_w2, sigma_b2, q, chi_1, xi):
+    scale = mf.depth_scale(name, sigma_w2, sigma_b2)
+    assert scale.q == pytest.approx(q, abs=1e-3)
+    if xi is not None:
+        assert scale.chi_1 == pytest.approx(chi_1, rel=1e-6) and scale.xi == pytest.approx(xi, rel=1e-6)
+    assert scale.depth_limit == 6 * scale.xi
+
+
+def test_depth_scale_on_the_critical_line_is_infinite():
+    point = mf.critical("tanh", 0.05)[0]
+    assert mf.depth_scale("tanh", point.sigma_w2, 0.05).xi > 1e6
+
+
 # Kumar 2017: the gain 1/√(φ′(0)²(1 + φ(0)²))
 @pytest.mark.parametrize(
     ("name", "kumar"),

@@ -43,20 +43,68 @@ def gauss(q: float, kinks: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarr
 
 @dataclass(frozen=True)
 class Moments:
-    """Gaussian moments of φ at one q: E φ, E φ², E φ′², and d(E φ²)/dq = E[φφ′z]/√q."""
+    """Gaussian moments of φ at one q, u = √q z.
+
+    Attributes:
+        mean, square, slope: E φ, E φ², E φ′².
+        growth: d(E φ²)/dq = E[φφ′u]/q.
+        variance_growth: d(Var φ)/dq.
+        slope_growth: d(E φ′²)/dq.
+        square_noise, variance_noise, slope_noise: E X²/(E X)² − 1 for X = φ², (φ − E φ)² and g²φ′² with g ~ N(0, 1):
+            times 1/n the relative variance of their mean over n units.
+    """
 
     mean: float
     square: float
     slope: float
     growth: float
+    variance_growth: float
+    slope_growth: float
+    square_noise: float
+    variance_noise: float
+    slope_noise: float
+
+    @property
+    def variance(self) -> float:
+        return self.square - self.mean**2
 
 
-@lru_cache(maxsize=4096)
+def _ratio(numerator: float, denominator: float) -> float:
+    return numerator / denominator if denominator > 0 else 0.0
+
+
+def _kurtosis(weights: np.ndarray, values: np.ndarray) -> float:
+    """Return E X²/(E X)² of values X ≥ 0, scaled so that nothing overflows; 1, no noise, where all are 0."""
+    top = values.max()
+    scaled = values / top if 0 < top < inf else np.ones_like(values)
+    return float(weights @ (scaled * scaled)) / float(weights @ scaled) ** 2
+
+
+@lru_cache(maxsize=16384)
 def _moments(phi: Phi, q: float) -> Moments:
     u, weights = gauss(q, phi.kinks)
     f, df = phi.phi(u), phi.dphi(u)
-    growth = float(weights @ (f * df * u)) / q if q > 0 else float(df[0] ** 2)
-    return Moments(float(weights @ f), float(weights @ (f * f)), float(weights @ (df * df)), growth)
+    squares, slopes = f * f, df * df
+    mean, square, slope = float(weights @ f), float(weights @ squares), float(weights @ slopes)
+    centred = (f - mean) ** 2
+    if q > 0:
+        # d/dq of the Gaussian density: E[g(u)]′ = E[g(u)(u²/q − 1)]/(2q), whatever the kinks of g.
+        score = weights * (u * u / q - 1) / (2 * q)
+        growth = float(weights @ (f * df * u)) / q
+        mean_growth, slope_growth = float(score @ f), float(score @ slopes)
+    else:
+        growth, mean_growth, slope_growth = float(df[0] ** 2), 0.0, 0.0
+    return Moments(
+        mean,
+        square,
+        slope,
+        growth,
+        growth - 2 * mean * mean_growth,
+        slope_growth,
+        _kurtosis(weights, squares) - 1,
+        _kurtosis(weights, centred) - 1,
+        3 * _kurtosis(weights, slopes) - 1,
+    )
 
 
 def moments(activation: str | Phi, q: float) -> Moments:
@@ -267,11 +315,18 @@ class Prediction:
         q: mean square of the pre-activations.
         h_variance: variance of the hidden activations, over units and examples; NaN for the output layer.
         delta: mean square of ∂ℓ/∂z relative to that of the output layer.
+        q_spread, h_spread, delta_spread: what a finite width does to them: the standard deviation, over networks, of the
+            logarithm of each, for one input. Averages over many inputs vary less.
+        amplification: by what factor a small relative deviation of q in the first layer has grown here.
     """
 
     q: np.ndarray
     h_variance: np.ndarray
     delta: np.ndarray
+    q_spread: np.ndarray
+    h_spread: np.ndarray
+    delta_spread: np.ndarray
+    amplification: np.ndarray
 
 
 def predict(
@@ -279,31 +334,120 @@ def predict(
     widths: list[int],
     weight_variances: list[float],
     bias_variances: list[float],
-    input_square: float = 1.0,
+    input_squares: float | np.ndarray = 1.0,
 ) -> Prediction:
     """Return the theory of one network, layer by layer.
 
         q_l = n_{l−1} Var(w_l) E[h_{l−1}²] + Var(b_l),   h = φ(√q z)
         E[δ_l²] = n_{l+1} Var(w_{l+1}) E[δ_{l+1}²] E[φ′(√q_l z)²]
 
+    Inputs of different length have different q and are averaged. The spreads follow from linear propagation of the
+    noise that each layer's finite number of units adds; for ReLU, 5/n a layer in both directions.
+
     Args:
         activation: φ of the hidden layers.
         widths: units of every layer, inputs first and outputs last.
         weight_variances, bias_variances: of every layer.
-        input_square: mean square of the inputs.
+        input_squares: mean square of the inputs' components, one number or one for each of several inputs.
 
-    Source: He et al. 2015, §2.2, without the assumption that φ is ReLU.
+    Source: He et al. 2015, §2.2, without the assumption that φ is ReLU; for the spread of ReLU networks Hanin & Rolnick
+    2018, theorem 5.
     """
+    squares = np.atleast_1d(np.asarray(input_squares, float))
+    paths = [_path(activation, widths, weight_variances, bias_variances, square) for square in squares]
+    q, square, mean, delta = (np.mean(values, axis=0) for values in zip(*paths, strict=True))
+    spreads = _spreads(activation, widths, weight_variances, bias_variances, float(squares.mean()))
+    return Prediction(q, square - mean**2, delta, *spreads)
+
+
+def _path(
+    activation: str | Phi, widths: list[int], weights: list[float], biases: list[float], square: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return q, E h², E h and the relative E δ² of every layer for one length of the input."""
     layers = len(widths) - 1
-    q, h_variance, slopes = np.empty(layers), np.full(layers, np.nan), np.ones(layers)
-    below = input_square
+    q, h_square, h_mean, slopes = np.empty(layers), np.full(layers, np.nan), np.full(layers, np.nan), np.ones(layers)
     for layer in range(layers):
-        q[layer] = widths[layer] * weight_variances[layer] * below + bias_variances[layer]
+        q[layer] = widths[layer] * weights[layer] * square + biases[layer]
         if layer < layers - 1:
             m = moments(activation, q[layer])
-            below, h_variance[layer] = m.square, m.square - m.mean**2
-            slopes[layer] = m.slope
+            square, h_square[layer], h_mean[layer], slopes[layer] = m.square, m.square, m.mean, m.slope
     delta = np.ones(layers)
     for layer in range(layers - 2, -1, -1):
-        delta[layer] = delta[layer + 1] * widths[layer + 2] * weight_variances[layer + 1] * slopes[layer]
-    return Prediction(q, h_variance, delta)
+        delta[layer] = delta[layer + 1] * widths[layer + 2] * weights[layer + 1] * slopes[layer]
+    return q, h_square, h_mean, delta
+
+
+def _spreads(
+    activation: str | Phi, widths: list[int], weights: list[float], biases: list[float], square: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the spreads of log q, log Var h and log E δ², and the amplification, of every layer.
+
+    Layer i adds the noise ξ_i to log E h_i², of variance `square_noise`/n_i. `carried[l, i]` is the derivative of log q_l
+    by ξ_i.
+    """
+    layers = len(widths) - 1
+    carried, noise = np.zeros((layers, layers)), np.zeros(layers)
+    h_spread, amplification = np.full(layers, np.nan), np.ones(layers)
+    elasticity = 0.0  # d log E φ²/d log q of the layer below
+    back, fresh = np.zeros(layers), np.zeros(layers)  # d log E φ′²/d log q; noise of the way back
+    for layer in range(layers):
+        q = widths[layer] * weights[layer] * square + biases[layer]
+        if layer:
+            share = _ratio(widths[layer] * weights[layer] * square, q)  # of the weights, in q
+            carried[layer] = share * elasticity * carried[layer - 1]
+            carried[layer, layer - 1] = share
+            amplification[layer] = amplification[layer - 1] * share * elasticity
+        if layer == layers - 1:
+            break
+        m, n = moments(activation, q), widths[layer + 1]
+        elasticity = _ratio(q * m.growth, m.square)
+        noise[layer] = m.square_noise / n
+        back[layer], fresh[layer] = _ratio(q * m.slope_growth, m.slope), max(m.slope_noise, 0.0) / n
+        own = _ratio(q * m.variance_growth, m.variance) ** 2 * float(carried[layer] ** 2 @ noise)
+        h_spread[layer] = sqrt(own + max(m.variance_noise, 0.0) / n)
+        square = m.square
+    sizes = np.array(widths[1:])
+    q_spread = np.sqrt(carried**2 @ noise + 2 / sizes)
+    # δ of layer l meets φ′ of layers l … L − 1: their elasticities add up, noise by noise.
+    delta_spread = np.zeros(layers)
+    for layer in range(layers - 1):
+        together = back[layer:-1] @ carried[layer:-1]
+        delta_spread[layer] = sqrt(float(together**2 @ noise) + fresh[layer:-1].sum())
+    return q_spread, h_spread, delta_spread, amplification
+
+
+# --- how deep ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DepthScale:
+    """Where the length map leads, and how far a gradient gets there.
+
+    Attributes:
+        q: after many layers; 0 or infinite where the map goes there.
+        chi_1: σ_w² E[φ′(√q z)²] there.
+        xi: 1/|log χ₁|, the layers in which gradients change by a factor e; 0 where φ′ is 0 there.
+    """
+
+    q: float
+    chi_1: float
+    xi: float
+
+    @property
+    def depth_limit(self) -> float:
+        """Layers beyond which training is not expected to work: 6 ξ (Schoenholz et al. 2017, §5, an empirical factor)."""
+        return 6 * self.xi
+
+
+def depth_scale(activation: str | Phi, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
+    """Return the depth scale of networks that start at q, followed through 1,000 layers or until q settles."""
+    for _ in range(1000):
+        following = length_map(activation, q, sigma_w2, sigma_b2)
+        settled = abs(following - q) <= 1e-12 * q
+        q = following
+        if settled or not 1e-100 < q < 1e100:
+            break
+    chi_1 = sigma_w2 * moments(activation, q).slope
+    if not 0 < chi_1 < inf:
+        return DepthScale(q, chi_1, 0.0)
+    return DepthScale(q, chi_1, inf if abs(log(chi_1)) < 1e-9 else 1 / abs(log(chi_1)))
