@@ -149,12 +149,71 @@ def test_theory_of_relu_under_he_in_closed_form(tiny):
     workload = tiny(
         "grid.activation=[relu]", "grid.depth=[3]", "grid.initializer=[he_normal,identity,kumar]"
     ).workloads[0]
-    frame = aggregate.theory(workload)
+    inputs = aggregate.probe_inputs(workload)
+    frame = aggregate.theory(workload, inputs)
     assert set(frame["initializer"]) == {"he_normal"}  # the others are not independent, or not applicable
-    x = data.load("digits", {}, seed(0, "data", dataset="digits")).train.x
+    x = data.load("digits", {}, seed(0, "data", dataset="digits")).train.x[: workload.measure.probe_examples]
     q = 2 * float(np.square(x).mean())
     assert frame["z_square"].tolist() == pytest.approx([q] * 4)
-    assert frame["h_variance"].tolist()[:3] == pytest.approx([q / 2 * (1 - 1 / np.pi)] * 3)
+    # The mean of an activation goes with the length of its input: E h = √(q/2π), and is averaged over lengths.
+    means = np.sqrt(2 * inputs.squares / (2 * np.pi))
+    assert frame["h_variance"].tolist()[:3] == pytest.approx([q / 2 - means.mean() ** 2] * 3)
     width, classes = workload.width, 10
     assert frame["delta_ratio"].tolist() == pytest.approx([classes / width] * 3 + [1])  # 2/width · classes · 1/2
-    assert aggregate.theory(tiny("grid.batch_norm=[true]").workloads[0]).empty
+    # He's correlation map of ReLU networks: c′ = (√(1 − c²) + c (π − arccos c))/π, whatever the length (Cho & Saul 2009).
+    c = frame["correlation"].to_numpy()
+    np.testing.assert_allclose(
+        c[1:], (np.sqrt(1 - c[:-1] ** 2) + c[:-1] * (np.pi - np.arccos(c[:-1]))) / np.pi, rtol=1e-6
+    )
+    normalized = tiny("grid.batch_norm=[true]").workloads[0]
+    assert aggregate.theory(normalized, aggregate.probe_inputs(normalized)).empty
+
+
+def measured(tiny, h: list[float], delta: list[float]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return layers, runs and theory of one initializer in two hidden layers, replicates with the given values."""
+    workload = tiny("grid.activation=[relu]", "grid.depth=[2]", "grid.initializer=[he_normal]").workloads[0]
+    expected = aggregate.theory(workload, aggregate.probe_inputs(workload))
+    right = expected.set_index("layer")["h_variance"]
+    runs = pd.DataFrame({"run_id": [str(k) for k in range(len(h))], "replicate": range(len(h))}).assign(
+        dataset="digits", activation="relu", depth=2, width=workload.width, batch_norm=False, initializer="he_normal"
+    )
+    rows = [
+        {"run_id": str(k), "step": 0, "layer": layer, "h_variance": value, "delta_variance": d}
+        for k in range(len(h))
+        for layer, value, d in ((1, right[1], delta[k]), (2, right[2] * h[k], 1.0), (3, np.nan, 1.0))
+    ]
+    return pd.DataFrame(rows), runs, expected
+
+
+def test_agreement_is_within_the_width_s_tolerance(tiny):
+    width = tiny().workloads[0].width
+    right = 10 / width  # He's gradient in the first layer, relative to the output's
+    layers, runs, expected = measured(tiny, [1.0, 1.1, 0.9], [right] * 3)
+    found = aggregate.agreement(layers, runs, expected).set_index("quantity")
+    assert found["agrees"].all() and (found["reason"] == "").all()
+    assert found.at["h_variance", "measured"] / found.at["h_variance", "predicted"] == pytest.approx(0.99 ** (1 / 3))
+    assert (found["low"] < found["measured"]).all() and (found["measured"] < found["high"]).all()
+
+
+def test_a_disagreement_has_a_reason(tiny):
+    layers, runs, expected = measured(tiny, [1e6] * 4, [0.0] * 4)
+    found = aggregate.agreement(layers, runs, expected).set_index("quantity")
+    assert not found["agrees"].any()
+    assert found.at["h_variance", "reason"] == "finite width, beyond what linear propagation of its noise explains"
+    assert found.at["delta_ratio", "reason"] == "the measured value is not a positive number"
+    layers.loc[layers["layer"] == 1, "h_variance"] *= 100
+    assert aggregate.agreement(layers, runs, expected)["reason"].str.startswith("off in the first layer").any()
+    unstable = expected.assign(amplification=7.5)
+    layers.loc[layers["layer"] == 1, "h_variance"] /= 100
+    assert "7.5 times" in aggregate.agreement(layers, runs, unstable).set_index("quantity").at["h_variance", "reason"]
+
+
+def test_initial_state_is_loss_and_spread_of_length(tiny):
+    runs = runs_of().iloc[:2].assign(run_id=["a", "b"], learning_rate=0.1, depth=1)
+    layers = pd.DataFrame(
+        {"run_id": ["a", "a", "b", "b"], "step": 0, "layer": [1, 2, 1, 2], "z_mean": [3.0, 0, 0, 0], "z_variance": [0, 1, 9 * np.e, 5.0]}
+    )  # fmt: skip
+    curves = pd.DataFrame({"run_id": ["a", "b", "a"], "step": [0, 0, 9], "train_loss": [2.0, 4.0, 0.0]})
+    (row,) = aggregate.initial_state(runs, curves, layers).to_dict("records")
+    assert row["initial_loss"] == 3.0
+    assert row["log_length_spread"] == pytest.approx(1 / np.sqrt(2))  # logs of 9 and 9e

@@ -214,6 +214,11 @@ def test_spread_of_relu_networks_is_five_over_the_width_a_layer():
     np.testing.assert_allclose(theory.amplification, 1)
 
 
+def test_tolerance():
+    assert mf.tolerance(0.3, 9) == pytest.approx((np.exp(-0.3 - 0.045), np.exp(0.3)))
+    assert mf.tolerance(0.0, 5) == pytest.approx((0.9, 1.1))
+
+
 def test_inputs_of_several_lengths_are_averaged():
     each = [mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, s) for s in (0.5, 1.5)]
     both = mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, np.array([0.5, 1.5]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -99,14 +101,35 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     }
 
 
-def theory(workload: Workload) -> pd.DataFrame:
+UNSTABLE = 3  # from here on, growth of deviations over the depth is called unstable
+LENGTH_GROUPS = 8  # groups of equally many inputs, by length, for which the theory is evaluated and averaged
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the theory needs to know of the probe's inputs: the mean squares of groups of them, the cosine of pairs."""
+
+    squares: np.ndarray
+    correlation: float
+
+
+def probe_inputs(workload: Workload) -> Inputs:
+    """Return what the theory needs to know of a workload's probe batch."""
+    source = seed(workload.seed, "data", dataset=workload.dataset)
+    train = data.load(workload.dataset, workload.dataset_parameters, source).train
+    x = train.x[: workload.measure.probe_examples].astype(float)
+    squares = np.sort(np.square(x).mean(axis=1))
+    groups = [group.mean() for group in np.array_split(squares, LENGTH_GROUPS) if len(group)]
+    one, two = x[: len(x) // 2 * 2 : 2], x[1::2]
+    cosines = (one * two).sum(axis=1) / np.sqrt(np.square(one).sum(axis=1) * np.square(two).sum(axis=1))
+    return Inputs(np.array(groups), float(np.nanmean(cosines)))
+
+
+def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
     """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
 
     Schemes whose weights are not independent are left out, and so are networks with batch normalization.
     """
-    x = data.load(
-        workload.dataset, workload.dataset_parameters, seed(workload.seed, "data", dataset=workload.dataset)
-    ).train.x
     widths, frames = workload.widths, []
     for initializer in workload.initializers:
         if workload.batch_norm or catalog.why_not_applicable(initializer, workload.activation):
@@ -118,7 +141,7 @@ def theory(workload: Workload) -> pd.DataFrame:
         if None in layers:
             continue
         weights, biases = zip(*layers, strict=True)
-        expected = meanfield.predict(workload.activation, widths, weights, biases, float(np.square(x).mean()))
+        expected = meanfield.predict(workload.activation, widths, weights, biases, inputs.squares)
         frames.append(
             pd.DataFrame(
                 {
@@ -127,12 +150,105 @@ def theory(workload: Workload) -> pd.DataFrame:
                     "z_square": expected.q,
                     "h_variance": expected.h_variance,
                     "delta_ratio": expected.delta,
+                    "correlation": correlations(workload, weights, biases, inputs),
+                    "z_spread": expected.q_spread,
+                    "h_spread": expected.h_spread,
+                    "delta_spread": expected.delta_spread,
+                    "amplification": expected.amplification,
                 }
             )
         )
     found = pd.concat(frames) if frames else pd.DataFrame(columns=list(TABLES["theory"]))
     facts = {name: getattr(workload, name) for name in ("dataset", "activation", "depth", "width")}
     return found.assign(**facts)
+
+
+def correlations(workload: Workload, weights: Sequence[float], biases: Sequence[float], inputs: Inputs) -> list[float]:
+    """Return the correlation of the pre-activations of two inputs in every layer, begun at the inputs' mean cosine."""
+    n, square = workload.widths, float(inputs.squares.mean())
+    q = n[0] * weights[0] * square + biases[0]
+    found = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]
+    for layer in range(1, len(weights)):
+        following = meanfield.length_map(workload.activation, q, n[layer] * weights[layer], biases[layer])
+        defined = 0 < q < 1e100 and 0 < following < 1e100 and -1 <= found[-1] <= 1
+        c = (
+            meanfield.correlation_map(workload.activation, found[-1], q, n[layer] * weights[layer], biases[layer])
+            if defined
+            else np.nan
+        )
+        found.append(min(max(c, -1.0), 1.0) if defined else np.nan)
+        q = following
+    return found
+
+
+def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
+    """Compare measurement and theory before training: the signal in the last hidden layer, the gradient in the first.
+
+    They agree if the geometric mean over replicates lies within `meanfield.tolerance` of the theory; where they do not,
+    `reason` says what stands out.
+    """
+    place = ["dataset", "activation", "depth", "width"]
+    first = runs[~runs["batch_norm"]].drop_duplicates([*place, "initializer", "replicate"])
+    initial = layers[layers["step"] == 0].merge(first[["run_id", *place, "initializer", "replicate"]], on="run_id")
+    rows = []
+    for key, theory_rows in expected.groupby([*place, "initializer"], sort=False):
+        mine = initial[(initial[[*place, "initializer"]] == list(key)).all(axis=1)]
+        depth, of = key[2], theory_rows.set_index("layer")
+        amplification = of.at[depth, "amplification"]
+        by_layer = {layer: rows.set_index("replicate") for layer, rows in mine.groupby("layer")}
+        if depth not in by_layer:
+            continue
+        # h already in the first layer, h in the last, δ in the first relative to the output.
+        h = {layer: by_layer[layer]["h_variance"] for layer in (1, depth)}
+        delta = by_layer[1]["delta_variance"] / by_layer[depth + 1]["delta_variance"].replace(0.0, np.nan)
+        start = of.at[1, "h_variance"], of.at[1, "h_spread"]
+        is_off_at_once = not _is_within(_mean(h[1]), *start, len(h[1]))
+        for quantity, layer, sample, value, spread in (
+            ("h_variance", depth, h[depth], of.at[depth, "h_variance"], of.at[depth, "h_spread"]),
+            ("delta_ratio", 1, delta, of.at[1, "delta_ratio"], of.at[1, "delta_spread"]),
+        ):
+            measured = _mean(sample)
+            low, high = meanfield.tolerance(spread, len(sample))
+            agrees = _is_within(measured, value, spread, len(sample))
+            rows.append(
+                dict(zip([*place, "initializer"], key, strict=True))
+                | {
+                    "quantity": quantity,
+                    "layer": layer,
+                    "replicates": len(sample),
+                    "measured": measured,
+                    "predicted": value,
+                    "spread": spread,
+                    "low": value * low,
+                    "high": value * high,
+                    "agrees": agrees,
+                    "reason": "" if agrees else _reason(measured, value, spread, is_off_at_once, amplification),
+                }
+            )
+    return pd.DataFrame(rows, columns=list(TABLES["agreement"]))
+
+
+def _mean(sample: pd.Series) -> float:
+    """Return the geometric mean; NaN where nothing was measured."""
+    return float(stats.geometric_mean(sample.dropna())) if sample.notna().any() else np.nan
+
+
+def _is_within(measured: float, value: float, spread: float, replicates: int) -> bool:
+    low, high = meanfield.tolerance(spread, replicates)
+    return bool(value * low <= measured <= value * high)
+
+
+def _reason(measured: float, value: float, spread: float, is_off_at_once: bool, amplification: float) -> str:
+    """Say, of a disagreement, what stands out: the first of these that holds."""
+    if not (measured > 0 and np.isfinite(measured)):
+        return "the measured value is not a positive number"
+    if is_off_at_once:
+        return "off in the first layer already: few inputs, or inputs unlike one another in length"
+    if amplification > UNSTABLE:
+        return f"unstable: a deviation of q in the first layer is {amplification:.2g} times as large in the last"
+    if abs(np.log(measured / value)) <= 3 * spread:
+        return "finite width: single networks of this width spread as far, and these replicates lean to one side"
+    return "finite width, beyond what linear propagation of its noise explains"
 
 
 def steps_to_target(accuracy: np.ndarray, steps: np.ndarray, target: float) -> np.ndarray:
@@ -197,6 +313,24 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     return summary
 
 
+def initial_state(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
+    """Return what the replicates of each setting, initializer and learning rate are before training.
+
+    The initial loss against log C says whether a network starts out undecided; the spread of log(mean z²) over
+    replicates in the last hidden layer is what Hanin & Rolnick 2018 (§3) find to fail deep and narrow networks.
+    """
+    keys = [f for f in FACTORS if f != "replicate"]
+    start = layers.loc[layers["step"] == 0, ["run_id", "layer", "z_mean", "z_variance"]]
+    start = start.merge(runs[["run_id", *keys]], on="run_id")
+    start = start[start["layer"] == start["depth"]]
+    square = (start["z_variance"] + start["z_mean"] ** 2).to_numpy()
+    length = np.log(square, out=np.full(len(square), np.nan), where=square > 0)
+    spread = start.assign(log_length_spread=length).groupby(keys, as_index=False)["log_length_spread"].std()
+    loss = curves.loc[curves["step"] == 0, ["run_id", "train_loss"]].merge(runs[["run_id", *keys]], on="run_id")
+    loss = loss.groupby(keys, as_index=False)["train_loss"].median()
+    return loss.rename(columns={"train_loss": "initial_loss"}).merge(spread, how="left")
+
+
 def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     """Return the tables of a study: all of `tables.TABLES` but the tutorial's replay.
 
@@ -216,8 +350,10 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
         frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
         found[name] = frame.sort_values(["order", *keys], ignore_index=True).drop(columns="order")
-    expected = pd.concat([theory(workload) for workload in study.workloads])
+    inputs = {w.dataset: probe_inputs(w) for w in study.workloads}
+    expected = pd.concat([theory(workload, inputs[workload.dataset]) for workload in study.workloads])
     found["theory"] = expected.drop_duplicates().sort_values(list(TABLES["theory"])[:6], ignore_index=True)
-    found["summary"] = summarise(runs)
+    found["agreement"] = agreement(found["layers"], runs, found["theory"])
+    found["summary"] = summarise(runs).merge(initial_state(runs, found["curves"], found["layers"]), how="left")
     found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=["initializer", "activation", "reason"])
     return found

@@ -241,6 +241,7 @@ def critical(activation: str | Phi, sigma_b2: float) -> list[Critical]:
 # --- the correlation map ------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=16384)
 def correlation_map(activation: str | Phi, c: float, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
     """Return the next layer's correlation of two inputs, both of mean square q and correlation c now.
 
@@ -414,6 +415,18 @@ def _spreads(
         together = back[layer:-1] @ carried[layer:-1]
         delta_spread[layer] = sqrt(float(together**2 @ noise) + fresh[layer:-1].sum())
     return q_spread, h_spread, delta_spread, amplification
+
+
+def tolerance(spread: float | np.ndarray, replicates: int) -> tuple[float | np.ndarray, float | np.ndarray]:
+    """Return the factors, below and above 1, within which a geometric mean over networks agrees with the theory.
+
+        exp(−3 s/√R − s²/2)  to  exp(3 s/√R),   at least 10 % either way
+
+    s is the spread of the logarithm for one input. A lognormal's logarithm lies s²/2 below its mean on average; a value
+    that many inputs average lies between the two.
+    """
+    error = 3 * spread / np.sqrt(replicates)
+    return np.exp(-np.maximum(error + spread**2 / 2, -np.log(0.9))), np.exp(np.maximum(error, np.log(1.1)))
 
 
 # --- how deep ------------------------------------------------------------------------------------------------------

@@ -143,6 +143,12 @@ TABLES: dict[str, dict[str, Column]] = {
         "test_accuracy_low": Column(FLOAT, "smallest replicate"),
         "test_accuracy_high": Column(FLOAT, "largest replicate"),
         "steps_to_target": Column(FLOAT, "median over replicates; infinite where half or more never arrive"),
+        "initial_loss": Column(
+            FLOAT, "median training loss before training, nats; log C for a network that says nothing"
+        ),
+        "log_length_spread": Column(
+            FLOAT, "standard deviation over replicates of log(mean z²), last hidden layer, untrained"
+        ),
         "is_best_rate": Column(
             BOOL, "the learning rate chosen for this initializer: best median validation accuracy, then loss"
         ),
@@ -154,6 +160,30 @@ TABLES: dict[str, dict[str, Column]] = {
         "z_square": Column(FLOAT, "mean square q of the pre-activations before training, in infinitely wide networks"),
         "h_variance": Column(FLOAT, "variance of the activations; missing in the output layer"),
         "delta_ratio": Column(FLOAT, "mean square of ∂ℓ/∂z relative to that of the output layer"),
+        "correlation": Column(
+            FLOAT, "cosine of the pre-activations of two inputs, begun at the mean of the probe's pairs"
+        ),
+        "z_spread": Column(
+            FLOAT, "what this width does to z_square: standard deviation of its logarithm over networks"
+        ),
+        "h_spread": Column(FLOAT, "the same of h_variance; missing in the output layer"),
+        "delta_spread": Column(FLOAT, "the same of delta_ratio"),
+        "amplification": Column(FLOAT, "growth of a small relative deviation of the first layer's q up to this layer"),
+    },
+    "agreement": {
+        **{name: FACTORS[name] for name in ("dataset", "activation", "depth", "width", "initializer")},
+        "quantity": Column(STR, "h_variance, in the last hidden layer, or delta_ratio, in the first"),
+        "layer": Column("int32", "where"),
+        "replicates": Column(INT, "networks measured"),
+        "measured": Column(FLOAT, "geometric mean over replicates, before training"),
+        "predicted": Column(FLOAT, "by the theory of infinitely wide networks"),
+        "spread": Column(FLOAT, "the theory's spread at this width, of the logarithm"),
+        "low": Column(
+            FLOAT, "smallest mean that agrees: predicted · exp(−3 spread/√replicates − spread²/2), at most −10 %"
+        ),
+        "high": Column(FLOAT, "largest: predicted · exp(3 spread/√replicates), at least +10 %"),
+        "agrees": Column(BOOL, "whether measured lies between low and high"),
+        "reason": Column(STR, "where it is not: what stands out; else empty"),
     },
     "not_applicable": {
         "initializer": FACTORS["initializer"],
