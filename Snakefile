@@ -22,7 +22,7 @@ RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
 PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
-TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "theory", "agreement", "summary", "not_applicable"])
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "theory", "agreement", "summary", "depth_limits", "phase", "not_applicable"])
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
 
 
@@ -101,7 +101,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "figures.py", "findings.py", "report.py", "catalog.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
+        expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "figures.py", "findings.py", "report.py", "catalog.py", "meanfield.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
     output:
         f"{REPORT}/index.html",
         directory(f"{REPORT}/figures"),

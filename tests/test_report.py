@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from winit import aggregate, catalog, figures, findings, provenance, replay, report, tables, train
+from winit import aggregate, catalog, figures, findings, meanfield, provenance, replay, report, tables, train
 from winit.store import Store
 from winit.study import compose
 
@@ -23,6 +23,7 @@ def made(tmp_path_factory):
         [
             "study=smoke", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
             'question="<script>alert(1)</script> & why?"', "grid.initializer=[zeros,normal:1,he_normal,kumar,torch_default]",
+            "measure.histogram_bins=8",
         ]
     )  # fmt: skip
     store, folder = Store(root / "store"), root / "results"
@@ -266,3 +267,139 @@ def test_the_page_counts_every_run(made):
     assert f"{study.run_count:,} networks: {study.product}." in text
     for status, number in found["runs"]["status"].value_counts().items():
         assert re.search(rf'class="{status}"><b>{number:,}</b>', text)
+
+
+def test_figures_lose_digits_of_places_and_never_of_words():
+    with figures.style():
+        figure, grid = figures._grid(1, 1, 1, 1)
+        grid[0][0].plot([0.123456, 1], [0, 1])
+        grid[0][0].set_title("σ = 0.0123")
+    text = report.svg(figures.Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")
+    assert "σ = 0.0123" in text and "0.98765" in text
+    assert not re.search(r'd="[^"]*\d\.\d\d', text)
+    assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', text)) == set(re.findall(r' id="([^"]+)"', text)) - {
+        "one-title"
+    }
+
+
+def test_correlations_are_drawn_with_their_theory(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = figures.correlation(found["layers"], digits(found["runs"]), 3, found["theory"])
+    row = drawn.data.query("activation == 'relu' and initializer == 'he_normal' and layer == 2").iloc[0]
+    runs = digits(found["runs"]).query("activation == 'relu' and initializer == 'he_normal' and depth == 3")
+    at = found["layers"][(found["layers"]["step"] == 0) & (found["layers"]["layer"] == 2)]
+    assert row["correlation"] == pytest.approx(at[at["run_id"].isin(runs["run_id"])]["correlation"].mean())
+    expected = digits(found["theory"]).query(
+        "activation == 'relu' and initializer == 'he_normal' and depth == 3 and layer == 2"
+    )
+    assert row["theory"] == pytest.approx(expected["correlation"].item())
+
+
+def test_signals_are_shaded_as_far_as_they_agree(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = figures.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+    row = drawn.data.query("activation == 'tanh' and initializer == 'kumar' and layer == 1").iloc[0]
+    agreed = digits(found["agreement"]).query(
+        "activation == 'tanh' and initializer == 'kumar' and depth == 3 and quantity == 'delta_ratio'"
+    )
+    assert row["low"] / row["theory"] == pytest.approx((agreed["low"] / agreed["predicted"]).item())
+    assert row["high"] / row["theory"] == pytest.approx((agreed["high"] / agreed["predicted"]).item())
+
+
+def test_histograms_draw_shares_of_all_counts(made):
+    _, found, page = made
+    with figures.style():
+        drawn = figures.histograms(found["histograms"], digits(found["runs"]), "h_count", 3)
+    sums = drawn.data.groupby(["initializer", "activation", "layer"])["share"].sum()
+    assert np.allclose(sums, 1) and set(drawn.data["layer"]) == {1, 2, 3}
+    assert 'id="histograms"' in page.read_text()
+
+
+def test_untrained_networks_in_numbers(made):
+    _, found, _ = made
+    rows = report.initial(found)
+    (row,) = [r for r in rows if (r["setting"], r["activation"], r["initializer"]) == ("digits", "relu", "zeros")]
+    assert row["loss"] == pytest.approx(1) and row["jacobian_median"] == 0
+    assert np.isnan(row["spread"]) and np.isnan(row["correlation"])
+    assert len(rows) == 2 * (5 + 5 + 4)  # kumar has no meaning with relu
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(float("nan"), "–"), (float("inf"), "∞"), (0.0, "0"), (-0.5, "−0.5"), (1234.6, "1.23e+03"), (2.5e-7, "2.5·10⁻⁷")],
+)
+def test_numbers_in_tables(value, text):
+    assert report.number(value) == text
+
+
+def test_every_catalogued_scheme_has_its_card_on_the_page(made):
+    _, _, page = made
+    text = page.read_text()
+    assert all(
+        f"<b>{catalog.label(e)}</b>" in text
+        for e in ("he_normal", "orthogonal:1", "orthogonal:1+lsuv", "zero_hadamard")
+    )
+    assert "torch.nn.init.kaiming_normal_(layer.weight, nonlinearity=&#39;relu&#39;)" in text
+
+
+@pytest.fixture(scope="module")
+def diagram(tmp_path_factory):
+    """A phase diagram of six points and two named initializers."""
+    root = tmp_path_factory.mktemp("diagram")
+    points = [f"mean_field:{w}/{b}" for w in (0.5, 1.5, 4) for b in (0, 0.2)]
+    study = compose(
+        [
+            "study=phase_diagram", "grid.depth=[2,4]", "grid.width=[16]", "training.steps=40", "grid.learning_rate=[0.1]",
+            "grid.replicates=2", f"grid.initializer=[{','.join(points)},he_normal,edge_of_chaos:0.05]",
+        ]
+    )  # fmt: skip
+    store, folder = Store(root / "store"), root / "results"
+    for workload in study.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+            store.commit(workload.name, rows)
+    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
+    for name, frame in found.items():
+        tables.write(folder, name, frame)
+    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
+    report.write(study, folder, root / "report" / "index.html")
+    return found, root / "report"
+
+
+def test_the_phase_diagram_lies_on_the_theory(diagram):
+    found, folder = diagram
+    phase = found["phase"]
+    assert phase[["sigma_w2", "sigma_b2"]].agg(["min", "max"]).to_numpy().tolist() == [[0.5, 0.0], [4.0, 0.2]]
+    # The contour χ₁ = 1 runs through the critical points of the mean-field theory.
+    for sigma_b2 in (phase["sigma_b2"].max(),):
+        line = phase[phase["sigma_b2"] == sigma_b2]
+        crossing = np.interp(1.0, line["chi_1"], line["sigma_w2"])
+        assert crossing == pytest.approx(meanfield.critical("tanh", sigma_b2)[0].sigma_w2, rel=0.01)
+    data = pd.read_csv(folder / "figures" / "phase-digits.csv")
+    assert len(data) == 2 * 8
+    he = data[data["initializer"] == "he_normal"].iloc[0]
+    assert (he["sigma_w2"], he["sigma_b2"]) == (2, 0)
+    page = (folder / "index.html").read_text()
+    assert 'id="phase"' in page and "of 6 points (σ_w², σ_b²)" in page
+    # By name, only the named initializers are drawn.
+    assert set(pd.read_csv(folder / "figures" / "convergence-digits.csv")["initializer"]) == {
+        "he_normal",
+        "edge_of_chaos:0.05",
+    }
+
+
+def test_a_study_without_such_arms_has_no_phase_diagram(made):
+    _, found, page = made
+    assert found["phase"].empty and 'id="phase"' not in page.read_text()
+
+
+def test_depth_limits_are_those_of_the_theory(made):
+    _, found, _ = made
+    limits = digits(found["depth_limits"]).set_index(["activation", "initializer"])
+    assert limits.at[("relu", "he_normal"), "depth_limit"] == np.inf
+    assert limits.at[("tanh", "torch_default"), "sigma_w2"] == pytest.approx(1 / 3)
+    assert ("relu", "zeros") not in limits.index  # constant weights are no random network
+    best = digits(found["summary"]).query("is_best_rate and activation == 'relu' and initializer == 'he_normal'")
+    trained = best.loc[best["success_rate"] >= 0.5, "depth"]
+    assert limits.at[("relu", "he_normal"), "deepest_trained"] == (trained.max() if len(trained) else 0)

@@ -650,3 +650,9 @@ def in_order(initializers: Iterable[str]) -> list[str]:
         return modifiers, rank[name], tuple(parameters.values())
 
     return sorted(set(initializers), key=key)
+
+
+def diagram_points(initializers: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return σ_w² and σ_b² of those initializers that are points of a phase diagram: unmodified `mean_field` schemes."""
+    parsed = {i: parse_initializer(i) for i in initializers}
+    return {i: tuple(p.parameters.values()) for i, p in parsed.items() if p.name == "mean_field" and not p.modifiers}

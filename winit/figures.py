@@ -17,7 +17,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from winit import catalog, stats
+from winit import catalog, meanfield, stats
 
 # Stand-ins that the page replaces by its own variables, so that a figure follows the light and the dark theme.
 FOREGROUND, MUTED, GRID = "#1f2328", "#59636e", "#d1d9e0"
@@ -173,6 +173,52 @@ def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     return frame.merge(chosen, on="run_id")
 
 
+def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFrame) -> Drawn:
+    """Draw measured trainability over the plane (σ_w², σ_b²), under the theory's critical line and depth contours.
+
+    One panel an activation and depth. Cells are `mean_field` arms at their chosen rates; the solid line is χ₁ = 1; the
+    dashed ones bound the region in which 6ξ exceeds the panel's depth. Other initializers are marked where they lie.
+    """
+    best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
+                                                  .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
+    is_point = best["initializer"].isin(list(catalog.diagram_points(best["initializer"].unique())))
+    activations, depths = _sorted_activations(best["activation"]), sorted(best["depth"].unique())
+    named = catalog.in_order(best.loc[~is_point, "initializer"])
+    figure, grid = _grid(len(activations), len(depths), 2.9, 3.5, sharex=True, sharey="row")
+    mesh = None
+    for row, activation in enumerate(activations):
+        theory = phase[phase["activation"] == activation].pivot(index="sigma_b2", columns="sigma_w2")
+        plane = np.meshgrid(theory["chi_1"].columns, theory.index)
+        for axes, depth in zip(grid[row], depths, strict=True):
+            here = (best["activation"] == activation) & (best["depth"] == depth)
+            cells = best[here & is_point].pivot(index="sigma_b2", columns="sigma_w2", values="test_accuracy")
+            mesh = axes.pcolormesh(
+                cells.columns, cells.index, cells, shading="nearest", cmap="cividis", vmin=0, vmax=1, linewidth=0
+            )
+            axes.contour(*plane, theory["chi_1"], levels=[1.0], colors="white", linewidths=1.6)
+            limit = theory["depth_limit"].clip(upper=1e4)
+            axes.contour(*plane, np.log(limit.clip(lower=1e-3)), levels=[np.log(depth)], colors="white",
+                         linewidths=1, linestyles="dashed")  # fmt: skip
+            for _, one in best[here & ~is_point].iterrows():
+                look = catalog.style(one["initializer"])
+                axes.plot(one["sigma_w2"], one["sigma_b2"], look["marker"], color=look["color"], markersize=8,
+                          markeredgecolor="white", markeredgewidth=0.9, clip_on=False)  # fmt: skip
+            axes.grid(False)
+            axes.set_title(f"{catalog.ACTIVATIONS[activation].label}, {depth} layers")
+            axes.set(xlabel="σ_w² = fan_in · Var(w)", ylabel="σ_b² = Var(b)" if depth == depths[0] else "")
+            axes.set_xlim(right=max(cells.columns.max(), phase["sigma_w2"].max()) * 1.06)
+    figure.colorbar(mesh, ax=grid.ravel().tolist(), label="test accuracy", shrink=0.8)
+    if named:
+        handles = [
+            Line2D([], [], color=catalog.style(n)["color"], marker=catalog.style(n)["marker"], linestyle="",
+                   markersize=6, label=catalog.label(n))
+            for n in named
+        ]  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    columns = [*_FACETS, "initializer", "sigma_w2", "sigma_b2", "learning_rate", "test_accuracy", "ok", "runs"]
+    return Drawn(figure, best[columns])
+
+
 def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str) -> Drawn:
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin."""
     data = _of_best_rate(curves, runs, summary)
@@ -219,20 +265,35 @@ def _at_start(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFr
     return layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
 
 
+# Measured quantity → the theory's column, and that of its spread.
+_THEORY = {
+    "h_variance": ("h_variance", "h_spread"),
+    "delta_variance": ("delta_ratio", "delta_spread"),
+    "correlation": ("correlation", None),
+}
+
+
 def _expected(theory: pd.DataFrame, runs: pd.DataFrame, mean: pd.DataFrame, quantity: str, depth: int) -> pd.DataFrame:
-    """Return the theory of a measured quantity by activation, initializer and layer; of δ, times the output layer's."""
+    """Return the theory of a measured quantity, and between what a mean agrees with it, by activation, initializer, layer.
+
+    That of δ is relative to the output layer, so it is multiplied with the output layer's measured value.
+    """
     keys = ["activation", "initializer", "layer"]
-    here = runs[["dataset", "width"]].drop_duplicates()
-    rows = theory[theory["depth"] == depth].merge(here)
-    if quantity != "delta_variance" or runs["batch_norm"].any():
-        return (
-            rows.rename(columns={quantity: "theory"})[[*keys, "theory"]]
-            if quantity in rows
-            else rows[keys].assign(theory=np.nan)
+    column, spread = _THEORY[quantity]
+    rows = theory[theory["depth"] == depth].merge(runs[["dataset", "width"]].drop_duplicates())
+    if runs["batch_norm"].any():
+        rows = rows.head(0)
+    rows = rows[[*keys, column, *([spread] if spread else [])]].assign(theory=rows[column])
+    if quantity == "delta_variance":
+        top = mean[mean["layer"] == depth + 1][["activation", "initializer", quantity]].rename(
+            columns={quantity: "top"}
         )
-    top = mean[mean["layer"] == depth + 1][["activation", "initializer", quantity]].rename(columns={quantity: "top"})
-    rows = rows.merge(top, on=["activation", "initializer"])
-    return rows.assign(theory=rows["delta_ratio"] * rows["top"])[[*keys, "theory"]]
+        rows = rows.merge(top, on=["activation", "initializer"])
+        rows["theory"] *= rows["top"]
+    if spread:
+        low, high = meanfield.tolerance(rows[spread].to_numpy(), runs["replicate"].nunique())
+        rows["low"], rows["high"] = rows["theory"] * low, rows["theory"] * high
+    return rows[[*keys, "theory", *(["low", "high"] if spread else [])]]
 
 
 def signal(
@@ -241,7 +302,7 @@ def signal(
     """Draw a variance against the layer at initialization, on a log scale: geometric mean over replicates.
 
     Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross. What the theory of
-    infinitely wide networks expects is dotted.
+    infinitely wide networks expects is dotted, and shaded as far as a mean over networks of this width agrees with it.
     """
     data = _at_start(layers, runs, depth)
     data = data[data[quantity].notna()]
@@ -257,13 +318,10 @@ def signal(
     for axes, activation in zip(grid[0], activations, strict=True):
         here = mean[mean["activation"] == activation]
         for name, rows in here.dropna(subset=["theory"]).groupby("initializer") if theory is not None else ():
-            axes.plot(
-                rows["layer"],
-                rows["theory"].clip(*SHOWN_RANGE),
-                color=catalog.style(name)["color"],
-                linestyle=":",
-                linewidth=1,
-            )
+            colour = catalog.style(name)["color"]
+            axes.plot(rows["layer"], rows["theory"].clip(*SHOWN_RANGE), color=colour, linestyle=":", linewidth=1)
+            edges = rows["low"].clip(*SHOWN_RANGE), rows["high"].clip(*SHOWN_RANGE)
+            axes.fill_between(rows["layer"], *edges, color=colour, alpha=0.12, linewidth=0)
         _lines(axes, here, "layer", "shown", names)
         axes.set_yscale("log")
         axes.set_ylim(low / 3, high * 3)
@@ -273,11 +331,66 @@ def signal(
     return Drawn(figure, mean.drop(columns="shown"))
 
 
+def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd.DataFrame) -> Drawn:
+    """Draw the correlation of two inputs against the layer at initialization, mean over replicates; theory dotted."""
+    data = _at_start(layers, runs, depth)
+    data = data[data["correlation"].notna()]
+    keys = ["activation", "initializer", "layer"]
+    mean = data.groupby(keys, as_index=False)["correlation"].mean()
+    mean = mean.merge(_expected(theory, runs, mean, "correlation", depth), on=keys, how="left")
+    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
+    figure, grid = _grid(1, len(activations), 2.4, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        here = mean[mean["activation"] == activation]
+        for name, rows in here.dropna(subset=["theory"]).groupby("initializer"):
+            colour = catalog.style(name)["color"]
+            axes.plot(rows["layer"], rows["theory"], color=colour, linestyle=":", linewidth=1)
+        _lines(axes, here, "layer", "correlation", names)
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES["correlation"])
+        axes.set_ylim(min(-0.1, mean["correlation"].min() - 0.05), 1.05)
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    _legend(figure, names, 4)
+    return Drawn(figure, mean)
+
+
+def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int) -> Drawn:
+    """Draw the histograms of every layer at initialization as rows of a map, one map an initializer and activation.
+
+    Shares of all replicates' counts, against the value in root mean squares of its layer.
+    """
+    data = _at_start(table, runs, depth)
+    keys = ["initializer", "activation", "layer", "bin_low", "bin_high"]
+    data = data.groupby(keys, as_index=False)[quantity].sum()
+    totals = data.groupby(["initializer", "activation", "layer"])[quantity].transform("sum")
+    data = data[totals > 0].assign(share=data[quantity] / totals)
+    names, activations = catalog.in_order(data["initializer"]), _sorted_activations(data["activation"])
+    figure, grid = _grid(len(names), len(activations), 0.85, 2.2, sharex=True, sharey=True)
+    for row, name in enumerate(names):
+        for axes, activation in zip(grid[row], activations, strict=True):
+            here = data[(data["initializer"] == name) & (data["activation"] == activation)]
+            axes.grid(False)
+            if not here.empty:
+                shares = here.pivot(index="layer", columns="bin_low", values="share")
+                extent = (
+                    here["bin_low"].min(),
+                    here["bin_high"].max(),
+                    shares.index.max() + 0.5,
+                    shares.index.min() - 0.5,
+                )
+                axes.imshow(shares, aspect="auto", extent=extent, cmap="cividis", vmin=0, interpolation="nearest")
+            if row == 0:
+                axes.set_title(catalog.ACTIVATIONS[activation].label)
+        grid[row][0].set_ylabel(catalog.label(name), size=7, rotation=0, ha="right", va="center")
+    figure.supxlabel("value, in root mean squares of its layer; downwards: layers", size=9)
+    return Drawn(figure, data)
+
+
 _QUANTITIES = {
     "z_variance": "variance of pre-activations z",
     "h_variance": "variance of activations h",
     "delta_variance": "variance of ∂ℓ/∂z",
     "gradient_variance": "variance of ∂L/∂W",
+    "correlation": "correlation of two inputs",
     "saturated": "saturated share",
     "dead": "dead share",
 }

@@ -193,6 +193,26 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     return [Finding(text, "symmetry")]
 
 
+def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
+    """Say how often the depth that theory expects agrees with what trained, over the points of a phase diagram."""
+    best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "depth_limit"]]
+                                                  .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
+    best = best[best["initializer"].isin(list(catalog.diagram_points(best["initializer"].unique())))]
+    found = []
+    for (activation, depth), cells in best.groupby(["activation", "depth"]):
+        expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= 0.5
+        found.append(
+            Finding(
+                f"{_name(activation)}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
+                f"theory's limit of 6/|log χ₁| layers expects {int(expected.sum())} to, and is right about "
+                f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
+                f"{int((trained & ~expected).sum())} trained against expectation).",
+                "phase",
+            )
+        )
+    return found
+
+
 def rates(summary: pd.DataFrame) -> list[Finding]:
     """Say how often the chosen learning rate lay on the grid's edge, and how many rates suffice."""
     best = summary[summary["is_best_rate"]]
@@ -223,5 +243,6 @@ def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
         "trainability": lambda: reach(summary),
         "gradients": lambda: signal(layers, runs),
         "learning-rate": lambda: rates(summary),
+        "phase": lambda: phase(summary, tables["depth_limits"]),
     }
     return found[section]() if section in found else []

@@ -461,6 +461,7 @@ def depth_scale(activation: str | Phi, sigma_w2: float, sigma_b2: float = 0.0, q
         if settled or not 1e-100 < q < 1e100:
             break
     chi_1 = sigma_w2 * moments(activation, q).slope
-    if not 0 < chi_1 < inf:
-        return DepthScale(q, chi_1, 0.0)
-    return DepthScale(q, chi_1, inf if abs(log(chi_1)) < 1e-9 else 1 / abs(log(chi_1)))
+    if not settled:
+        q = 0.0 if q < 1e-50 else inf if q > 1e50 else q
+    xi = (inf if abs(log(chi_1)) < 1e-9 else 1 / abs(log(chi_1))) if 0 < chi_1 < inf else 0.0
+    return DepthScale(q, chi_1, xi)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -59,11 +61,17 @@ def svg(drawn: Drawn, name: str, title: str) -> str:
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
-    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
-    text = re.sub(r'(url\(#|href="#)([^")]+)', rf"\g<1>{name}-\g<2>", text)
+    # Short names for what is referred to, and none for the rest; the tag keeps figures on one page apart.
+    tag = f"{zlib.crc32(name.encode()):x}"
+    short = {m: f"{tag}-{i:x}" for i, m in enumerate(dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^")]+)', text)))}
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
+    text = re.sub(r'(url\(#|href="#)([^")]+)', lambda m: m[1] + short[m[2]], text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"(\d\.\d\d)\d+", r"\1", text)  # a hundredth of a point is finer than any screen, and halves the file
+    # A tenth of a point is finer than any screen; with the blanks between tags and in styles gone, it halves the file.
+    # Inside tags alone: what stands between them is text for the reader.
+    text = re.sub(r"<[^>]+>", lambda m: re.sub(r"(\d\.\d)\d+", r"\1", m[0]), text)
+    text = re.sub(r">\s+<", "><", text)
+    text = re.sub(r'style="([^"]*)"', lambda m: f'style="{m[1].replace("; ", ";").replace(": ", ":")}"', text)
     # As wide as drawn, and no wider: text keeps its size from figure to figure.
     size = r'width="([\d.]+)pt" height="[\d.]+pt"'
     text = re.sub(size, lambda m: f'width="{1.45 * float(m[1]):.0f}"', text.replace("\n", " "), count=1)
@@ -100,6 +108,28 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
                 drawn = draw(*mine)
             exhibits.append(exhibit(name, f"{title}: {part}", drawn, shows, see, basis))
         return exhibits
+
+    is_diagram = len(found["phase"]) > 0
+    if is_diagram:
+        yield Section(
+            "phase", "Where in the phase diagram does training work?",
+            "Every point is a variance of the weights and one of the biases. Below the line signals from different inputs flow together "
+            "(order), above it neighbours are torn apart (chaos); on it, depth costs nothing.",
+            each_setting(
+                "phase", "Test accuracy over (σ_w², σ_b²)",
+                lambda r, s: figures.phase_diagram(s, found["phase"], found["depth_limits"]),
+                f"Median test accuracy {over} at each point's chosen rate. White line: χ₁ = 1, the critical line of wide networks. "
+                "Dashed: where the theory's limit of 6/|log χ₁| layers equals the panel's depth.",
+                "If the theory holds, the bright region follows the white line and narrows with depth to what lies between the dashed ones. "
+                "Markers show where named initializers lie.",
+                "Schoenholz et al. 2017, figure 5, on other data and at a smaller width. Biases beyond the named schemes' 0 exist "
+                "on the diagram alone.",
+            ),
+        )  # fmt: skip
+        # Lines and maps by name are for the named initializers: a diagram's points would drown them.
+        named = ~runs["initializer"].isin(list(catalog.diagram_points(runs["initializer"].unique())))
+        if named.any():
+            runs, summary = runs[named], summary[summary["initializer"].isin(runs.loc[named, "initializer"])]
 
     def deepest(frame: pd.DataFrame) -> int:
         return int(frame["depth"].max())
@@ -149,7 +179,8 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             f"Variance of h over {examples} training examples and all units of a layer, geometric mean {over}; log scale.",
             "A straight falling line is a signal that shrinks by the same factor in every layer (vanishing); a level one is kept; "
             "tanh and sigmoid bound the variance from above, so large weights show there as saturation instead (below).",
-            "Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros. Dotted: what the theory of infinitely wide networks expects.",
+            "Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros. Dotted: what the theory of infinitely wide networks expects; "
+            "shaded: within this, a mean over networks of this width and number agrees with it.",
         ),
     )  # fmt: skip
     yield Section(
@@ -173,6 +204,18 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
                 "Edges as above.",
             ),
         ],
+    )  # fmt: skip
+    yield Section(
+        "angles", "Do two inputs stay apart?",
+        "A network can tell two examples apart only as long as their signals differ. At 1 they have become the same direction.",
+        each_setting(
+            "angles", "Correlation of two inputs by layer at initialization",
+            lambda r, s: figures.correlation(layers, r, deepest(r), found["theory"]),
+            f"Mean cosine of the pre-activations of two different examples, over {examples // 2} pairs and all replicates.",
+            "Ordered networks pull inputs together until nothing is left to learn from; chaotic ones push neighbours apart. "
+            "Biases and activations with a mean other than 0 pull, too (sigmoid, ReLU).",
+            "Not centred: the quantity c of the correlation map (Poole et al. 2016). Dotted: the map, begun at the mean cosine of the inputs.",
+        ),
     )  # fmt: skip
     yield Section(
         "saturation", "Do units saturate or die?",
@@ -212,6 +255,22 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             "Equality is exact, in float32.",
         ),
     )  # fmt: skip
+    if len(found["histograms"]):
+        yield Section(
+            "histograms", "How are the values distributed?",
+            "The deepest networks before training, layer by layer: brighter is more common.",
+            [
+                shown
+                for quantity, what in (("h_count", "activations"), ("delta_count", "gradients ∂ℓ/∂z"))
+                for shown in each_setting(
+                    f"histograms-{what.split()[0]}", f"Distribution of {what} by layer at initialization",
+                    lambda r, s, quantity=quantity: figures.histograms(found["histograms"], r, quantity, deepest(r)),
+                    f"Counts of {what} over units and {examples} examples, all of {findings.count(replicates, 'replicate')} together.",
+                    "Two bright columns apart are saturated units; one bright column at 0 with faint tails is a layer where few units speak.",
+                    "Each layer in units of its own root mean square, so that shapes can be compared where sizes vanish.",
+                )
+            ],
+        )  # fmt: skip
     if "replay" in found:
         with figures.style():
             drawn = figures.replay(found["replay"])
@@ -228,6 +287,20 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
                 )
             ],
         )  # fmt: skip
+
+
+def number(value: float) -> str:
+    """Return a number of three digits as a table shows it; a dash for one that is missing."""
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    if value == 0 or 0.001 <= abs(value) < 10_000:
+        return f"{value:.3g}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}·10".replace("-", "−") + str(int(exponent)).translate(
+        str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    )
 
 
 def _standalone(text: str) -> str:
@@ -266,6 +339,50 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
+def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
+    """Return what the deepest untrained networks are like, by setting, activation and initializer.
+
+    Initial weights do not depend on the learning rate, so the smallest stands for all. The spread that theory expects is
+    missing where there is no theory.
+    """
+    runs, summary = found["runs"], found["summary"]
+    first = runs["learning_rate"] == runs["learning_rate"].min()
+    deep = runs["depth"] == runs["depth"].max()
+    keys = [*findings.SETTING, "activation", "depth", "initializer"]
+    chosen = runs.loc[first & deep, ["run_id", *keys]]
+    layers = found["layers"][found["layers"]["step"] == 0].merge(chosen, on="run_id")
+    last = (
+        layers[layers["layer"] == layers["depth"]]
+        .groupby(keys)[["correlation", "activation_rank", "weight_rank"]]
+        .mean()
+    )
+    jacobians = found["jacobians"][found["jacobians"]["step"] == 0].merge(chosen, on="run_id").groupby(keys)
+    values = jacobians[["lower_quartile", "median", "upper_quartile", "mean"]].median()
+    theory = found["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
+    rows = []
+    for _, row in (
+        summary[summary["learning_rate"] == runs["learning_rate"].min()]
+        .merge(chosen[keys].drop_duplicates())
+        .iterrows()
+    ):
+        key = tuple(row[keys])
+        place = *(row[name] for name in ("dataset", "activation", "depth", "width", "initializer")), row["depth"]
+        facts = {name: last.at[key, name] if key in last.index else float("nan") for name in last.columns}
+        facts |= {f"jacobian_{name}": values.at[key, name] if key in values.index else float("nan") for name in values}
+        facts |= {
+            "setting": findings.setting_name(summary, *(row[name] for name in findings.SETTING)),
+            "activation": row["activation"],
+            "initializer": row["initializer"],
+            "loss": row["initial_loss"] / np.log(catalog.DATASETS[row["dataset"]].classes),
+            "spread": row["log_length_spread"],
+            "expected_spread": theory.get(place, float("nan")) if not row["batch_norm"] else float("nan"),
+        }
+        rows.append(facts)
+    activations = list(catalog.ACTIVATIONS)
+    order = {name: i for i, name in enumerate(catalog.in_order(summary["initializer"]))}
+    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), order[r["initializer"]]))
+
+
 def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
     """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
     rows = []
@@ -298,7 +415,12 @@ def write(study: Study, folder: Path, page: Path) -> None:
     environment = Environment(
         loader=PackageLoader("winit"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"percent": findings.percent, "label": catalog.label}
+    environment.filters |= {
+        "percent": findings.percent,
+        "label": catalog.label,
+        "phi": lambda name: catalog.ACTIVATIONS[name].label,
+        "number": number,
+    }
     settings = study.settings
     html = environment.get_template("report.html").render(
         study=study,
@@ -310,6 +432,10 @@ def write(study: Study, folder: Path, page: Path) -> None:
         sections=list(_sections(study, found, page.parent / "figures")),
         recommendation=recommendation(found["summary"]),
         outcomes=outcomes(runs),
+        initial=initial(found),
+        deepest=int(runs["depth"].max()),
+        agreement=found["agreement"].to_dict("records"),
+        depth_limits=found["depth_limits"].to_dict("records"),
         not_applicable=found["not_applicable"].to_dict("records"),
         cards=[(card, cards.lines(card)) for card in map(cards.card, catalog.in_order(study.initializers))],
         other_cards=[(card, cards.lines(card)) for card in cards.catalogue() if card.name not in study.initializers],

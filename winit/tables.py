@@ -185,6 +185,28 @@ TABLES: dict[str, dict[str, Column]] = {
         "agrees": Column(BOOL, "whether measured lies between low and high"),
         "reason": Column(STR, "where it is not: what stands out; else empty"),
     },
+    "depth_limits": {
+        **{name: FACTORS[name] for name in ("dataset", "optimizer", "activation", "width", "initializer")},
+        "sigma_w2": Column(FLOAT, "fan_in Var(w) of the square hidden layers"),
+        "sigma_b2": Column(FLOAT, "variance of their biases"),
+        "q": Column(FLOAT, "where the length map leads from q = 1"),
+        "chi_1": Column(FLOAT, "σ_w² E[φ′(√q z)²] there: the factor of the gradient's variance a layer"),
+        "depth_limit": Column(
+            FLOAT, "6 / abs(log χ₁) layers: deeper, training is not expected to work (Schoenholz et al. 2017)"
+        ),
+        "deepest_trained": Column(
+            INT, "largest depth of the grid at which half of the runs reached the target; 0: none"
+        ),
+        "deepest_tried": Column(INT, "largest depth of the grid"),
+    },
+    "phase": {
+        "activation": FACTORS["activation"],
+        "sigma_w2": Column(FLOAT, "fan_in Var(w)"),
+        "sigma_b2": Column(FLOAT, "Var(b)"),
+        "q": Column(FLOAT, "where the length map leads"),
+        "chi_1": Column(FLOAT, "σ_w² E[φ′(√q z)²] there: ordered below 1, chaotic above"),
+        "depth_limit": Column(FLOAT, "6 / abs(log χ₁) layers"),
+    },
     "not_applicable": {
         "initializer": FACTORS["initializer"],
         "activation": FACTORS["activation"],

@@ -1,0 +1,138 @@
+"""Theory against networks of width 1,000 and depth 20, for every fan-scaled scheme: the mean over replicates in standard errors.
+
+    python -m benchmarks.theory --replicates 400
+
+Mean square q of the pre-activations of the last hidden layer, and mean square of ∂ℓ/∂z of the first relative to the
+output's, for inputs of mean square 1 and a random error at the output. The arithmetic mean over replicates is compared
+with `meanfield.predict`. Schemes of one distribution share their noise, so all of them cost little more than one.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one thread a process
+
+import argparse
+import json
+import multiprocessing
+import time
+from itertools import pairwise
+
+import numpy as np
+
+from winit import catalog, meanfield
+from winit.functions import FUNCTIONS
+from winit.initializers import BIASES, SCHEMES, Layer, VarianceScaling, draw, variances
+
+WIDTH, DEPTH, INPUTS, CLASSES, EXAMPLES = 1000, 20, 500, 10, 8
+WIDTHS = [INPUTS, *[WIDTH] * DEPTH, CLASSES]
+ACTIVATIONS = ("tanh", "relu", "selu")
+NOISE = {"normal": "lecun_normal", "uniform": "lecun_uniform", "truncated_normal": "lecun_truncated_normal"}
+
+
+def schemes(activation: str) -> list[str]:
+    """Return the fan-scaled schemes that the activation has, with example parameters."""
+    found = []
+    for name, entry in catalog.INITIALIZERS.items():
+        scheme = SCHEMES[name]
+        text = name + (":" + "/".join(p.example for p in entry.parameters) if entry.parameters else "")
+        is_scaled = isinstance(scheme, VarianceScaling) and scheme.fan != "one"
+        if is_scaled and catalog.why_not_applicable(text, activation) is None:
+            found.append(text)
+    return found
+
+
+def layers(activation: str) -> list[Layer]:
+    return [Layer(a, b, activation, None, i == DEPTH) for i, (a, b) in enumerate(pairwise(WIDTHS))]
+
+
+def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
+    """Return q of the last hidden layer and δ² of the first, relative to the output's, of one network of each kind."""
+    rng = np.random.default_rng([2026, number])
+    x = rng.standard_normal((EXAMPLES, INPUTS))
+    x /= np.sqrt(np.square(x).mean(axis=1, keepdims=True))
+    error = rng.standard_normal((EXAMPLES, CLASSES))
+    found = {}
+    for distribution, base in NOISE.items():
+        noise = []
+        for layer in layers("relu"):
+            drawn, _ = draw(base, Layer(layer.fan_in, layer.fan_out, "relu", rng))
+            noise.append(drawn * np.sqrt(layer.fan_in))  # variance 1
+        arms = [(a, s) for a in ACTIVATIONS for s in schemes(a) if _scheme(s).distribution == distribution]
+        stds = [[np.sqrt(variances(s, layer)) for layer in layers(a)] for a, s in arms]
+        h = np.concatenate([x] * len(arms))
+        kept = []
+        for i, weights in enumerate(noise):
+            z = h @ weights
+            h = np.empty_like(z)
+            for k, (activation, scheme) in enumerate(arms):
+                rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
+                z[rows] *= stds[k][i][0]
+                if catalog.parse_initializer(scheme).name in BIASES:
+                    parameters = catalog.parse_initializer(scheme).parameters
+                    layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i == DEPTH)
+                    z[rows] += BIASES[scheme.partition(":")[0]].biases(layer, **parameters)
+                h[rows] = FUNCTIONS[activation].phi(z[rows])
+            kept.append(z)
+        delta = np.concatenate([error] * len(arms))
+        for i in range(DEPTH, 0, -1):
+            delta = delta @ noise[i].T
+            for k, (activation, _) in enumerate(arms):
+                rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
+                delta[rows] *= stds[k][i][0] * FUNCTIONS[activation].dphi(kept[i - 1][rows])
+        for k, arm in enumerate(arms):
+            rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
+            found[arm] = (
+                float(np.square(kept[DEPTH - 1][rows]).mean()),
+                float(np.square(delta[rows]).mean() / np.square(error).mean()),
+            )
+    return found
+
+
+def _scheme(text: str) -> VarianceScaling:
+    return SCHEMES[catalog.parse_initializer(text).name]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--json", help="write the numbers to this file")
+    given = parser.parse_args()
+    started = time.perf_counter()
+    with multiprocessing.Pool(given.processes) as pool:
+        samples = pool.map(replicate, range(given.replicates), chunksize=1)
+    rows = []
+    for activation in ACTIVATIONS:
+        for scheme in schemes(activation):
+            w, b = zip(*(variances(scheme, layer) for layer in layers(activation)), strict=True)
+            theory = meanfield.predict(activation, WIDTHS, list(w), list(b))
+            values = np.array([sample[activation, scheme] for sample in samples])
+            for name, column, expected in (("q", 0, theory.q[DEPTH - 1]), ("delta", 1, theory.delta[0])):
+                mean, error = values[:, column].mean(), values[:, column].std(ddof=1) / np.sqrt(len(values))
+                rows.append(
+                    {"activation": activation, "scheme": scheme, "quantity": name, "ratio": mean / expected,
+                     "relative_error": error / mean, "standard_errors": (mean - expected) / error}
+                )  # fmt: skip
+    print("| activation | scheme | q: measured/theory ± s.e. | s.e. off | δ: measured/theory ± s.e. | s.e. off |")
+    print("|---|---|---|---|---|---|")
+    for q, delta in zip(rows[::2], rows[1::2], strict=True):
+        cells = [f"{r['ratio']:.4f} ± {r['relative_error']:.4f} | {r['standard_errors']:+.1f}" for r in (q, delta)]
+        print(f"| {q['activation']} | {q['scheme']} | {cells[0]} | {cells[1]} |")
+    for activation in ACTIVATIONS:
+        mine = [r for r in rows if r["activation"] == activation]
+        outside = [r for r in mine if abs(r["standard_errors"]) > 3]
+        print(
+            f"{activation}: {len(mine)} comparisons, largest standard error {max(r['relative_error'] for r in mine):.2%}, "
+            f"{len(outside)} outside 3 standard errors, "
+            f"root mean square {np.sqrt(np.mean([r['standard_errors'] ** 2 for r in mine])):.2f} standard errors"
+        )
+    print(f"{given.replicates} replicates in {time.perf_counter() - started:.0f} s")
+    if given.json:
+        with open(given.json, "w") as file:
+            json.dump(rows, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()
