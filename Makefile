@@ -24,9 +24,10 @@ test: $(VENV)/.test ## Run the tests
 lint: $(VENV)/.test ## Check style
 	@$(BIN)/ruff check .
 
-benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, and how a study's cost grows
+benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, and theory against wide networks
 	@$(BIN)/python -m benchmarks.engine
 	@$(BIN)/python -m benchmarks.scaling
+	@$(BIN)/python -m benchmarks.theory
 
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)

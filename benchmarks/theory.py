@@ -97,12 +97,15 @@ def _scheme(text: str) -> VarianceScaling:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=400)
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first replicate: other numbers, other noise"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     parser.add_argument("--json", help="write the numbers to this file")
     given = parser.parse_args()
     started = time.perf_counter()
     with multiprocessing.Pool(given.processes) as pool:
-        samples = pool.map(replicate, range(given.replicates), chunksize=1)
+        samples = pool.map(replicate, range(given.first, given.first + given.replicates), chunksize=1)
     rows = []
     for activation in ACTIVATIONS:
         for scheme in schemes(activation):

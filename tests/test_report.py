@@ -203,7 +203,7 @@ def test_the_page_is_one_file_that_needs_nothing(made):
     text = page.read_text()
     parsed = Page(text)
     assert len(parsed.ids) == len(set(parsed.ids)), "ids must be unique"
-    assert all(value.startswith("#") for value in parsed.loads), "nothing is loaded from elsewhere"
+    assert all(value.startswith(("#", "data:image/png;")) for value in parsed.loads), "nothing is loaded from elsewhere"
     assert not {"script", "link", "iframe", "img"} & set(parsed.tags)
     assert "default-src 'none'" in text and "http://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
     assert parsed.tags.count("figure") == parsed.tags.count("figcaption") == len(re.findall(r'<svg role="img"', text))
@@ -317,6 +317,19 @@ def test_histograms_draw_shares_of_all_counts(made):
     assert 'id="histograms"' in page.read_text()
 
 
+def test_departures_are_ranked_and_disagreements_never_left_out():
+    rows = pd.DataFrame(
+        {"predicted": 1.0, "low": 0.5, "high": 2.0, "measured": [1.0, 4.0, 0.4] + [1.9] * 20, "spread": 0.7}
+    )
+    rows = rows.assign(agrees=rows["measured"].between(0.5, 2.0), reason="")
+    found = report.departures(rows)
+    assert [r["measured"] for r in found] == [4.0, 0.4] + [1.9] * 8
+    assert found[0]["share"] == pytest.approx(2) and "factor of 2" in found[-1]["reason"]
+    assert len(report.departures(rows.assign(agrees=False))) == 23
+    assert report.ratio_range(rows.head(3)) == pytest.approx((0.46, 1.0, 3.7))
+    assert report.departures(rows.head(0)) == [] and report.ratio_range(rows.head(0)) is None
+
+
 def test_untrained_networks_in_numbers(made):
     _, found, _ = made
     rows = report.initial(found)
@@ -379,7 +392,7 @@ def test_the_phase_diagram_lies_on_the_theory(diagram):
     data = pd.read_csv(folder / "figures" / "phase-digits.csv")
     assert len(data) == 2 * 8
     he = data[data["initializer"] == "he_normal"].iloc[0]
-    assert (he["sigma_w2"], he["sigma_b2"]) == (2, 0)
+    assert (he["sigma_w2"], he["sigma_b2"]) == (pytest.approx(2), 0)
     page = (folder / "index.html").read_text()
     assert 'id="phase"' in page and "of 6 points (σ_w², σ_b²)" in page
     # By name, only the named initializers are drawn.

@@ -140,8 +140,8 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
         jobs += lacking > 0
         flops += lacking * workload.flops_per_run
         if shelf.parts:
-            times = shelf.read(["wall_time_s"])["wall_time_s"].to_numpy()
-            seconds += float(times.sum())
+            times = shelf.read(["wall_time_s"])["wall_time_s"].to_pylist()  # to_numpy would import pandas
+            seconds += sum(times)
             computed += len(times) * workload.flops_per_run
     lines.append(f"stored: {chosen.run_count - todo:,} of {chosen.run_count:,} runs")
     if todo:

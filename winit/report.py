@@ -339,6 +339,35 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     return rows
 
 
+FARTHEST = 10  # comparisons with the theory that are shown even where all agree
+
+
+def departures(agreement: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the comparisons with the theory that disagree, and of the others those nearest to it; the farthest first.
+
+    `share` is the departure as a part of what would still agree, on a log scale.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        departure = np.log(agreement["measured"] / agreement["predicted"])
+        edge = np.where(departure > 0, agreement["high"], agreement["low"]) / agreement["predicted"]
+        share = (departure / np.log(edge)).fillna(0.0)
+    ranked = agreement.assign(share=share).sort_values("share", ascending=False, kind="stable")
+    ranked = ranked[~ranked["agrees"] | (np.arange(len(ranked)) < FARTHEST)]
+    rows = ranked.to_dict("records")
+    for row in rows:
+        if row["agrees"]:
+            row["reason"] = (
+                f"within what this width does: single networks spread by a factor of {np.exp(row['spread']):.2g}"
+            )
+    return rows
+
+
+def ratio_range(agreement: pd.DataFrame) -> tuple[float, float, float] | None:
+    """Return the 5th, 50th and 95th percentile of measured/predicted; None where there is nothing to compare."""
+    ratio = (agreement["measured"] / agreement["predicted"]).dropna()
+    return tuple(ratio.quantile([0.05, 0.5, 0.95])) if len(ratio) else None
+
+
 def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
     """Return what the deepest untrained networks are like, by setting, activation and initializer.
 
@@ -434,7 +463,10 @@ def write(study: Study, folder: Path, page: Path) -> None:
         outcomes=outcomes(runs),
         initial=initial(found),
         deepest=int(runs["depth"].max()),
-        agreement=found["agreement"].to_dict("records"),
+        compared=len(found["agreement"]),
+        agreeing=int(found["agreement"]["agrees"].sum()),
+        departures=departures(found["agreement"]),
+        ratio_range=ratio_range(found["agreement"]),
         depth_limits=found["depth_limits"].to_dict("records"),
         not_applicable=found["not_applicable"].to_dict("records"),
         cards=[(card, cards.lines(card)) for card in map(cards.card, catalog.in_order(study.initializers))],
