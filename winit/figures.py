@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -173,11 +174,15 @@ def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     return frame.merge(chosen, on="run_id")
 
 
+DEPTH_CONTOURS = (5, 10, 20, 50, 100)  # layers
+
+
 def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFrame) -> Drawn:
     """Draw measured trainability over the plane (σ_w², σ_b²), under the theory's critical line and depth contours.
 
     One panel an activation and depth. Cells are `mean_field` arms at their chosen rates; the solid line is χ₁ = 1; the
-    dashed ones bound the region in which 6ξ exceeds the panel's depth. Other initializers are marked where they lie.
+    dashed ones bound the region in which 6ξ exceeds the panel's depth, dotted ones do so for other depths. Other
+    initializers are marked where they lie.
     """
     best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
@@ -195,10 +200,17 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
             mesh = axes.pcolormesh(
                 cells.columns, cells.index, cells, shading="nearest", cmap="cividis", vmin=0, vmax=1, linewidth=0
             )
-            axes.contour(*plane, theory["chi_1"], levels=[1.0], colors="white", linewidths=1.6)
-            limit = theory["depth_limit"].clip(upper=1e4)
-            axes.contour(*plane, np.log(limit.clip(lower=1e-3)), levels=[np.log(depth)], colors="white",
-                         linewidths=1, linestyles="dashed")  # fmt: skip
+            # Black with a white rim is seen on every colour of the map.
+            rim = [patheffects.withStroke(linewidth=2.6, foreground="white")]
+            line = {"colors": "black", "path_effects": rim}
+            axes.contour(*plane, theory["chi_1"], levels=[1.0], linewidths=1.5, **line)
+            limit = np.log(theory["depth_limit"].clip(1e-3, 1e6))
+            axes.contour(*plane, limit, levels=[np.log(depth)], linewidths=1, linestyles="dashed", **line)
+            others = [level for level in DEPTH_CONTOURS if level != depth]
+            thin = axes.contour(
+                *plane, limit, levels=np.log(others), linewidths=0.5, linestyles="dotted", colors="black"
+            )
+            axes.clabel(thin, fmt=lambda value: f"{np.exp(value):.0f}", fontsize=6.5, colors="black")
             for _, one in best[here & ~is_point].iterrows():
                 look = catalog.style(one["initializer"])
                 axes.plot(one["sigma_w2"], one["sigma_b2"], look["marker"], color=look["color"], markersize=8,

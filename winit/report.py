@@ -113,14 +113,14 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
     if is_diagram:
         yield Section(
             "phase", "Where in the phase diagram does training work?",
-            "Every point is a variance of the weights and one of the biases. Below the line signals from different inputs flow together "
-            "(order), above it neighbours are torn apart (chaos); on it, depth costs nothing.",
+            "Every point is a variance of the weights and one of the biases. Left of the solid line signals from different inputs flow "
+            "together (order), right of it neighbours are torn apart (chaos); on it, depth costs nothing.",
             each_setting(
                 "phase", "Test accuracy over (σ_w², σ_b²)",
                 lambda r, s: figures.phase_diagram(s, found["phase"], found["depth_limits"]),
-                f"Median test accuracy {over} at each point's chosen rate. White line: χ₁ = 1, the critical line of wide networks. "
-                "Dashed: where the theory's limit of 6/|log χ₁| layers equals the panel's depth.",
-                "If the theory holds, the bright region follows the white line and narrows with depth to what lies between the dashed ones. "
+                f"Median test accuracy {over} at each point's chosen rate. Solid line: χ₁ = 1, critical in wide networks. "
+                "Dashed: where the theory's limit of 6/|log χ₁| layers equals the panel's depth; dotted: other limits, in layers.",
+                "If the theory holds, the bright region follows the solid line and narrows with depth to what lies between the dashed ones. "
                 "Markers show where named initializers lie.",
                 "Schoenholz et al. 2017, figure 5, on other data and at a smaller width. Biases beyond the named schemes' 0 exist "
                 "on the diagram alone.",
