@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from winit import study
+from winit import mnist, study
+
+# Tests of real MNIST run where its files are at hand, and download nothing.
+BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "mnist"
+if mnist.VARIABLE not in os.environ and BESIDE.is_dir():
+    os.environ[mnist.VARIABLE] = str(BESIDE)
+needs_mnist = pytest.mark.skipif(
+    mnist.VARIABLE not in os.environ, reason=f"{mnist.VARIABLE} names no folder with the files of MNIST"
+)
+ON_DISK = [pytest.param("mnist", marks=needs_mnist)]
 
 
 @pytest.fixture(autouse=True)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.conftest import needs_mnist
 from winit import catalog, data
 
+AT_HAND = sorted(set(catalog.DATASETS) - data.ON_DISK)
 
-@pytest.fixture(params=catalog.DATASETS)
+
+@pytest.fixture(params=AT_HAND)
 def split(request):
     return data.load(request.param, catalog.DATASETS[request.param].parameters, seed=3)
 
@@ -22,6 +25,18 @@ def test_inputs_are_standardised_on_the_training_part(split):
     for part in (split.validation, split.test):
         assert np.isfinite(part.x).all()
         assert abs(part.x.mean()) > 0  # standardised with the training part's numbers, not with their own
+
+
+@needs_mnist
+def test_mnist_is_standardised_as_images_and_keeps_its_test_part():
+    split = data.load("mnist", {}, seed=3)
+    x = split.train.x
+    assert x.mean(dtype=float) == pytest.approx(0, abs=1e-6) and x.std(dtype=float) == pytest.approx(1, abs=1e-6)
+    assert len(np.unique(x[:, 0])) == 1 and x[0, 0] < 0  # a pixel that is always black is black, not 0
+    assert [len(part.y) for part in (split.train, split.validation, split.test)] == [50_000, 10_000, 10_000]
+    assert split.test.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the canonical test part begins so
+    other = data.load("mnist", {}, seed=4)
+    assert (other.test.y == split.test.y).all() and (other.train.y != split.train.y).any()
 
 
 def test_types(split):

@@ -19,6 +19,7 @@ LAYERS = {
         "settings",
         "progress",
         "memory",
+        "mnist",
         "functions",
         "activations",
         "regularization",
@@ -33,7 +34,7 @@ LAYERS = {
 SAME_LAYER = {
     "activations": {"memory", "functions"},
     "regularization": {"memory"},
-    "data": {"catalog"},
+    "data": {"catalog", "mnist"},
     "settings": {"catalog", "data"},
     "report": {"cards"},
 }

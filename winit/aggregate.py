@@ -89,7 +89,7 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     accuracy = np.stack(stored["validation_accuracy"].to_numpy())  # (runs, evaluated steps)
     runs["steps_to_target"] = steps_to_target(accuracy, steps, workload.target_accuracy)
     facts = catalog.DATASETS[workload.dataset]
-    limit = stats.chance_limit(facts.classes, part_sizes(facts.examples)[1])
+    limit = stats.chance_limit(facts.classes, part_sizes(workload.dataset)[1])
     runs["status"] = status(runs, limit)
     return {
         "runs": runs,
@@ -116,7 +116,7 @@ class Inputs:
 def probe_inputs(workload: Workload) -> Inputs:
     """Return what the theory needs to know of a workload's probe batch."""
     source = seed(workload.seed, "data", dataset=workload.dataset)
-    train = data.load(workload.dataset, workload.dataset_parameters, source).train
+    train = data.load(workload.dataset, workload.dataset_parameters, source, workload.data_dir).train
     x = train.x[: workload.measure.probe_examples].astype(float)
     squares = np.sort(np.square(x).mean(axis=1))
     groups = [group.mean() for group in np.array_split(squares, LENGTH_GROUPS) if len(group)]

@@ -90,7 +90,11 @@ class Activation:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset: how many examples, inputs and classes, known without loading it."""
+    """One dataset: how many examples, inputs and classes, known without loading it.
+
+    `test` is the size of the test part where the data come with one, as their last examples. `is_image` says that one
+    mean and one deviation standardise all inputs together, so that pixels keep their weights.
+    """
 
     label: str
     examples: int
@@ -98,6 +102,8 @@ class Dataset:
     classes: int
     source: str
     parameters: Mapping[str, float] = field(default_factory=dict)
+    test: int | None = None
+    is_image: bool = False
 
 
 TRUNCATED = "normal cut at ±2σ, σ corrected so that the variance is the stated one"
@@ -483,6 +489,15 @@ DATASETS: dict[str, Dataset] = {
         3,
         "three interleaved spiral arms in the plane, generated",
         parameters={"turns": 1.25, "noise": 0.02},
+    ),
+    "mnist": Dataset(
+        "MNIST",
+        70_000,
+        784,
+        10,
+        "28×28 handwritten digits, LeCun et al. 1998; 10,000 of the 60,000 training examples are for validation",
+        test=10_000,
+        is_image=True,
     ),
 }
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from winit import __version__, catalog, study, workflow
+from winit import __version__, catalog, data, study, workflow
 from winit.progress import FILE, Progress, duration
 from winit.workflow import Places
 
@@ -214,6 +214,9 @@ def run(given: argparse.Namespace) -> int:
         from winit.train import choose_device  # imports torch: paid only by those who insist on CUDA
 
         choose_device(chosen.device)
+    if not given.dry_run:
+        for name in chosen.settings["dataset"]:
+            data.ensure(name, chosen.settings["data"]["dir"])
     places = Places(chosen.name)
     for line in _plan_lines(chosen, places.store, given.cores):
         print(line, flush=True)

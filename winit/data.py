@@ -1,7 +1,7 @@
 """Datasets: read or generate, split, standardise.
 
-Each loader returns all examples as float64 inputs (N, D) and integer labels (N,). `load` then cuts them into train,
-validation and test, standardises every input on the training part alone, and rounds to float32.
+Each loader returns all examples as inputs (N, D) and integer labels (N,). `load` then cuts them into train, validation
+and test, standardises on the training part alone, and rounds to float32.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from winit import mnist
 from winit.catalog import DATASETS, unknown
 
 TRAIN, VALIDATION = 0.6, 0.2  # shares of the examples; the rest is the test part
+HELD_OUT = 1 / 6  # share for validation, where the test part is given
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Split:
-    """A dataset cut in three. Inputs have mean 0 and variance 1 on `train` (0 where a training input is constant)."""
+    """A dataset cut in three. Inputs have mean 0 and variance 1 on `train`: each of them (0 where it is constant there),
+    or, of images, all of them together.
+    """
 
     train: Part
     validation: Part
@@ -34,10 +38,14 @@ class Split:
     classes: int
 
 
-def part_sizes(examples: int) -> tuple[int, int, int]:
-    """Return how many of N examples go to train, validation and test."""
-    train, validation = int(TRAIN * examples), int(VALIDATION * examples)
-    return train, validation, examples - train - validation
+def part_sizes(name: str) -> tuple[int, int, int]:
+    """Return how many examples of a dataset go to train, validation and test."""
+    facts = DATASETS[name]
+    if facts.test is None:
+        train, validation = int(TRAIN * facts.examples), int(VALIDATION * facts.examples)
+        return train, validation, facts.examples - train - validation
+    rest = facts.examples - facts.test
+    return rest - int(HELD_OUT * rest), int(HELD_OUT * rest), facts.test
 
 
 def digits(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -64,31 +72,46 @@ def spirals(rng: np.random.Generator, turns: float, noise: float) -> tuple[np.nd
     return x, y
 
 
-LOADERS = {"digits": digits, "spirals": spirals}
+LOADERS = {"digits": digits, "spirals": spirals, "mnist": lambda rng, folder: mnist.read(folder)}
+ON_DISK = {"mnist"}  # read from a folder, or downloaded
 
 
-def load(name: str, parameters: Mapping[str, float], seed: int) -> Split:
+def ensure(name: str, folder: str = mnist.AUTO) -> None:
+    """See that a dataset's files are there and whole, before anything is computed.
+
+    Raises:
+        ValueError: they are not; the sentence says what to do.
+    """
+    if name in ON_DISK:
+        mnist.files(folder)
+
+
+def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = mnist.AUTO) -> Split:
     """Return a dataset, split and standardised.
 
     Args:
         name: a dataset of the catalogue.
         parameters: of its generator; empty for a dataset that is read.
         seed: of the stream that generates and shuffles it.
+        folder: where files lie, the setting data.dir.
 
     Returns:
         The same split for the same arguments, to the bit.
 
     Raises:
-        ValueError: unknown dataset.
+        ValueError: unknown dataset, or files that are missing or damaged.
     """
     if name not in LOADERS:
         raise ValueError(unknown("dataset", name, LOADERS))
     rng = np.random.default_rng(seed)
-    x, y = LOADERS[name](rng, **parameters)
-    order = rng.permutation(len(y))
-    train, validation, _ = part_sizes(len(y))
-    cuts = np.split(order, [train, train + validation])
-    mean, std = x[cuts[0]].mean(axis=0), x[cuts[0]].std(axis=0)
+    x, y = LOADERS[name](rng, folder, **parameters) if name in ON_DISK else LOADERS[name](rng, **parameters)
+    train, validation, test = part_sizes(name)
+    if DATASETS[name].test is None:
+        cuts = np.split(rng.permutation(len(y)), [train, train + validation])
+    else:  # the given test part stays what it is, in its own order
+        cuts = [*np.split(rng.permutation(len(y) - test), [train]), np.arange(len(y) - test, len(y))]
+    axis = None if DATASETS[name].is_image else 0
+    mean, std = x[cuts[0]].mean(axis=axis, dtype=float), np.asarray(x[cuts[0]].std(axis=axis, dtype=float))
     std[std == 0] = np.inf  # an input that is constant in training carries nothing: it becomes 0
     parts = [Part(((x[i] - mean) / std).astype(np.float32), y[i].astype(np.int64)) for i in cuts]
     return Split(*parts, classes=DATASETS[name].classes)

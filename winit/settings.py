@@ -95,6 +95,7 @@ RULES: dict[str, Rule] = {
     "device": name_of("device", catalog.DEVICES),
     "engine": name_of("engine", catalog.ENGINES),
     "seed": whole(0, 2**63 - 1),
+    "data.dir": Rule("a folder's path, or auto", _words),
     "grid.initializer": Rule("a list of initializers", _initializer, many=True),
     "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
     "grid.depth": whole(1, 1000, many=True),
@@ -204,7 +205,7 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
 
     batch, probe = settings["training"]["batch_size"], settings["measure"]["probe_examples"]
     for name in settings["dataset"]:
-        train, _, _ = part_sizes(catalog.DATASETS[name].examples)
+        train, _, _ = part_sizes(name)
         for key, size in (("training.batch_size", batch), ("measure.probe_examples", probe)):
             if size > train:
                 raise ValueError(

@@ -107,6 +107,7 @@ class Workload:
     initializers: tuple[str, ...]
     learning_rates: tuple[float, ...]
     replicates: int
+    data_dir: str = "auto"  # where files of data lie: not part of what a run is, because their content is fixed
 
     @cached_property
     def digest(self) -> str:
@@ -223,6 +224,7 @@ class Study:
                 initializers=tuple(grid["initializer"]),
                 learning_rates=tuple(grid["learning_rate"]),
                 replicates=grid["replicates"],
+                data_dir=s["data"]["dir"],
             )
             for dataset, parameters in s["dataset"].items()
             for optimizer in training["optimizer"]

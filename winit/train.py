@@ -160,7 +160,7 @@ class Task:
 
     def __init__(self, workload: Workload, engine: type[Networks], device: torch.device) -> None:
         source = seed(workload.seed, "data", dataset=workload.dataset)
-        split = data.load(workload.dataset, workload.dataset_parameters, source)
+        split = data.load(workload.dataset, workload.dataset_parameters, source, workload.data_dir)
 
         def part(of: data.Part, examples: int | None = None) -> tuple[Tensor, Tensor]:
             # Copied, because torch aligns its memory and numpy does not.

@@ -1,0 +1,113 @@
+"""MNIST: the four canonical files, from a folder or from a mirror, never read unless they are whole.
+
+A file counts only with the right SHA-256. One that is downloaded appears under its name when it is complete and checked.
+
+Source: LeCun, Bottou, Bengio & Haffner 1998; the IDX format of the original page.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+VARIABLE = "WINIT_DATA"  # names a folder, where the setting data.dir does not
+AUTO = "auto"
+MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+FILES: dict[str, str] = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+
+def _chosen(folder: str) -> Path | None:
+    """Return the folder that the setting or the environment names; None where neither does."""
+    named = os.environ.get(VARIABLE, "") if folder == AUTO else folder
+    return Path(named).expanduser() if named else None
+
+
+def files(folder: str = AUTO) -> list[Path]:
+    """Return the four files, checked: of the folder that is named, else of the cache, downloaded where it lacks them.
+
+    Args:
+        folder: the setting data.dir; `auto` for the folder in WINIT_DATA or, without that, the cache.
+
+    Raises:
+        ValueError: a file is missing, damaged, or not to be had; the sentence says what to do.
+    """
+    place = _chosen(folder)
+    if place is None:
+        return [_download(name, digest) for name, digest in FILES.items()]
+    where = f"{VARIABLE}={place}" if folder == AUTO else f"data.dir={folder}"
+    for name, digest in FILES.items():
+        path = place / name
+        if not path.is_file():
+            raise ValueError(
+                f"MNIST: {where} has no file {name}; put {', '.join(FILES)} there, or unset it to download"
+            )
+        found = hashlib.sha256(path.read_bytes()).hexdigest()
+        if found != digest:
+            raise ValueError(
+                f"MNIST: {path} is damaged or another file: its SHA-256 is {found[:12]}…, it must be {digest[:12]}…; "
+                "remove it and put the original there"
+            )
+    return [place / name for name in FILES]
+
+
+def _download(name: str, digest: str) -> Path:
+    """Return a file of the cache, downloaded from the first mirror that delivers it whole."""
+    import pooch
+
+    cache, reasons = pooch.os_cache("winit") / "mnist", []
+    logger = pooch.get_logger()
+    before = logger.level
+    logger.setLevel("ERROR")
+    try:
+        for mirror in MIRRORS:
+            try:
+                return Path(pooch.retrieve(mirror + name, f"sha256:{digest}", fname=name, path=cache))
+            except (OSError, ValueError) as error:  # no network, no such page; a hash that is not the known one
+                reasons.append(f"{mirror}: {type(error).__name__}")
+    finally:
+        logger.setLevel(before)
+    raise ValueError(
+        f"MNIST: {name} could not be downloaded ({'; '.join(reasons)}); get the four files {', '.join(FILES)} "
+        f"by other means, put them into a folder, and name it with data.dir=<folder> or {VARIABLE}"
+    )
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the unsigned bytes of a gzipped IDX file, in its own shape.
+
+    Raises:
+        ValueError: it is no such file, or it is cut short.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise ValueError(f"MNIST: {path} cannot be unpacked: {error}") from None
+    if (
+        len(content) < 4 or content[:3] != b"\0\0\x08"
+    ):  # two zeros, then 8: unsigned bytes; then the number of dimensions
+        raise ValueError(f"MNIST: {path} is no IDX file of bytes")
+    start = 4 + 4 * content[3]
+    shape = np.frombuffer(content[4:start], ">u4").astype(int)
+    values = np.frombuffer(content, np.uint8, offset=start)
+    if len(values) != shape.prod():
+        raise ValueError(f"MNIST: {path} holds {len(values)} values, but says {' × '.join(map(str, shape))}")
+    return values.reshape(shape)
+
+
+def read(folder: str = AUTO) -> tuple[np.ndarray, np.ndarray]:
+    """Return pixels (70000, 784) between 0 and 1, float32, and labels (70000,); the 10,000 test examples last."""
+    train_x, train_y, test_x, test_y = (read_idx(path) for path in files(folder))
+    x = np.concatenate([train_x, test_x]).reshape(-1, 784)
+    return x.astype(np.float32) / 255, np.concatenate([train_y, test_y])
