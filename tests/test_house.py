@@ -26,7 +26,7 @@ LAYERS = {
         "vector",
     },
     1: {"study", "network", "tables", "tiles", "meanfield"},
-    2: {"store", "initializers", "calibrate", "probes", "kernel", "figures", "findings", "provenance"},
+    2: {"store", "initializers", "calibrate", "rbm", "probes", "kernel", "figures", "findings", "provenance"},
     3: {"workflow", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
