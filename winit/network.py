@@ -29,6 +29,9 @@ ADAM_EPSILON = 1e-8
 TRACE = ("h_mean", "h_square", "delta_square", "gradient_square")
 
 
+Given = str | Callable[[Tensor], Tensor]  # an activation, by name or as a function
+
+
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None, out: Tensor | None = None) -> Tensor:
     """Return left (K, m, n) times right (K, n, p), plus a bias that broadcasts to it, as an aligned stack (K, m, p)."""
     (_, rows, inner), (networks, _, columns) = left.shape, right.shape
@@ -155,7 +158,7 @@ class Networks:
     Args:
         weights: one tensor (K, fan_in, fan_out) a layer, the output layer last.
         biases: one tensor (K, 1, fan_out) a layer.
-        activation: φ of the hidden layers: a name, or any elementwise function of a tensor.
+        activation: φ of the hidden layers: a name, or any elementwise function of a tensor; or one of these for each.
 
     An engine adds `prepare`, `advance` and `keep`.
     """
@@ -163,10 +166,12 @@ class Networks:
     engine: str  # its name, as the tables have it
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str | Callable[[Tensor], Tensor]
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Given | Sequence[Given]
     ) -> None:
         self.weights, self.biases = list(weights), list(biases)
-        self.activation: Activation = activation_of(activation)
+        hidden = len(self.weights) - 1
+        each = list(activation) if isinstance(activation, list | tuple) else [activation] * hidden
+        self.activations: list[Activation] = [activation_of(a) for a in each]
         self.norms: list[BatchNorm] = []  # one a hidden layer, where there is batch normalization
 
     @property
@@ -202,7 +207,7 @@ class Networks:
             h = product(h, weight, bias)
             if self.norms:
                 self.norms[layer].evaluate_(h)
-            self.activation.apply_(h)
+            self.activations[layer].apply_(h)
         return product(h, self.weights[-1], self.biases[-1])
 
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
@@ -213,13 +218,13 @@ class Networks:
         h = x
         for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
             z = torch.addmm(bias[network], h, weight[network])
-            if not torch.isfinite(z).all():
+            if not torch.isfinite(z).all() or layer == len(self.weights):
                 return layer
             if layer <= len(self.norms):
                 norm = self.norms[layer - 1]
                 z = (normalize(z[None])[0].z * norm.gamma[network] + norm.beta[network])[0]
-            h = self.activation.phi(z)
-        return len(self.weights)
+            h = self.activations[layer - 1].phi(z)
+        raise AssertionError("the loop returns at the output layer")
 
 
 class Stack(Networks):
@@ -236,7 +241,7 @@ class Stack(Networks):
     engine = "torch"
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str | Callable[[Tensor], Tensor],
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Given | Sequence[Given],
         optimizer: Optimizer, batch_size: int, batch_norm: bool = False, dropout: Dropout | None = None,
     ) -> None:  # fmt: skip
         super().__init__([align(w) for w in weights], [align(b) for b in biases], activation)
@@ -257,7 +262,10 @@ class Stack(Networks):
         widths = [w.shape[2] for w in self.weights]
         self._h = [aligned(K, B, n, like=first) for n in widths[:-1]]
         # What the derivative wants is z or h; what is passed on is h, or what dropout left of it.
-        self._z = [aligned(*h.shape, like=h) if self.activation.keeps_input else h for h in self._h]
+        self._z = [
+            aligned(*h.shape, like=h) if phi.keeps_input else h
+            for h, phi in zip(self._h, self.activations, strict=True)
+        ]
         self._passed = [aligned(*h.shape, like=h) if self.dropout else h for h in self._h]
         self._normalized: list[Normalized | None] = [None] * len(self._h)
         self._masks: list[Tensor | None] = [None] * len(self._h)
@@ -279,7 +287,7 @@ class Stack(Networks):
         diverged: dict[int, tuple[int, int]] = {}
         traces = []
         for step, batch in enumerate(order):
-            inputs = align(x[batch])
+            inputs = self._inputs(x[batch])
             finite = (self.forward(inputs) * 0).sum(dim=(1, 2)) == 0  # the sum itself might overflow
             if not finite.all():
                 for k in torch.nonzero(~finite).flatten().tolist():
@@ -292,6 +300,10 @@ class Stack(Networks):
                 traces.append(trace)
         return Progress(diverged, torch.stack(traces, dim=1) if traces else None)
 
+    def _inputs(self, x: Tensor) -> Tensor:
+        """Return what the network is given of a mini-batch (K, B, D), aligned."""
+        return align(x)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (K, C, B) of a mini-batch x (K, B, D), aligned; keep what `backward` needs."""
         h = x
@@ -302,7 +314,7 @@ class Stack(Networks):
                 self._normalized[layer] = self.norms[layer].train_(z)
             if z is not out:
                 out.copy_(z)
-            self.activation.apply_(out)
+            self.activations[layer].apply_(out)
             if self.dropout:
                 self._masks[layer] = self.dropout.factors(*out.shape[1:], like=out)
                 torch.mul(out, self._masks[layer], out=passed)
@@ -320,10 +332,8 @@ class Stack(Networks):
             rates: learning rates (K,).
             trace: where the measurements of δ and of the gradient go, if anywhere; see `Progress`.
         """
-        share, rate, last = 1 / self.batch_size, rates.reshape(-1, 1, 1), len(self.weights) - 1
-        error = torch.softmax(self._logits, dim=1, out=self._logits).mul_(share)
-        error.scatter_add_(1, y.unsqueeze(1), torch.full_like(error[:, :1], -share))
-        delta = error.mT  # (K, B, C)
+        rate, last = rates.reshape(-1, 1, 1), len(self.weights) - 1
+        delta = self._error(y).mT  # (K, B, C)
         self.optimizer.begin_step()
         for layer in range(last, -1, -1):
             below = self._passed[layer - 1] if layer else x
@@ -338,12 +348,18 @@ class Stack(Networks):
             self.optimizer.update(2 * layer + 1, self.biases[layer], of_bias, rate)
             delta = following
 
+    def _error(self, y: Tensor) -> Tensor:
+        """Return ∂L/∂z of the output layer (K, C, B), in place of the logits."""
+        share = 1 / self.batch_size
+        error = torch.softmax(self._logits, dim=1, out=self._logits).mul_(share)
+        return error.scatter_add_(1, y.unsqueeze(1), torch.full_like(error[:, :1], -share))
+
     def _back(self, layer: int, delta: Tensor, rate: Tensor) -> Tensor:
         """Return δ of a hidden layer, given that of the layer above; update γ and β on the way."""
         below = product(delta, self.weights[layer + 1].mT, out=self._delta[layer])
         if self.dropout:
             below.mul_(self._masks[layer])
-        self.activation.chain_(below, self._z[layer])
+        self.activations[layer].chain_(below, self._z[layer])
         if self.norms:
             norm, first = self.norms[layer], 2 * len(self.weights) + 2 * layer
             below, *gradients = normalize_backward(below, self._normalized[layer], norm.gamma)

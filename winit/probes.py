@@ -117,13 +117,13 @@ def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
 
     Source: Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017, eq. 2.
     """
-    phi, K = networks.activation, networks.weights[0].shape[0]
+    K = networks.weights[0].shape[0]
     out = torch.full((K, 6), float("nan"), dtype=torch.float64, device=x.device)
     if networks.norms:
         return out
     w = [align(t.double()) for t in networks.weights]
     h, slopes = x[:JACOBIAN_EXAMPLES].double().expand(K, -1, -1), []
-    for weights, biases in zip(w[:-1], networks.biases[:-1], strict=True):
+    for weights, biases, phi in zip(w[:-1], networks.biases[:-1], networks.activations, strict=True):
         z = product(h, weights, biases.double())
         h = phi.phi(z)
         slopes.append(phi.dphi(z if phi.keeps_input else h))
@@ -158,7 +158,7 @@ def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, 
         The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
         histograms `h_count` and `delta_count`, each (K, L, bins).
     """
-    phi, bounds = networks.activation, catalog.ACTIVATIONS[activation].saturated
+    phis, bounds = networks.activations, catalog.ACTIVATIONS[activation].saturated
     weights, biases = networks.weights, networks.biases
     K, L, N = weights[0].shape[0], len(weights), len(y)
     w = [align(t.double()) for t in weights]
@@ -182,13 +182,13 @@ def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, 
             norm = networks.norms[i]
             normalized.append(normalize(z)[0])
             z = normalized[i].z * norm.gamma.double() + norm.beta.double()
-        h = phi.phi(z)
-        kept.append(z if phi.keeps_input else h)
+        h = phis[i].phi(z)
+        kept.append(z if phis[i].keeps_input else h)
         out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
         out["activation_rank"][:, i] = effective_rank(align(h - h.mean(dim=1, keepdim=True)))
         if bins:
             counts["h_count"][:, i] = histogram(h, bins)
-        out["dead"][:, i] = (phi.dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
+        out["dead"][:, i] = (phis[i].dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
         if bounds:
             out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
         inputs.append(h)
@@ -202,7 +202,7 @@ def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, 
         out["gradient_variance"][:, i] = mean_and_variance(product(inputs[i].mT, delta) / N)[1]
         if i:
             delta = product(delta, w[i].mT)
-            phi.chain_(delta, kept[i - 1])
+            phis[i - 1].chain_(delta, kept[i - 1])
             if networks.norms:
                 delta, *_ = normalize_backward(delta, normalized[i - 1], networks.norms[i - 1].gamma.double())
     return out | counts

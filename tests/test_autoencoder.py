@@ -1,0 +1,112 @@
+"""Autoencoders against torch's own networks, losses and optimizers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tests.test_network import make
+from winit.autoencoder import Autoencoder, Corruption
+from winit.network import Optimizer
+
+WIDTHS, K, BATCH = [6, 5, 2, 5, 6], 3, 4
+ACTIVATIONS = ["sigmoid", "identity", "sigmoid"]
+MODULES = {"sigmoid": nn.Sigmoid, "identity": nn.Identity}
+LOSSES = {
+    "squared_error": lambda z, x: (z - x).square().sum(dim=1).mean() / 2,
+    "cross_entropy": lambda z, x: nn.functional.binary_cross_entropy_with_logits(z, x, reduction="none").sum(dim=1).mean(),
+}  # fmt: skip
+
+
+def data(n: int = 20) -> torch.Tensor:
+    return torch.rand(n, WIDTHS[0], generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+
+
+def order(steps: int = 4) -> torch.Tensor:
+    return torch.randint(20, (steps, K, BATCH), generator=torch.Generator().manual_seed(6))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
+def test_training_is_that_of_torch(loss, optimizer):
+    weights, biases = make(torch.float64, K, WIDTHS)
+    models = []
+    for k in range(K):
+        parts = []
+        for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            linear = nn.Linear(*w.shape[1:]).double()
+            linear.weight.data, linear.bias.data = w[k].T.clone(), b[k, 0].clone()
+            parts += [linear, *([MODULES[ACTIVATIONS[i]]()] if i < len(ACTIVATIONS) else [])]
+        models.append(nn.Sequential(*parts))
+    ours = Autoencoder(weights, biases, ACTIVATIONS, Optimizer(optimizer), BATCH, loss)
+    x, batches = data(), order()
+    ours.advance(x, x, batches, torch.full((len(batches), K), 0.1, dtype=torch.float64))
+    for k, model in enumerate(models):
+        torch_optimizer = {
+            "sgd": lambda p: torch.optim.SGD(p, 0.1),
+            "nesterov": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True),
+            "adam": lambda p: torch.optim.Adam(p, 0.1),
+        }[optimizer](model.parameters())
+        for batch in batches:
+            torch_optimizer.zero_grad()
+            LOSSES[loss](model(x[batch[k]]), x[batch[k]]).backward()
+            torch_optimizer.step()
+        z = model(x).detach()
+        out = z.sigmoid() if loss == "cross_entropy" else z
+        torch.testing.assert_close(ours.reconstruct(x)[k], out)
+        torch.testing.assert_close(ours.reconstruction_error(x)[k], (out - x).square().sum(dim=1).mean())
+
+
+def test_masking_hides_a_share_and_gaussian_noise_has_its_deviation():
+    weights, biases = make(torch.float32, 2, [300, 4, 300])
+    x = torch.ones(2, 200, 300)
+    for corruption, share, deviation in (
+        (Corruption("masking", 0.25), 0.25, None),
+        (Corruption("gaussian", 0.3), 0, 0.3),
+    ):
+        net = Autoencoder(weights, biases, "tanh", Optimizer(), 200, corruption=corruption, seeds=[1, 2])
+        seen = net._inputs(x)
+        # 60,000 draws a network: four standard errors are 0.7 % of the share and 1.2 % of the deviation.
+        assert (seen[0] == 0).float().mean().item() == pytest.approx(share, abs=0.0075)
+        if deviation:
+            assert (seen[0] - x[0]).std().item() == pytest.approx(deviation, rel=0.012)
+        assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen, net._inputs(x))
+
+
+@pytest.mark.parametrize("kind", ["masking", "gaussian"])
+def test_a_network_does_not_depend_on_its_neighbours(kind):
+    weights, biases = make(torch.float32, K, WIDTHS)
+    x, batches, rates = data().float(), order(), torch.full((4, K), 0.1)
+    corruption = Corruption(kind, 0.3)
+
+    def trained(which: list[int]) -> Autoencoder:
+        net = Autoencoder(
+            [w[which] for w in weights], [b[which] for b in biases], ACTIVATIONS, Optimizer("adam"), BATCH,
+            "cross_entropy", corruption, which,
+        )  # fmt: skip
+        net.advance(x, x, batches[:, which], rates[:, which])
+        return net
+
+    together, alone = trained([0, 1, 2]), trained([1])
+    for ours, theirs in zip(alone.parameters, together.parameters, strict=True):
+        assert torch.equal(ours[0], theirs[1])
+    together.keep(torch.tensor([1]))
+    together.advance(x, x, batches[:, [1]], rates[:, [1]])
+    alone.advance(x, x, batches[:, [1]], rates[:, [1]])
+    for ours, theirs in zip(alone.parameters, together.parameters, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("make_it", "sentence"),
+    [
+        (lambda: Corruption("salt", 0.1), "corruption: got 'salt'; choose from masking, gaussian"),
+        (lambda: Corruption("masking", 1), "corruption: got 1 for masking; allowed is a number from 0 to below 1"),
+        (lambda: Corruption("gaussian", -1), "corruption: got -1 for gaussian; allowed is a number at least 0"),
+        (lambda: Autoencoder(*make(), "tanh", Optimizer(), 2, "hinge"), "loss: got 'hinge'; choose from squared_error"),
+    ],
+)
+def test_bad_settings_are_refused(make_it, sentence):
+    with pytest.raises(ValueError, match=f"^{sentence}"):
+        make_it()
