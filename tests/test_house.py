@@ -38,7 +38,7 @@ LAYERS = {
         "findings",
         "provenance",
     },
-    3: {"workflow", "train", "aggregate", "cards", "replay", "report"},
+    3: {"workflow", "pretrain", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
 }
