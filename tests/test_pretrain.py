@@ -6,7 +6,7 @@ import torch
 
 from winit.autoencoder import Autoencoder
 from winit.network import Optimizer
-from winit.pretrain import Recipe, train_rbms, unroll
+from winit.pretrain import Recipe, shuffled, train_rbms, unroll, with_moments
 
 WIDTHS, SEEDS = [9, 6, 4, 2], [3, 4, 3]
 RECIPE = Recipe(epochs=3, batch_size=10, early_epochs=1)
@@ -60,3 +60,28 @@ def test_the_unrolled_autoencoder_starts_from_the_pretrained_tensors():
     before = machines[0].weights.clone()
     net.advance(x, x, torch.randint(45, (2, 3, 5), generator=torch.Generator().manual_seed(1)), torch.full((2, 3), 0.1))
     assert torch.equal(machines[0].weights, before) and not torch.equal(net.weights[0], net.weights[-1].mT)
+
+
+def test_shuffling_keeps_the_values_and_nothing_else():
+    weights = [torch.randn(2, 30, 20, generator=torch.Generator().manual_seed(k)) for k in range(2)]
+    found = shuffled(weights, [5, 6])
+    for before, after in zip(weights, found, strict=True):
+        for k in range(2):
+            assert torch.equal(before[k].flatten().sort().values, after[k].flatten().sort().values)
+            assert (before[k] == after[k]).float().mean() < 0.05
+    alone = shuffled([w[1:] for w in weights], [6])
+    assert all(torch.equal(a[0], f[1]) for a, f in zip(alone, found, strict=True))
+
+
+def test_moments_are_kept_by_layer_and_network():
+    scales = torch.tensor([0.1, 3.0])[:, None, None]
+    generator = torch.Generator().manual_seed(1)
+    weights = [2 + scales * torch.rand(2, 200, 100, generator=generator), torch.randn(2, 100, 300, generator=generator)]
+    found = with_moments(weights, [5, 6])
+    for before, after in zip(weights, found, strict=True):
+        for k in range(2):
+            n, std = before[k].numel(), before[k].std(correction=0)
+            assert abs(after[k].mean() - before[k].mean()) < 4 * std / n**0.5
+            assert abs(after[k].std() / std - 1) < 4 / (2 * n) ** 0.5
+            assert abs(torch.corrcoef(torch.stack([before[k].flatten(), after[k].flatten()]))[0, 1]) < 4 / n**0.5
+    assert all(torch.equal(a, b) for a, b in zip(found, with_moments(weights, [5, 6]), strict=True))

@@ -1,11 +1,13 @@
 """Greedy layerwise pretraining: each layer learns from the codes of the one below, then the whole is fine-tuned.
 
 Sources: Hinton & Salakhutdinov 2006 and the authors' code.
+
+Two controls tell what pretraining gave the weights: their scale alone, or their structure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -95,3 +97,32 @@ def unroll(machines: Sequence[RBM]) -> tuple[list[Tensor], list[Tensor]]:
     weights = [m.weights for m in machines] + [align(m.weights.mT.contiguous()) for m in back]
     biases = [m.hidden_biases for m in machines] + [m.visible_biases for m in back]
     return [w.clone() for w in weights], [b.clone() for b in biases]
+
+
+# --- controls -----------------------------------------------------------------------------------------------------
+
+
+def shuffled(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
+    """Return weights (K, fan_in, fan_out) whose entries are permuted within each layer: the values, not the structure.
+
+    Source: the control that Erhan et al. 2010, §6.2, draw from the pretrained weights' marginal distribution.
+    """
+    return _each(weights, seeds, lambda w, stream: stream.permutation(w.ravel()).reshape(w.shape))
+
+
+def with_moments(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
+    """Return normal weights with the mean and the standard deviation of each given layer: the scale, nothing else."""
+    return _each(weights, seeds, lambda w, stream: w.mean() + w.std() * stream.standard_normal(w.shape))
+
+
+def _each(
+    weights: Sequence[Tensor], seeds: Sequence[int], make: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+) -> list[Tensor]:
+    """Apply `make` to every network's weights of every layer, with a stream for each network and layer."""
+    return [
+        align(torch.stack([
+            torch.tensor(make(w.cpu().numpy(), np.random.default_rng([seed, layer, 1])), dtype=stack.dtype)
+            for w, seed in zip(stack, seeds, strict=True)
+        ]).to(stack.device))
+        for layer, stack in enumerate(weights)
+    ]  # fmt: skip
