@@ -15,6 +15,21 @@ from winit.store import Store
 from winit.study import compose
 
 
+def made_of(study, root):
+    """Train and report a study below a folder; return its tables, as they were written, and its page."""
+    store, folder = Store(root / "store"), root / "results"
+    for workload in study.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+            store.commit(workload.name, rows)
+    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
+    for name, frame in found.items():
+        tables.write(folder, name, frame)
+    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
+    page = root / "report" / "index.html"
+    report.write(study, folder, page)
+    return {name: tables.read(folder, name) for name in tables.TABLES}, page
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A small study, trained and reported, with a question that is hostile to a careless page."""
@@ -26,17 +41,7 @@ def made(tmp_path_factory):
             "measure.histogram_bins=8",
         ]
     )  # fmt: skip
-    store, folder = Store(root / "store"), root / "results"
-    for workload in study.workloads:
-        for rows in train.train(workload, workload.runs, torch.device("cpu")):
-            store.commit(workload.name, rows)
-    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
-    for name, frame in found.items():
-        tables.write(folder, name, frame)
-    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
-    page = root / "report" / "index.html"
-    report.write(study, folder, page)
-    return study, {name: tables.read(folder, name) for name in tables.TABLES}, page
+    return study, *made_of(study, root)
 
 
 def drawn_lines(axes):
@@ -368,16 +373,8 @@ def diagram(tmp_path_factory):
             "grid.replicates=2", f"grid.initializer=[{','.join(points)},he_normal,edge_of_chaos:0.05]",
         ]
     )  # fmt: skip
-    store, folder = Store(root / "store"), root / "results"
-    for workload in study.workloads:
-        for rows in train.train(workload, workload.runs, torch.device("cpu")):
-            store.commit(workload.name, rows)
-    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
-    for name, frame in found.items():
-        tables.write(folder, name, frame)
-    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
-    report.write(study, folder, root / "report" / "index.html")
-    return found, root / "report"
+    found, page = made_of(study, root)
+    return found, page.parent
 
 
 def test_the_phase_diagram_lies_on_the_theory(diagram):

@@ -202,15 +202,15 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
         # h already in the first layer, h in the last, δ in the first relative to the output.
         h = {layer: by_layer[layer]["h_variance"] for layer in (1, depth)}
         delta = by_layer[1]["delta_variance"] / by_layer[depth + 1]["delta_variance"].replace(0.0, np.nan)
-        start = of.at[1, "h_variance"], of.at[1, "h_spread"]
-        is_off_at_once = not _is_within(_mean(h[1]), *start, len(h[1]))
+        low, high = meanfield.tolerance(of.at[1, "h_spread"], len(h[1]))
+        is_off_at_once = not low <= _mean(h[1]) / of.at[1, "h_variance"] <= high
         for quantity, layer, sample, value, spread in (
             ("h_variance", depth, h[depth], of.at[depth, "h_variance"], of.at[depth, "h_spread"]),
             ("delta_ratio", 1, delta, of.at[1, "delta_ratio"], of.at[1, "delta_spread"]),
         ):
             measured = _mean(sample)
             low, high = meanfield.tolerance(spread, len(sample))
-            agrees = _is_within(measured, value, spread, len(sample))
+            agrees = bool(value * low <= measured <= value * high)
             rows.append(
                 dict(zip([*place, "initializer"], key, strict=True))
                 | {
@@ -232,11 +232,6 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
 def _mean(sample: pd.Series) -> float:
     """Return the geometric mean; NaN where nothing was measured."""
     return float(stats.geometric_mean(sample.dropna())) if sample.notna().any() else np.nan
-
-
-def _is_within(measured: float, value: float, spread: float, replicates: int) -> bool:
-    low, high = meanfield.tolerance(spread, replicates)
-    return bool(value * low <= measured <= value * high)
 
 
 def _reason(measured: float, value: float, spread: float, is_off_at_once: bool, amplification: float) -> str:
@@ -407,7 +402,8 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
         frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
         found[name] = frame.sort_values(["order", *keys], ignore_index=True).drop(columns="order")
-    inputs = {w.dataset: probe_inputs(w) for w in study.workloads}
+    one_of_each = {workload.dataset: workload for workload in study.workloads}
+    inputs = {dataset: probe_inputs(workload) for dataset, workload in one_of_each.items()}
     expected = pd.concat([theory(workload, inputs[workload.dataset]) for workload in study.workloads])
     found["theory"] = expected.drop_duplicates().sort_values(list(TABLES["theory"])[:6], ignore_index=True)
     found["agreement"] = agreement(found["layers"], runs, found["theory"])

@@ -6,6 +6,7 @@ own scale, fan and distribution, and run by the tests against the weights that `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -83,8 +84,8 @@ def card(initializer: str, activation: str | None = None) -> Card:
     plain = not modifiers
     elsewhere = {
         "torch": _torch(parsed, activation),
-        "keras": _keras(parsed, activation),
-        "jax": _jax(parsed, activation),
+        "keras": KERAS.line(parsed, activation),
+        "jax": JAX.line(parsed, activation),
     }
     hidden_only = "  # hidden layers" if name == "mup" else ""
     return Card(
@@ -234,53 +235,74 @@ def _torch(parsed: catalog.Parsed, activation: str) -> str:
     )
 
 
-def _keras(parsed: catalog.Parsed, activation: str) -> str:
-    name, parameters, _ = parsed
-    scheme, values = SCHEMES[name], [_number(v) for v in parameters.values()]
-    if not isinstance(scheme, VarianceScaling):
-        return {
-            "zeros": "keras.initializers.Zeros()",
-            "constant": "keras.initializers.Constant({})",
-            "orthogonal": "keras.initializers.Orthogonal(gain={})",
-            "identity": "keras.initializers.Identity()",
-        }.get(name, "").format(*values)  # fmt: skip
-    if name == "random_walk" or (name in BIASES and BIASES[name].fan != "one"):
-        return ""  # Keras's initializers of biases do not know the fan of the weights
-    scale = _scale(scheme, activation, parameters)
-    if scheme.fan == "one":
-        size, kind = (scale**0.5, "Normal(stddev={})") if scheme.distribution == "normal" else (
-            (3 * scale) ** 0.5, "Uniform(-{0}, {0})")  # fmt: skip
-        return f"keras.initializers.Random{kind.format(_number(size))}"
-    named = None if callable(scheme.scale) else KERAS_NAMED.get((scheme.scale, scheme.fan, scheme.distribution))
-    distribution = "untruncated_normal" if scheme.distribution == "normal" else scheme.distribution
-    line = named or f"keras.initializers.VarianceScaling({_number(scale)}, '{scheme.fan}', '{distribution}')"
-    if name in BIASES:
-        std = _number(_scale(BIASES[name], activation, parameters) ** 0.5)
-        line += f"  # bias_initializer=keras.initializers.RandomNormal(stddev={std})"
-    return line
+@dataclass(frozen=True)
+class Library:
+    """How a library that takes initializers as objects writes them.
+
+    Attributes:
+        named: its named initializers, by scale, fan and distribution.
+        structured: its lines for schemes that are no variance scaling, with places for their parameters.
+        normal, uniform: of a fixed standard deviation, and a fixed bound.
+        scaled: variance scaling, with places for scale, fan and distribution.
+        plain_normal: its name of the normal distribution that is not truncated.
+        biases: what is said of normal biases, with a place for their standard deviation.
+    """
+
+    named: Mapping[tuple[float, str, str], str]
+    structured: Mapping[str, str]
+    normal: str
+    uniform: str
+    scaled: str
+    plain_normal: str
+    biases: str
+
+    def line(self, parsed: catalog.Parsed, activation: str) -> str:
+        """Return the line for a scheme, or "" where the library has none."""
+        name, parameters, _ = parsed
+        scheme = SCHEMES[name]
+        if not isinstance(scheme, VarianceScaling):
+            return self.structured.get(name, "").format(*map(_number, parameters.values()))
+        if name == "random_walk" or (name in BIASES and BIASES[name].fan != "one"):
+            return ""  # an initializer of biases does not know the fan of the weights
+        scale = _scale(scheme, activation, parameters)
+        if scheme.fan == "one":
+            if scheme.distribution == "normal":
+                return self.normal.format(_number(scale**0.5))
+            return self.uniform.format(_number((3 * scale) ** 0.5))
+        named = None if callable(scheme.scale) else self.named.get((scheme.scale, scheme.fan, scheme.distribution))
+        distribution = self.plain_normal if scheme.distribution == "normal" else scheme.distribution
+        line = named or self.scaled.format(_number(scale), scheme.fan, distribution)
+        if name in BIASES:
+            line += self.biases.format(_number(_scale(BIASES[name], activation, parameters) ** 0.5))
+        return line
 
 
-def _jax(parsed: catalog.Parsed, activation: str) -> str:
-    name, parameters, _ = parsed
-    scheme, values = SCHEMES[name], [_number(v) for v in parameters.values()]
-    if not isinstance(scheme, VarianceScaling):
-        return {
-            "zeros": "jax.nn.initializers.zeros",
-            "constant": "jax.nn.initializers.constant({})",
-            "orthogonal": "jax.nn.initializers.orthogonal({})",
-            "identity": "lambda key, shape, dtype=float: jax.numpy.eye(*shape, dtype=dtype)",
-        }.get(name, "").format(*values)  # fmt: skip
-    if name == "random_walk" or (name in BIASES and BIASES[name].fan != "one"):
-        return ""
-    scale = _scale(scheme, activation, parameters)
-    if scheme.fan == "one":
-        if scheme.distribution == "normal":
-            return f"jax.nn.initializers.normal({_number(scale**0.5)})"
-        a = _number((3 * scale) ** 0.5)  # jax.nn.initializers.uniform begins at 0
-        return f"lambda key, shape, dtype=float: jax.random.uniform(key, shape, dtype, -{a}, {a})"
-    named = None if callable(scheme.scale) else JAX_NAMED.get((scheme.scale, scheme.fan, scheme.distribution))
-    line = named or f"jax.nn.initializers.variance_scaling({_number(scale)}, '{scheme.fan}', '{scheme.distribution}')"
-    if name in BIASES:
-        std = _number(_scale(BIASES[name], activation, parameters) ** 0.5)
-        line += f"  # biases: jax.nn.initializers.normal({std})"
-    return line
+KERAS = Library(
+    KERAS_NAMED,
+    {
+        "zeros": "keras.initializers.Zeros()",
+        "constant": "keras.initializers.Constant({})",
+        "orthogonal": "keras.initializers.Orthogonal(gain={})",
+        "identity": "keras.initializers.Identity()",
+    },
+    normal="keras.initializers.RandomNormal(stddev={})",
+    uniform="keras.initializers.RandomUniform(-{0}, {0})",
+    scaled="keras.initializers.VarianceScaling({}, '{}', '{}')",
+    plain_normal="untruncated_normal",
+    biases="  # bias_initializer=keras.initializers.RandomNormal(stddev={})",
+)
+JAX = Library(
+    JAX_NAMED,
+    {
+        "zeros": "jax.nn.initializers.zeros",
+        "constant": "jax.nn.initializers.constant({})",
+        "orthogonal": "jax.nn.initializers.orthogonal({})",
+        "identity": "lambda key, shape, dtype=float: jax.numpy.eye(*shape, dtype=dtype)",
+    },
+    normal="jax.nn.initializers.normal({})",
+    # jax.nn.initializers.uniform begins at 0
+    uniform="lambda key, shape, dtype=float: jax.random.uniform(key, shape, dtype, -{0}, {0})",
+    scaled="jax.nn.initializers.variance_scaling({}, '{}', '{}')",
+    plain_normal="normal",
+    biases="  # biases: jax.nn.initializers.normal({})",
+)

@@ -109,8 +109,7 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             exhibits.append(exhibit(name, f"{title}: {part}", drawn, shows, see, basis))
         return exhibits
 
-    is_diagram = len(found["phase"]) > 0
-    if is_diagram:
+    if len(found["phase"]) and len(found["depth_limits"]):  # no theory with batch normalization alone
         yield Section(
             "phase", "Where in the phase diagram does training work?",
             "Every point is a variance of the weights and one of the biases. Left of the solid line signals from different inputs flow "
