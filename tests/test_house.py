@@ -37,6 +37,8 @@ LAYERS = {
         "figures",
         "findings",
         "provenance",
+        "comparisons",
+        "baselines",
     },
     3: {"workflow", "pretrain", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
@@ -48,6 +50,7 @@ SAME_LAYER = {
     "data": {"catalog", "mnist"},
     "settings": {"catalog", "data"},
     "report": {"cards"},
+    "train": {"pretrain"},
 }
 LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}

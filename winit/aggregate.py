@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,32 +10,32 @@ import numpy as np
 import pandas as pd
 
 from winit import catalog, data, meanfield, stats
+from winit.baselines import baselines
+from winit.comparisons import SETTING, pretraining_effects
 from winit.data import part_sizes
 from winit.initializers import Layer, variances
 from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
 from winit.study import Study, Workload, seed
 from winit.tables import FACTORS, HISTOGRAM_REACH, TABLES
 
-SETTING = [
-    "dataset",
-    "activation",
-    "depth",
-    "width",
-    "batch_norm",
-    "dropout",
-    "optimizer",
-]  # what a workload's runs have in common
-
-
-def _explode(
-    run_ids: pd.Series, cells: pd.DataFrame, index: dict[str, np.ndarray], names: tuple[str, ...]
+def _unfold(
+    stored: pd.DataFrame, steps: str, index: Callable[[np.ndarray], dict[str, np.ndarray]], names: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Unfold list cells of equal length into one row an entry, labelled by run id and the given index columns."""
-    length = len(next(iter(index.values())))
-    frame = {"run_id": np.repeat(run_ids.to_numpy(), length)}
-    frame |= {name: np.tile(values, len(run_ids)) for name, values in index.items()}
-    frame |= {name: np.concatenate(cells[name].to_numpy()) for name in names}
-    return pd.DataFrame(frame)
+    """Unfold list cells into one row an entry, labelled by run id and by what `index` makes of the run's steps."""
+    keys = stored[steps].map(tuple)
+    frames = []
+    for key in dict.fromkeys(keys):
+        mine = stored[(keys == key).to_numpy()] if keys.nunique() > 1 else stored
+        labels = index(np.array(key, dtype=int))
+        length = len(next(iter(labels.values())))
+        frame = {"run_id": np.repeat(mine["run_id"].to_numpy(), length)}
+        frame |= {name: np.tile(values, len(mine)) for name, values in labels.items()}
+        frame |= {name: np.concatenate(mine[name].to_numpy()) for name in names}
+        frames.append(pd.DataFrame(frame))
+    frames = [f for f in frames if len(f)] or frames[:1]
+    found = pd.concat(frames, ignore_index=True)
+    order = pd.Series(np.arange(len(stored)), index=stored["run_id"])
+    return found.sort_values("run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True) if len(frames) > 1 else found
 
 
 def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]:
@@ -53,31 +53,47 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
         )
     stored = stored.loc[wanted].reset_index(drop=True)
 
-    steps = stored["curve_step"].iloc[0]
-    curves = _explode(stored["run_id"], stored, {"step": steps}, CURVE_COLUMNS)
-    depth, probed = workload.depth + 1, stored["layer_step"].iloc[0]
-    index = {"step": np.repeat(probed, depth), "layer": np.tile(np.arange(1, depth + 1), len(probed))}
-    layers = _explode(stored["run_id"], stored, index, LAYER_COLUMNS)
+    depth = workload.depth + 1
+    curves = _unfold(stored, "curve_step", lambda steps: {"step": steps}, CURVE_COLUMNS)
+
+    def by_layer(steps: np.ndarray) -> dict[str, np.ndarray]:
+        return {"step": np.repeat(steps, depth), "layer": np.tile(np.arange(1, depth + 1), len(steps))}
+
+    layers = _unfold(stored, "layer_step", by_layer, LAYER_COLUMNS)
     layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
     layers["units"] = np.array(workload.widths[1:])[layers["layer"] - 1]
     names = {f"jacobian_{name}": name for name in JACOBIAN_COLUMNS}
-    jacobians = _explode(stored["run_id"], stored, {"step": probed}, tuple(names)).rename(columns=names)
+    jacobians = _unfold(stored, "layer_step", lambda steps: {"step": steps}, tuple(names)).rename(columns=names)
     jacobians = jacobians[jacobians["mean"].notna()]
     edges = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, workload.measure.histogram_bins + 1)
-    index = {name: np.repeat(values, len(edges) - 1) for name, values in index.items()}
-    index |= {"bin_low": np.tile(edges[:-1], len(probed) * depth), "bin_high": np.tile(edges[1:], len(probed) * depth)}
-    histograms = _explode(stored["run_id"], stored, index, HISTOGRAM_COLUMNS)
-    traced = stored["trace_step"].iloc[0]
-    index = {"step": np.repeat(traced, depth), "layer": np.tile(np.arange(1, depth + 1), len(traced))}
+
+    def by_bin(steps: np.ndarray) -> dict[str, np.ndarray]:
+        index = {name: np.repeat(values, len(edges) - 1) for name, values in by_layer(steps).items()}
+        places = len(steps) * depth
+        return index | {"bin_low": np.tile(edges[:-1], places), "bin_high": np.tile(edges[1:], places)}
+
+    histograms = _unfold(stored, "layer_step", by_bin, HISTOGRAM_COLUMNS)
     names = {f"trace_{name}": name for name in TRACE_COLUMNS}
-    traces = _explode(stored["run_id"], stored, index, tuple(names)).rename(columns=names)
+    traces = _unfold(stored, "trace_step", by_layer, tuple(names)).rename(columns=names)
     traces = traces[traces["gradient_square"].notna()]
 
+    def by_pretrained_layer(steps: np.ndarray) -> dict[str, np.ndarray]:
+        numbers = np.arange(1, workload.pretrained_layers + 1) if len(steps) else np.zeros(0, int)
+        return {"layer": np.repeat(numbers, len(steps)), "step": np.tile(steps, len(numbers))}
+
+    pretraining = _unfold(stored, "pretraining_step", by_pretrained_layer, ("pretraining_error",))
+    pretraining = pretraining.rename(columns={"pretraining_error": "error"})
+    pretraining["baseline"] = np.concatenate([
+        np.repeat(baseline, len(steps))
+        for baseline, steps in zip(stored["pretraining_baseline"], stored["pretraining_step"], strict=True)
+    ]) if len(pretraining) else np.zeros(0)  # fmt: skip
+
     runs = stored[
-        ["run_id", "initializer", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine"]
+        ["run_id", "initializer", "pretraining", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine"]
     ].copy()
-    for column in ("wall_time_s", "calibration_time_s", "calibration_forward", "calibration_backward"):
+    for column in ("wall_time_s", "calibration_time_s", "calibration_forward", "calibration_backward", "pretraining_time_s"):
         runs[column] = stored[column]
+    runs["pretraining_updates"] = stored["pretraining"].map(workload.pretraining_updates)
     for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
         runs[column] = getattr(workload, column)
     runs["optimizer"] = workload.training.optimizer
@@ -87,9 +103,11 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
     for column in CURVE_COLUMNS:
         runs[column] = np.stack(stored[column].to_numpy())[:, -1].astype(float)
     accuracy = np.stack(stored["validation_accuracy"].to_numpy())  # (runs, evaluated steps)
-    runs["steps_to_target"] = steps_to_target(accuracy, steps, workload.target_accuracy)
+    runs["steps_to_target"] = steps_to_target(accuracy, stored["curve_step"].iloc[0], workload.target_accuracy)
     facts = catalog.DATASETS[workload.dataset]
     limit = stats.chance_limit(facts.classes, part_sizes(workload.dataset)[1])
+    if workload.task.is_reconstruction:
+        limit = MEAN_LIMIT
     runs["status"] = status(runs, limit)
     return {
         "runs": runs,
@@ -98,9 +116,11 @@ def workload_tables(workload: Workload, store: Store) -> dict[str, pd.DataFrame]
         "jacobians": jacobians,
         "histograms": histograms,
         "traces": traces,
+        "pretraining": pretraining,
     }
 
 
+MEAN_LIMIT = 0.02  # a reconstruction that explains no more than this of the mean predictor's error has learned nothing
 UNSTABLE = 3  # from here on, growth of deviations over the depth is called unstable
 LENGTH_GROUPS = 8  # groups of equally many inputs, by length, for which the theory is evaluated and averaged
 
@@ -116,7 +136,7 @@ class Inputs:
 def probe_inputs(workload: Workload) -> Inputs:
     """Return what the theory needs to know of a workload's probe batch."""
     source = seed(workload.seed, "data", dataset=workload.dataset)
-    train = data.load(workload.dataset, workload.dataset_parameters, source, workload.data_dir).train
+    train = data.load(workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling).train
     x = train.x[: workload.measure.probe_examples].astype(float)
     squares = np.sort(np.square(x).mean(axis=1))
     groups = [group.mean() for group in np.array_split(squares, LENGTH_GROUPS) if len(group)]
@@ -128,11 +148,13 @@ def probe_inputs(workload: Workload) -> Inputs:
 def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
     """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
 
-    Schemes whose weights are not independent are left out, and so are networks with batch normalization.
+    Schemes whose weights are not independent are left out, and so are deep autoencoders and networks with batch normalization.
     """
     widths, frames = workload.widths, []
     for initializer in workload.initializers:
-        if workload.batch_norm or catalog.why_not_applicable(initializer, workload.activation):
+        if workload.batch_norm or workload.task.is_reconstruction:
+            continue  # the one has other lengths, the other a linear code between its layers
+        if catalog.why_not_applicable(initializer, workload.activation):
             continue
         layers = [
             variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index == workload.depth))
@@ -188,7 +210,7 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
     `reason` says what stands out.
     """
     place = ["dataset", "activation", "depth", "width"]
-    first = runs[~runs["batch_norm"]].drop_duplicates([*place, "initializer", "replicate"])
+    first = runs[~runs["batch_norm"] & (runs["pretraining"] == "none")].drop_duplicates([*place, "initializer", "replicate"])
     initial = layers[layers["step"] == 0].merge(first[["run_id", *place, "initializer", "replicate"]], on="run_id")
     measured_at = dict(list(initial.groupby([*place, "initializer"], sort=False)))
     rows = []
@@ -254,6 +276,9 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     dropout; measured at each initializer's chosen rate.
     """
     best = summary[summary["is_best_rate"] & ~summary["batch_norm"] & (summary["dropout"] == 0)]
+    best = best[best["pretraining"] == "none"]
+    if study.settings["task"]["name"] == "reconstruction":
+        best = best.head(0)
     rows = []
     for key, cells in best.groupby(["activation", "width", "initializer"], sort=False):
         activation, width, initializer = key
@@ -334,6 +359,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         validation_loss=runs["validation_loss"].fillna(np.inf),
         validation_accuracy=runs["validation_accuracy"].fillna(0.0),
         test_accuracy=runs["test_accuracy"].fillna(0.0),
+        test_loss=runs["test_loss"].fillna(np.inf),
     )
     groups = scored.groupby(keys, sort=True)
     summary = groups.agg(
@@ -342,6 +368,7 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         validation_loss=("validation_loss", "median"),
         validation_accuracy=("validation_accuracy", "median"),
         test_accuracy=("test_accuracy", "median"),
+        test_loss=("test_loss", "median"),
         test_accuracy_low=("test_accuracy", "min"),
         test_accuracy_high=("test_accuracy", "max"),
         steps_to_target=("steps_to_target", "median"),
@@ -352,16 +379,16 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
     summary["success_low"], summary["success_high"] = zip(*both, strict=True)
 
     # Chosen on validation, reported on test. Equal accuracy: the smaller loss, then the larger rate.
-    group = [*SETTING, "initializer"]
+    group = [*SETTING, "initializer", "pretraining"]
     ranked = summary.sort_values(
         [*group, "validation_accuracy", "validation_loss", "learning_rate"],
         ascending=[True] * len(group) + [False, True, False],
     )
     best = ranked.groupby(group, sort=False).head(1)
     summary["is_best_rate"] = summary.index.isin(best.index)
-    rates = runs["learning_rate"]
-    at_edge = summary["learning_rate"].isin([rates.min(), rates.max()])
-    summary["is_edge_rate"] = summary["is_best_rate"] & at_edge & (rates.nunique() > 1)
+    offered = summary.groupby(group)["learning_rate"]
+    rate, low, high = summary["learning_rate"], offered.transform("min"), offered.transform("max")
+    summary["is_edge_rate"] = summary["is_best_rate"] & ((rate == low) | (rate == high)) & (low < high)
     return summary
 
 
@@ -398,6 +425,7 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
         ("jacobians", ["step"]),
         ("histograms", ["step", "layer", "bin_low"]),
         ("traces", ["step", "layer"]),
+        ("pretraining", ["layer", "step"]),
     ):
         frame = pd.concat([tables[name] for tables in each])
         frame["order"] = frame["run_id"].map(rank)
@@ -410,5 +438,7 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     found["summary"] = summarise(runs).merge(initial_state(runs, found["curves"], found["layers"]), how="left")
     found["depth_limits"] = depth_limits(study, found["summary"])
     found["phase"] = phase(study)
-    found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=["initializer", "activation", "reason"])
+    found["pretraining_effects"] = pretraining_effects(runs, found["summary"])
+    found["baselines"] = baselines(study)
+    found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"]))
     return found

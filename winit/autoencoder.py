@@ -13,11 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from winit.catalog import CORRUPTIONS, LOSSES
 from winit.memory import align, aligned
-from winit.network import Given, Optimizer, Stack
+from winit.network import Given, Optimizer, Stack, product
 
-LOSSES = ("squared_error", "cross_entropy")
-CORRUPTIONS = ("masking", "gaussian")
+EXAMPLES_AT_ONCE = 2000  # what is reconstructed of them would be large
+
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,34 @@ class Corruption:
         if not (self.amount >= 0 and (self.kind == "gaussian" or self.amount < 1)):
             allowed = "from 0 to below 1" if self.kind == "masking" else "at least 0"
             raise ValueError(f"corruption: got {self.amount:g} for {self.kind}; allowed is a number {allowed}")
+
+
+class _Noise:
+    """The corruption's stream of one seed: what inputs are multiplied with (masking) or what is added to them.
+
+    Drawn for several steps at once, and for Gaussian noise by torch's vectorised generator: it is a large part of a step
+    of small layers. A mask's share is exact to 2⁻¹⁶.
+    """
+
+    STEPS = 16
+
+    def __init__(self, corruption: Corruption, seed: int) -> None:
+        self.corruption, self.left = corruption, 0
+        self.bits = np.random.default_rng(seed)
+        self.normal = torch.Generator().manual_seed(seed)
+
+    def next(self, shape: Sequence[int]) -> Tensor:
+        """Return the noise of one step, of shape (B, D)."""
+        if not self.left:
+            self.left, size = self.STEPS, (self.STEPS, *shape)
+            if self.corruption.kind == "masking":
+                threshold = round(self.corruption.amount * 2**16)
+                kept = self.bits.integers(0, 2**16, size, dtype=np.uint16) >= threshold
+                self.block = torch.from_numpy(kept.astype(np.float32))
+            else:
+                self.block = torch.empty(size).normal_(0, self.corruption.amount, generator=self.normal)
+        self.left -= 1
+        return self.block[self.left]
 
 
 class Autoencoder(Stack):
@@ -69,19 +98,20 @@ class Autoencoder(Stack):
             raise ValueError(f"loss: got '{loss}'; choose from {', '.join(LOSSES)}")
         super().__init__(weights, biases, activation, optimizer, batch_size)
         self.loss, self.corruption, self.seeds = loss, corruption, list(seeds)
-        self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
+        if corruption:
+            self._noise = {seed: _Noise(corruption, seed) for seed in self.seeds}
+            self._corrupted = aligned(self.size, batch_size, self.weights[0].shape[1], like=self.weights[0])
 
     def _inputs(self, x: Tensor) -> Tensor:
         if self.corruption is None:
             return align(x)
-        amount, shape = self.corruption.amount, x.shape[1:]
-        masks = self.corruption.kind == "masking"
-        drawn = {
-            seed: stream.random(shape, dtype=np.float32) if masks else stream.standard_normal(shape, dtype=np.float32)
-            for seed, stream in self._streams.items()
-        }
-        noise = aligned(*x.shape, like=x).copy_(torch.from_numpy(np.stack([drawn[seed] for seed in self.seeds])))
-        return noise.ge_(amount).mul_(x) if masks else noise.mul_(amount).add_(x)
+        drawn = {seed: noise.next(x.shape[1:]).to(x) for seed, noise in self._noise.items()}
+        for k, seed in enumerate(self.seeds):
+            if self.corruption.kind == "masking":
+                torch.mul(x[k], drawn[seed], out=self._corrupted[k])
+            else:
+                torch.add(x[k], drawn[seed], out=self._corrupted[k])
+        return self._corrupted
 
     def _error(self, y: Tensor) -> Tensor:
         if self.loss == "cross_entropy":
@@ -91,15 +121,56 @@ class Autoencoder(Stack):
     def keep(self, networks: Tensor) -> None:
         super().keep(networks)
         self.seeds = [self.seeds[k] for k in networks.tolist()] if self.seeds else []
+        if self.corruption:
+            self._corrupted = aligned(self.size, *self._corrupted.shape[1:], like=self._corrupted)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Return what comes out (K, N, D) for the same inputs (N, D) in every network."""
+        """Return what comes out (K, N, D), of the same inputs (N, D) in every network or of its own (K, N, D)."""
         z = self.predict(x)
         return z.sigmoid_() if self.loss == "cross_entropy" else z
 
     def reconstruction_error(self, x: Tensor) -> Tensor:
-        """Return the squared error, summed over the outputs and averaged over the examples x (N, D): (K,).
+        """Return the squared error (K,), summed over the outputs and averaged over the examples: (N, D), or (K, N, D).
 
         The measure of Hinton & Salakhutdinov 2006, for pixels between 0 and 1.
         """
-        return (self.reconstruct(x) - x).square().sum(dim=2).mean(dim=1)
+        parts = x.split(EXAMPLES_AT_ONCE, dim=-2)
+        return sum((self.reconstruct(part) - part).square_().sum(dim=(1, 2)) for part in parts) / x.shape[-2]
+
+    def output_delta(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return ∂ℓ/∂z of each example (K, N, D): output − target."""
+        return (torch.sigmoid(z) if self.loss == "cross_entropy" else z) - y
+
+
+class TiedAutoencoder(Autoencoder):
+    """K autoencoders of one hidden layer whose decoder is the encoder transposed: x → φ(xW + b) → hWᵀ + c.
+
+    Args:
+        weights: W (K, D, n).
+        biases, visible_biases: b (K, 1, n) and c (K, 1, D).
+        The others are those of `Autoencoder`.
+
+    Source: Vincent et al. 2010, §3.
+    """
+
+    def __init__(self, weights: Tensor, biases: Tensor, visible_biases: Tensor, *others: object, **options: object) -> None:
+        super().__init__([weights, weights.mT], [biases, visible_biases], *others, **options)
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [self.weights[0], *self.biases]
+
+    def _allocate(self) -> None:
+        self.weights[1] = self.weights[0].mT  # one tensor in two roles
+        super()._allocate()
+
+    def backward(self, x: Tensor, y: Tensor, rates: Tensor, trace: Tensor | None = None) -> None:
+        rate = rates.reshape(-1, 1, 1)
+        delta = self._error(y).mT
+        self.optimizer.begin_step()
+        below = self._back(0, delta, rate)
+        of_weights = product(delta.mT, self._h[0], out=self._gradient[0])
+        of_weights.add_(product(x.mT, below))
+        gradients = [of_weights, *(product(self._ones, d, out=g) for d, g in zip((below, delta), self._gradient[1:], strict=True))]
+        for index, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True)):
+            self.optimizer.update(index, parameter, gradient, rate)

@@ -514,6 +514,128 @@ SCHEDULES: dict[str, str] = {
     "cosine": "falling to 0 along half a cosine",
 }
 
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One way to train layer by layer before the whole network is trained; `rule` says it in one line.
+
+    `activations` are those it has a meaning for, all if there are none; `needs_labels` says that it learns from labels.
+    """
+
+    label: str
+    rule: str
+    source: str
+    activations: tuple[str, ...] = ()
+    needs_labels: bool = False
+
+
+PRETRAINING: dict[str, Pretraining] = {
+    "none": Pretraining("none", "the network is trained as it was drawn", "–"),
+    "autoencoder": Pretraining(
+        "autoencoders", "each layer learns to give back the codes of the one below", "Bengio et al. 2007"
+    ),
+    "denoising_autoencoder": Pretraining(
+        "denoising autoencoders", "the same, from corrupted codes", "Vincent et al. 2010"
+    ),
+    "rbm": Pretraining(
+        "RBMs",
+        "each layer is a restricted Boltzmann machine on the codes of the one below, trained by contrastive divergence",
+        "Hinton & Salakhutdinov 2006",
+        activations=("sigmoid", "identity"),
+    ),
+    "supervised": Pretraining(
+        "supervised layers",
+        "each layer is the hidden layer of a classifier of the codes of the one below, whose output layer is then dropped",
+        "Bengio et al. 2007",
+        needs_labels=True,
+    ),
+}
+
+# What is written behind a way of pretraining, `rbm+shuffled`: an arm that shares one thing with it and lacks another.
+CONTROLS: dict[str, str] = {
+    "shuffled": "its weights, permuted within each layer: the values without the structure",
+    "moments": "normal weights with the mean and deviation of each of its layers: the scale, nothing else",
+    "longer": "no pretraining, and as many updates more as pretraining every layer would have taken",
+}
+
+
+class ParsedPretraining(NamedTuple):
+    """A pretraining taken apart: the method, and the control or an empty string."""
+
+    method: str
+    control: str
+
+
+def parse_pretraining(text: str) -> ParsedPretraining:
+    """Take `rbm+shuffled` apart: the method and its control.
+
+    Raises:
+        ValueError: an unknown method or control, or a pair without meaning.
+    """
+    method, plus, control = text.partition("+")
+    if method not in PRETRAINING:
+        raise ValueError(unknown("pretraining", method, PRETRAINING))
+    fitting = ["longer"] if method == "none" else ["shuffled", "moments"]
+    if plus and control not in fitting:
+        raise ValueError(f"pretraining '{text}': {unknown(f'control of {method}', control, fitting)}")
+    return ParsedPretraining(method, control)
+
+
+def pretraining_label(text: str) -> str:
+    """Return the name of a pretraining as a reader sees it: `rbm+shuffled` is 'RBMs, shuffled'."""
+    method, control = parse_pretraining(text)
+    if method == "none":
+        return "no pretraining, trained longer" if control else "no pretraining"
+    return PRETRAINING[method].label + {"": "", "shuffled": ", shuffled", "moments": ", their moments alone"}[control]
+
+
+def pretrainings_in_order(names: Iterable[str]) -> list[str]:
+    """Sort pretrainings in the catalogue's order, controls behind what they control."""
+    order = [f"{m}{c}" for m in PRETRAINING for c in ("", *(f"+{c}" for c in CONTROLS))]
+    return sorted(set(names), key=order.index)
+
+
+def why_not_pretrainable(pretraining: str, activation: str, task: str = "classification") -> str | None:
+    """Return the sentence that says why the combination has no meaning, or None where it has one."""
+    method = parse_pretraining(pretraining).method
+    facts = PRETRAINING[method]
+    if facts.activations and activation not in facts.activations:
+        return (
+            f"the hidden units of an RBM are binary (sigmoid) or linear (identity), and {ACTIVATIONS[activation].label} is neither"
+        )
+    if facts.needs_labels and task == "reconstruction":
+        return "supervised layers learn from labels, and reconstruction has none"
+    return None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is trained for: how its loss and its score are called, and the score of knowing nothing."""
+
+    label: str
+    loss: str
+    score: str
+
+
+TASKS: dict[str, Task] = {
+    "classification": Task("classification", "mean cross-entropy, nats", "accuracy"),
+    "reconstruction": Task(
+        "reconstruction",
+        "squared error, summed over the outputs, mean over examples",
+        "share of the mean predictor's error that is explained",
+    ),
+}
+
+LOSSES = ("squared_error", "cross_entropy")  # of autoencoders
+CORRUPTIONS = ("masking", "gaussian")
+DECODERS = ("tied", "free")
+VISIBLE = ("binary", "gaussian")  # units of RBMs
+SCALINGS: dict[str, str] = {
+    "standard": "standardised on the training part",
+    "unit": "brought to [0, 1] by the smallest and largest values of the training part",
+}
+
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "kernel", "torch")
 

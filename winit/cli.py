@@ -127,8 +127,8 @@ def plan(given: argparse.Namespace) -> None:
 
 def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
     lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({chosen.product})"]
-    for initializer, activation, reason in chosen.not_applicable:
-        lines.append(f"not applicable: {initializer} with {activation}: {reason}")
+    for initializer, pretraining, activation, reason in chosen.not_applicable:
+        lines.append(f"not applicable: {initializer or pretraining} with {activation}: {reason}")
 
     todo, jobs, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
     for workload in chosen.workloads:

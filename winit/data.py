@@ -29,7 +29,7 @@ class Part:
 @dataclass(frozen=True)
 class Split:
     """A dataset cut in three. Inputs have mean 0 and variance 1 on `train`: each of them (0 where it is constant there),
-    or, of images, all of them together.
+    or, of images, all of them together; or they lie between 0 and 1, if `load` was asked for that.
     """
 
     train: Part
@@ -86,14 +86,17 @@ def ensure(name: str, folder: str = mnist.AUTO) -> None:
         mnist.files(folder)
 
 
-def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = mnist.AUTO) -> Split:
-    """Return a dataset, split and standardised.
+def load(
+    name: str, parameters: Mapping[str, float], seed: int, folder: str = mnist.AUTO, scaling: str = "standard"
+) -> Split:
+    """Return a dataset, split and scaled.
 
     Args:
         name: a dataset of the catalogue.
         parameters: of its generator; empty for a dataset that is read.
         seed: of the stream that generates and shuffles it.
         folder: where files lie, the setting data.dir.
+        scaling: `standard`, or `unit`: (x − min)/(max − min) with the extremes of the training part, cut at 0 and 1.
 
     Returns:
         The same split for the same arguments, to the bit.
@@ -111,7 +114,16 @@ def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = mn
     else:  # the given test part stays what it is, in its own order
         cuts = [*np.split(rng.permutation(len(y) - test), [train]), np.arange(len(y) - test, len(y))]
     axis = None if DATASETS[name].is_image else 0
-    mean, std = x[cuts[0]].mean(axis=axis, dtype=float), np.asarray(x[cuts[0]].std(axis=axis, dtype=float))
-    std[std == 0] = np.inf  # an input that is constant in training carries nothing: it becomes 0
-    parts = [Part(((x[i] - mean) / std).astype(np.float32), y[i].astype(np.int64)) for i in cuts]
+    train_x = x[cuts[0]]
+    if scaling == "unit":
+        low, width = train_x.min(axis=axis), np.asarray(np.ptp(train_x, axis=axis), dtype=float)
+    else:
+        low, width = train_x.mean(axis=axis, dtype=float), np.asarray(train_x.std(axis=axis, dtype=float))
+    width[width == 0] = np.inf  # an input that is constant in training carries nothing: it becomes 0
+
+    def scaled(rows: np.ndarray) -> np.ndarray:
+        values = (rows - low) / width
+        return values.clip(0, 1) if scaling == "unit" else values
+
+    parts = [Part(scaled(x[i]).astype(np.float32), y[i].astype(np.int64)) for i in cuts]
     return Split(*parts, classes=DATASETS[name].classes)

@@ -201,7 +201,10 @@ class Networks:
         raise NotImplementedError
 
     def predict(self, x: Tensor) -> Tensor:
-        """Return the logits (K, N, C) of the same examples, inputs (N, D) as `prepare` made them, for every network."""
+        """Return the logits (K, N, C) of the same examples, inputs (N, D) as `prepare` made them, for every network.
+
+        Inputs (K, N, D) are each network's own.
+        """
         h = x.expand(self.size, -1, -1)
         for layer, (weight, bias) in enumerate(zip(self.weights[:-1], self.biases[:-1], strict=True)):
             h = product(h, weight, bias)
@@ -209,6 +212,12 @@ class Networks:
                 self.norms[layer].evaluate_(h)
             self.activations[layer].apply_(h)
         return product(h, self.weights[-1], self.biases[-1])
+
+    def output_delta(self, z: Tensor, y: Tensor) -> Tensor:
+        """Return δ = ∂ℓ/∂z (K, N, C) of each example, for logits z (K, N, C) and labels y (N,): softmax(z) − onehot(y)."""
+        delta = align(torch.softmax(z, dim=2))
+        delta[:, torch.arange(len(y)), y] -= 1
+        return delta
 
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
         """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.

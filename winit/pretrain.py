@@ -1,101 +1,271 @@
 """Greedy layerwise pretraining: each layer learns from the codes of the one below, then the whole is fine-tuned.
 
-Sources: Hinton & Salakhutdinov 2006 and the authors' code.
+A layer learns as an autoencoder, a denoising autoencoder, a restricted Boltzmann machine, or as the hidden layer of a
+classifier. It starts from the weights that the network's initializer drew; then it is frozen, and what it makes of its
+inputs is what the next layer sees. The output layer of a classifier stays as it was drawn.
 
 Two controls tell what pretraining gave the weights: their scale alone, or their structure.
+
+Sources: Hinton & Salakhutdinov 2006 and the authors' code; Bengio et al. 2007; Vincent et al. 2010.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from winit import catalog
+from winit.activations import activation_of
+from winit.autoencoder import Autoencoder, Corruption, TiedAutoencoder
 from winit.memory import align
+from winit.network import Networks, Optimizer, Stack, product
+from winit.probes import loss_and_accuracy
 from winit.rbm import RBM
+from winit.study import Pretraining, log_spaced
+
+CODE_BYTES = 512 << 20  # of the codes that the networks of one stack may take: each has its own
+SAMPLE = 512  # examples on which the error of a layer is measured
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a stack of RBMs is trained; the defaults are those of Hinton & Salakhutdinov's code, but for the epochs (50).
+class Data:
+    """What pretraining learns from.
 
     Attributes:
-        epochs: passes over the data, for each layer.
-        batch_size: examples in a mini-batch.
-        rate, linear_rate: learning rates of machines with binary and with linear hidden units.
-        momentum, late_momentum: in the first `early_epochs` epochs, and then.
-        weight_cost: λ.
-        std: of the initial weights; biases are 0.
-        steps: k of CD-k.
+        x: inputs (N, D).
+        y: labels (N,).
+        is_unit: whether the inputs lie between 0 and 1.
     """
 
-    epochs: int = 10
-    batch_size: int = 100
-    rate: float = 0.1
-    linear_rate: float = 0.001
-    momentum: float = 0.5
-    late_momentum: float = 0.9
-    early_epochs: int = 5
-    weight_cost: float = 0.0002
-    std: float = 0.1
-    steps: int = 1
+    x: Tensor
+    y: Tensor
+    is_unit: bool
 
 
-def train_rbms(
-    x: Tensor, widths: Sequence[int], seeds: Sequence[int], recipe: Recipe, has_linear_code: bool = True
-) -> tuple[list[RBM], Tensor]:
-    """Train a stack of RBMs greedily, once for each of K seeds.
+@dataclass
+class Pretrained:
+    """K pretrained networks.
 
-    The first machine sees the inputs, each other one the means of the hidden units below. What does not fill a last
-    mini-batch of an epoch is left out of it.
+    Attributes:
+        weights, biases: of the layers that were trained, as those of `Networks`.
+        visible_weights, visible_biases: of the way back through each of them, from its outputs to its inputs; none where
+            there is no such way.
+        steps: at which errors were measured, from 0 on.
+        errors: (K, layers, steps): of a layer on a fixed sample of its training inputs, uncorrupted: squared, summed over
+            its inputs, mean over examples; of supervised layers, the mean cross-entropy in nats.
+        baselines: (K, layers): the error of the mean of the layer's inputs; log C of supervised layers.
+        time_s: wall time of each network, seconds.
+    """
+
+    steps: list[int]
+    weights: list[Tensor] = field(default_factory=list)
+    biases: list[Tensor] = field(default_factory=list)
+    visible_weights: list[Tensor] = field(default_factory=list)
+    visible_biases: list[Tensor] = field(default_factory=list)
+    errors: Tensor | None = None
+    baselines: Tensor | None = None
+    time_s: float = 0.0
+
+
+def pretrain(
+    method: str, data: Data, weights: Sequence[Tensor], biases: Sequence[Tensor], activations: Sequence[str],
+    decoders: Sequence[tuple[Tensor, Tensor]], recipe: Pretraining, seeds: Sequence[int], points: int = 2,
+) -> Pretrained:  # fmt: skip
+    """Pretrain the first layers of K networks, one layer after the other, from the weights they have.
 
     Args:
-        x: inputs (N, D) between 0 and 1, the same for all.
-        widths: units of every layer, the inputs first.
-        seeds: of weights, mini-batches and noise.
+        method: `autoencoder`, `denoising_autoencoder`, `rbm` or `supervised`.
+        data: what to learn from.
+        weights, biases: of those layers, (K, fan_in, fan_out) and (K, 1, fan_out).
+        activations: of each of them, by name.
+        decoders: for each of them, weights (K, fan_out, n) and biases (K, 1, n) of what lies above it while it learns:
+            back to its inputs for a free decoder, to the classes for a supervised layer. A tied decoder and an RBM
+            take the biases alone.
         recipe: how to train.
-        has_linear_code: whether the hidden units of the last machine are linear.
+        seeds: of mini-batches and noise, one a network. Those with the same seed see the same.
+        points: at how many log-spaced steps the error is measured.
 
     Returns:
-        The machines, first layer first, and their reconstruction errors (layers, epochs, K), mean over each epoch.
+        The pretrained layers. A network does not depend on the others.
     """
-    codes = x.expand(len(seeds), -1, -1)
-    machines, errors = [], []
-    batches = len(x) // recipe.batch_size
-    for layer, (below, above) in enumerate(pairwise(widths)):
-        is_linear = has_linear_code and layer == len(widths) - 2
-        streams = [np.random.default_rng([seed, layer]) for seed in seeds]
-        drawn = np.stack([recipe.std * stream.standard_normal((below, above)) for stream in streams])
-        machine = RBM(
-            torch.tensor(drawn).to(x), x.new_zeros(len(seeds), 1, below), x.new_zeros(len(seeds), 1, above),
-            [int(stream.integers(2**62)) for stream in streams], hidden="linear" if is_linear else "binary",
+    started = time.perf_counter()
+    K = len(seeds)
+    found = Pretrained(log_spaced(recipe.steps, points))
+    codes, errors, baselines = data.x, [], []
+    for layer, (w, b, activation, decoder) in enumerate(zip(weights, biases, activations, decoders, strict=True)):
+        streams = {seed: np.random.default_rng([seed, layer]) for seed in seeds}
+        order = {seed: _mini_batches(stream, len(data.y), recipe) for seed, stream in streams.items()}
+        noise = {seed: int(stream.integers(2**62)) for seed, stream in streams.items()}
+        learner = _LEARNERS[method](
+            w, b, activation, decoder, recipe, [noise[seed] for seed in seeds],
+            layer, data.is_unit if layer == 0 else activations[layer - 1] == "sigmoid",
         )  # fmt: skip
-        for epoch in range(recipe.epochs):
-            momentum = recipe.momentum if epoch < recipe.early_epochs else recipe.late_momentum
-            order = np.stack([stream.permutation(len(x)) for stream in streams])
-            total = x.new_zeros(len(seeds))
-            for batch in np.split(order[:, : batches * recipe.batch_size], batches, axis=1):
-                v = align(torch.stack([codes[k][torch.from_numpy(batch[k])] for k in range(len(seeds))]))
-                rate = recipe.linear_rate if is_linear else recipe.rate
-                total += machine.step(v, rate, momentum, recipe.weight_cost, recipe.steps)
-            errors.append(total / batches)
-        machines.append(machine)
-        codes = machine.hidden_mean(codes)
-    return machines, torch.stack(errors).unflatten(0, (len(machines), recipe.epochs))
+        x, y, batches = _flattened(codes, data.y, np.stack([order[seed] for seed in seeds], axis=1))
+        sample = codes[..., :SAMPLE, :]
+        curve = []
+        for start, stop in zip(found.steps, [*found.steps[1:], None], strict=True):
+            curve.append(learner.error(sample, data.y[:SAMPLE]))
+            if stop is not None:
+                learner.advance(x, y, batches[start:stop], start)
+        errors.append(torch.stack(curve, dim=1))
+        baselines.append(learner.baseline(sample, data.y[:SAMPLE]).expand(K))
+        for mine, theirs in zip(
+            (found.weights, found.biases, found.visible_weights, found.visible_biases), learner.learned(), strict=True
+        ):
+            mine.append(theirs)
+        codes = encode(codes, found.weights[-1], found.biases[-1], activation)
+    found.errors, found.baselines = torch.stack(errors, dim=1).double(), torch.stack(baselines, dim=1).double()
+    found.time_s = (time.perf_counter() - started) / K
+    return found
 
 
-def unroll(machines: Sequence[RBM]) -> tuple[list[Tensor], list[Tensor]]:
-    """Return weights and biases of the deep autoencoder that a stack of RBMs makes: encoder, then decoder, not tied.
+def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tensor:
+    """Return φ(xW + b) (K, N, n) of inputs (N, D), the same for all, or (K, N, D)."""
+    h = product(x.expand(len(weights), -1, -1), weights, biases)
+    activation_of(activation).apply_(h)
+    return h
 
-    The decoder's weights are the encoder's transposed, its biases those of the visible units.
+
+def networks_at_once(examples: int, widths: Sequence[int]) -> int:
+    """Return how many networks to pretrain in one stack."""
+    return max(1, CODE_BYTES // (4 * examples * max(widths)))
+
+
+def _mini_batches(stream: np.random.Generator, examples: int, recipe: Pretraining) -> np.ndarray:
+    """Return indices (steps, B): shuffled epochs, one after another."""
+    needed = recipe.steps * recipe.batch_size
+    epochs = [stream.permutation(examples) for _ in range(-(-needed // examples))]
+    return np.concatenate(epochs)[:needed].reshape(recipe.steps, recipe.batch_size)
+
+
+def _flattened(codes: Tensor, y: Tensor, order: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+    """Return rows of all networks' codes, their labels, and indices (steps, K, B) into them."""
+    batches = torch.from_numpy(order).to(codes.device)
+    if codes.dim() == 2:
+        return codes, y, batches
+    K, N, _ = codes.shape
+    offsets = torch.arange(K, device=codes.device)[:, None] * N
+    return codes.reshape(K * N, -1), y.repeat(K), batches + offsets
+
+
+def mean_error(x: Tensor) -> Tensor:
+    """Return the squared error of the mean of examples (…, N, D) as a prediction of them: (…,)."""
+    return (x - x.mean(dim=-2, keepdim=True)).square().sum(dim=(-2, -1)) / x.shape[-2]
+
+
+# --- learners: what a layer is while it is pretrained -------------------------------------------------------------
+
+
+class _AutoencoderLayer:
+    """Squared error with a linear output, or cross-entropy with a sigmoid one (Bengio et al. 2007; Vincent et al. 2010)."""
+
+    is_denoising = False
+
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+        corruption = Corruption(recipe.corruption, recipe.corruption_amount) if self.is_denoising else None
+        optimizer = Optimizer(recipe.optimizer, recipe.momentum)
+        others = activation, optimizer, recipe.batch_size, recipe.loss, corruption, seeds
+        if recipe.decoder == "tied":
+            self.net = TiedAutoencoder(w.clone(), b.clone(), decoder[1].clone(), *others)
+        else:
+            self.net = Autoencoder([w.clone(), decoder[0].clone()], [b.clone(), decoder[1].clone()], *others)
+        self.rates = _rates(recipe, len(seeds)).to(w)
+
+    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
+        self.net.advance(x, x, batches, self.rates[start : start + len(batches)])
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.net.reconstruction_error(x)
+
+    def baseline(self, x: Tensor, y: Tensor) -> Tensor:
+        return mean_error(x)
+
+    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        (w, v), (b, c) = self.net.weights, self.net.biases
+        return w, b, align(v.contiguous()), c
+
+
+class _DenoisingLayer(_AutoencoderLayer):
+    is_denoising = True
+
+
+class _BoltzmannLayer:
+    """Contrastive divergence; what is passed on are the means of the hidden units (Hinton & Salakhutdinov 2006)."""
+
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+        self.recipe, own = recipe, recipe.rbm
+        visible = "binary" if is_unit else "gaussian"
+        if layer == 0 and own.visible != "auto":
+            visible = own.visible
+        hidden = "binary" if activation == "sigmoid" else "linear"
+        self.machine = RBM(w.clone(), decoder[1].clone(), b.clone(), seeds, visible, hidden)
+        self.rate = own.learning_rate if (visible, hidden) == ("binary", "binary") else own.real_rate
+
+    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
+        own = self.recipe.rbm
+        for step, batch in enumerate(batches, start):
+            momentum = own.momentum if step < own.early_share * self.recipe.steps else own.late_momentum
+            self.machine.step(align(x[batch]), self.rate, momentum, own.weight_cost, own.gibbs_steps)
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        v = x.expand(len(self.machine.weights), -1, -1)
+        back = self.machine.visible_mean(self.machine.hidden_mean(v))
+        return (back - v).square().sum(dim=2).mean(dim=1)
+
+    def baseline(self, x: Tensor, y: Tensor) -> Tensor:
+        return mean_error(x)
+
+    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        m = self.machine
+        return m.weights, m.hidden_biases, align(m.weights.mT.contiguous()), m.visible_biases
+
+
+class _SupervisedLayer:
+    """The hidden layer of a classifier of the codes below (Bengio et al. 2007)."""
+
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+        optimizer = Optimizer(recipe.optimizer, recipe.momentum)
+        top, top_biases = decoder
+        self.net = Stack([w.clone(), top.clone()], [b.clone(), top_biases.clone()], activation, optimizer, recipe.batch_size)
+        self.rates = _rates(recipe, len(seeds)).to(w)
+
+    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
+        self.net.advance(x, y, batches, self.rates[start : start + len(batches)])
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        return loss_and_accuracy(self.net.predict(x), y)[0]
+
+    def baseline(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.full((1,), float(np.log(self.net.weights[1].shape[2])))
+
+    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        return self.net.weights[0], self.net.biases[0], self.net.weights[1], self.net.biases[1]
+
+
+def _rates(recipe: Pretraining, networks: int) -> Tensor:
+    return torch.full((recipe.steps, networks), recipe.learning_rate)
+
+
+_LEARNERS = {
+    "autoencoder": _AutoencoderLayer,
+    "denoising_autoencoder": _DenoisingLayer,
+    "rbm": _BoltzmannLayer,
+    "supervised": _SupervisedLayer,
+}
+
+
+def unroll(found: Pretrained) -> tuple[list[Tensor], list[Tensor]]:
+    """Return weights and biases of the deep autoencoder that pretrained layers make: encoder, then decoder, not tied.
+
+    The decoder's weights are those of each layer's way back, in RBMs and tied autoencoders the transposed ones.
     """
-    back = machines[::-1]
-    weights = [m.weights for m in machines] + [align(m.weights.mT.contiguous()) for m in back]
-    biases = [m.hidden_biases for m in machines] + [m.visible_biases for m in back]
+    weights = [*found.weights, *found.visible_weights[::-1]]
+    biases = [*found.biases, *found.visible_biases[::-1]]
     return [w.clone() for w in weights], [b.clone() for b in biases]
 
 
@@ -113,6 +283,13 @@ def shuffled(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
 def with_moments(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
     """Return normal weights with the mean and the standard deviation of each given layer: the scale, nothing else."""
     return _each(weights, seeds, lambda w, stream: w.mean() + w.std() * stream.standard_normal(w.shape))
+
+
+CONTROLS: dict[str, Callable[[Sequence[Tensor], Sequence[int]], list[Tensor]]] = {
+    "shuffled": shuffled,
+    "moments": with_moments,
+}
+assert set(CONTROLS) < set(catalog.CONTROLS)
 
 
 def _each(

@@ -140,7 +140,9 @@ def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
     return out
 
 
-def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, bins: int = 0) -> dict[str, Tensor]:
+def layer_statistics(
+    networks: Networks, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
+) -> dict[str, Tensor]:
     """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
 
     With z = hᵀW + b the pre-activations, h = φ(z) and ℓ the loss of one example, δ = ∂ℓ/∂z; the gradient of the weights
@@ -149,16 +151,17 @@ def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, 
 
     Args:
         networks: those to measure.
-        activation: of the hidden layers, by name.
+        activation: of the hidden layers, by name: one for all, or one for each.
         x: probe inputs (N, D).
-        y: their labels (N,).
+        y: their labels (N,); of autoencoders, the inputs again.
         bins: of the histograms of h and δ; none for 0.
 
     Returns:
         The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
         histograms `h_count` and `delta_count`, each (K, L, bins).
     """
-    phis, bounds = networks.activations, catalog.ACTIVATIONS[activation].saturated
+    phis = networks.activations
+    names_of_phis = [activation] * len(phis) if isinstance(activation, str) else activation
     weights, biases = networks.weights, networks.biases
     K, L, N = weights[0].shape[0], len(weights), len(y)
     w = [align(t.double()) for t in weights]
@@ -189,12 +192,12 @@ def layer_statistics(networks: Networks, activation: str, x: Tensor, y: Tensor, 
         if bins:
             counts["h_count"][:, i] = histogram(h, bins)
         out["dead"][:, i] = (phis[i].dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
+        bounds = catalog.ACTIVATIONS[names_of_phis[i]].saturated
         if bounds:
             out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
         inputs.append(h)
 
-    delta = align(torch.softmax(z, dim=2))
-    delta[:, torch.arange(N), y] -= 1
+    delta = align(networks.output_delta(z, y))
     for i in range(L - 1, -1, -1):
         if bins:
             counts["delta_count"][:, i] = histogram(delta, bins)

@@ -23,10 +23,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from winit.catalog import VISIBLE
 from winit.memory import align, aligned
 from winit.network import product
 
-VISIBLE, HIDDEN = ("binary", "gaussian"), ("binary", "linear")
+HIDDEN = ("binary", "linear")
 
 
 class Contrast(NamedTuple):

@@ -62,6 +62,24 @@ def _initializer(value: object) -> str:
     return catalog.canonical_initializer(str(value))
 
 
+def _pretraining(value: object) -> str:
+    catalog.parse_pretraining(str(value))
+    return str(value)
+
+
+def _layers(value: object) -> int | str:
+    if value != "all" and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError
+    return value
+
+
+def _encoder(value: object) -> list[int]:
+    widths = list(value) if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 100_000 for n in widths):
+        raise ValueError
+    return widths
+
+
 def _truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise ValueError
@@ -96,12 +114,17 @@ RULES: dict[str, Rule] = {
     "engine": name_of("engine", catalog.ENGINES),
     "seed": whole(0, 2**63 - 1),
     "data.dir": Rule("a folder's path, or auto", _words),
+    "data.scaling": name_of("scaling", list(catalog.SCALINGS)),
+    "task.name": name_of("task", list(catalog.TASKS)),
+    "task.encoder": Rule("a list of whole numbers from 1 to 100000", _encoder),
+    "task.loss": name_of("loss", catalog.LOSSES),
     "grid.initializer": Rule("a list of initializers", _initializer, many=True),
     "grid.activation": name_of("activation", list(catalog.ACTIVATIONS), many=True),
     "grid.depth": whole(1, 1000, many=True),
     "grid.width": whole(1, 100_000, many=True),
     "grid.batch_norm": Rule("true or false", _truth, many=True),
     "grid.dropout": Rule("a number from 0 to below 1", _share, many=True),
+    "grid.pretraining": Rule("a list of ways of pretraining", _pretraining, many=True),
     "grid.learning_rate": real(1e-30, 1e30, ends=True, many=True),
     "grid.replicates": whole(1, 10_000),
     "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
@@ -111,6 +134,24 @@ RULES: dict[str, Rule] = {
     "training.weight_decay": real(0, 1e6, ends=True),
     "training.schedule": name_of("schedule", list(catalog.SCHEDULES)),
     "training.warmup": whole(0, 100_000_000),
+    "pretraining.layers": Rule("a whole number of at least 1, or all", _layers),
+    "pretraining.steps": whole(1, 100_000_000),
+    "pretraining.batch_size": whole(1, 1_000_000),
+    "pretraining.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS)),
+    "pretraining.learning_rate": real(0, 1e30),
+    "pretraining.momentum": real(0, 0.9999, ends=True),
+    "pretraining.decoder": name_of("decoder", catalog.DECODERS),
+    "pretraining.loss": name_of("loss", catalog.LOSSES),
+    "pretraining.corruption": name_of("corruption", catalog.CORRUPTIONS),
+    "pretraining.corruption_amount": real(0, 1e6, ends=True),
+    "pretraining.rbm.visible": name_of("visible units", ("auto", *catalog.VISIBLE)),
+    "pretraining.rbm.gibbs_steps": whole(1, 1_000_000),
+    "pretraining.rbm.learning_rate": real(0, 1e30),
+    "pretraining.rbm.real_rate": real(0, 1e30),
+    "pretraining.rbm.momentum": real(0, 0.9999, ends=True),
+    "pretraining.rbm.late_momentum": real(0, 0.9999, ends=True),
+    "pretraining.rbm.early_share": real(0, 1, ends=True),
+    "pretraining.rbm.weight_cost": real(0, 1e6, ends=True),
     "measure.curve_points": whole(2, 1000),
     "measure.layer_points": whole(2, 100),
     "measure.trace_points": whole(0, 100_000_000),
@@ -187,7 +228,8 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
     rules = _rules_for(tree)
-    given = dict(_flatten(tree))
+    arms = tree.get("arms")
+    given = dict(_flatten({key: value for key, value in tree.items() if key != "arms"}))
     for key in given:
         if key not in rules:
             raise ValueError(catalog.unknown("key", key, rules))
@@ -202,18 +244,128 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
         node[last] = _apply(key, rule, given[key])
     # The datasets keep the order in which they were given.
     settings["dataset"] = {name: settings["dataset"][name] for name in tree["dataset"]}
+    settings["arms"] = _arms(arms, list(settings["dataset"]))
+    _check_task(settings)
+    _check_sizes(settings)
+    for name, grid in grids(settings):
+        _check_pretraining(settings, grid, f"arms.{name}." if name else "grid.")
+    return settings
 
+
+def grids(settings: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    """Return the grids whose runs a study unites, by name: the main one, named '', and one for each arm.
+
+    An arm is the main grid with other levels of some factors. Each has all factors of the grid, and `dataset`.
+    """
+    base = settings["grid"] | {"dataset": list(settings["dataset"])}
+    return [("", base), *((name, base | arm) for name, arm in settings["arms"].items())]
+
+
+def _arms(given: object, datasets: list[str]) -> dict[str, dict[str, object]]:
+    """Return the arms, checked; one that is null is no arm."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ValueError(f"arms: got {json.dumps(given, default=str)}; allowed is a mapping from names to grids, or null")
+    rules = {key.removeprefix("grid."): rule for key, rule in RULES.items() if key.startswith("grid.")}
+    rules["dataset"] = name_of("dataset of this study", datasets, many=True)
+    arms = {}
+    for name, arm in given.items():
+        _apply("arms", RULES["name"], name)
+        if arm is None:
+            continue
+        if not isinstance(arm, Mapping) or not arm:
+            raise ValueError(f"arms.{name}: got {json.dumps(arm, default=str)}; it needs levels of {', '.join(rules)}")
+        for key in arm:
+            if key not in rules:
+                raise ValueError(f"arms.{name}: {catalog.unknown('factor', str(key), rules)}")
+        arms[name] = {key: _apply(f"arms.{name}.{key}", rules[key], value) for key, value in arm.items()}
+    return arms
+
+
+def _check_task(settings: dict[str, object]) -> None:
+    """Check the task; depth and width of deep autoencoders are those of their encoder, and are set."""
+    task, grid = settings["task"], settings["grid"]
+    encoder = task["encoder"]
+    if task["name"] == "classification":
+        if encoder:
+            raise ValueError(f"task.encoder: got {encoder}, but classifiers have none; allowed is [], or task=reconstruction")
+        return
+    if not encoder:
+        raise ValueError("task.encoder: got []; reconstruction needs the widths of its encoder, the code last: [256,64,16]")
+    if task["loss"] == "cross_entropy" and settings["data"]["scaling"] != "unit":
+        raise ValueError(
+            "task.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit"
+        )
+    if settings["arms"] and any({"depth", "width"} & set(arm) for arm in settings["arms"].values()):
+        raise ValueError("arms: got a depth or a width, but with task=reconstruction both follow from task.encoder")
+    grid["depth"], grid["width"] = [2 * len(encoder) - 1], [max(encoder)]
+    for _, one in grids(settings):
+        for initializer in one["initializer"]:
+            if catalog.parse_initializer(initializer).is_data_dependent:
+                raise ValueError(
+                    f"grid.initializer: got {initializer}, which calibrates classifiers; "
+                    "with task=reconstruction allowed are schemes that look at no data"
+                )
+
+
+def _check_sizes(settings: Mapping[str, object]) -> None:
     batch, probe = settings["training"]["batch_size"], settings["measure"]["probe_examples"]
+    sizes = [("training.batch_size", batch), ("measure.probe_examples", probe)]
+    if any(is_pretrained(grid) for _, grid in grids(settings)):
+        sizes.append(("pretraining.batch_size", settings["pretraining"]["batch_size"]))
     for name in settings["dataset"]:
         train, _, _ = part_sizes(name)
-        for key, size in (("training.batch_size", batch), ("measure.probe_examples", probe)):
+        for key, size in sizes:
             if size > train:
                 raise ValueError(
                     f"{key}: got {size}, but {name} has {train} training examples; allowed is at most {train}"
                 )
-    if batch == 1 and True in settings["grid"]["batch_norm"]:
-        raise ValueError("training.batch_size: got 1, but grid.batch_norm needs at least 2 examples in a mini-batch")
+    for name, grid in grids(settings):
+        if batch == 1 and True in grid["batch_norm"]:
+            place = f"arms.{name}" if name else "grid"
+            raise ValueError(f"training.batch_size: got 1, but {place}.batch_norm needs at least 2 examples in a mini-batch")
     steps, warmup = settings["training"]["steps"], settings["training"]["warmup"]
     if warmup >= steps:
         raise ValueError(f"training.warmup: got {warmup} of {steps} steps; allowed is less than training.steps")
-    return settings
+
+
+def is_pretrained(grid: Mapping[str, object]) -> bool:
+    """Return whether a grid has arms that are pretrained, or are as long as if they were."""
+    return any(name != "none" for name in grid["pretraining"])
+
+
+def _check_pretraining(settings: Mapping[str, object], grid: Mapping[str, object], place: str) -> None:
+    """Check what pretraining asks of the rest of a study, in one of its grids."""
+    if not is_pretrained(grid):
+        return
+    recipe, encoder = settings["pretraining"], settings["task"]["encoder"]
+    methods = {catalog.parse_pretraining(name).method for name in grid["pretraining"]}
+    shallowest = len(encoder) or min(grid["depth"])
+    if recipe["layers"] != "all" and recipe["layers"] > shallowest:
+        what = f"the encoder has {shallowest}" if encoder else f"{place}depth has networks of {shallowest} hidden layers"
+        raise ValueError(
+            f"pretraining.layers: got {recipe['layers']}, but {what}; allowed is at most {shallowest}, or all"
+        )
+    if recipe["corruption"] == "masking" and recipe["corruption_amount"] >= 1:
+        raise ValueError(
+            f"pretraining.corruption_amount: got {recipe['corruption_amount']:g} for masking; "
+            "allowed is a number from 0 to below 1"
+        )
+    standardised = settings["data"]["scaling"] != "unit"
+    if methods & {"autoencoder", "denoising_autoencoder"} and recipe["loss"] == "cross_entropy":
+        if standardised:
+            raise ValueError(
+                "pretraining.loss: got cross_entropy, but inputs are standardised; "
+                "allowed is squared_error, or data.scaling=unit"
+            )
+        for activation in grid["activation"]:
+            if activation != "sigmoid":
+                label = catalog.ACTIVATIONS[activation].label
+                raise ValueError(
+                    f"pretraining.loss: got cross_entropy, but codes of {label} can leave [0, 1]; allowed is squared_error"
+                )
+    if "rbm" in methods and recipe["rbm"]["visible"] == "binary" and standardised:
+        raise ValueError(
+            "pretraining.rbm.visible: got binary, but inputs are standardised; allowed is gaussian, or data.scaling=unit"
+        )

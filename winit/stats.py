@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_rel
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -44,3 +46,45 @@ def chance_limit(classes: int, examples: int) -> float:
     """Return the accuracy that guessing stays below: 1/C + 3 √((1/C)(1 − 1/C)/N), three standard errors above chance."""
     p = 1 / classes
     return p + 3 * np.sqrt(p * (1 - p) / examples)
+
+
+class Difference(NamedTuple):
+    """A mean difference and the ends of its 95 % interval; NaN where there are too few pairs for one."""
+
+    mean: float
+    low: float
+    high: float
+
+
+FEWEST_PAIRS = 3  # with two, a t-interval is wider than anything that is compared here
+
+
+def paired_difference(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Difference:
+    """Return the mean of ours − theirs, and its t-interval over pairs.
+
+        d̄ ± t_{n−1} s_d/√n
+
+    Args:
+        ours, theirs: values (n,), paired by position.
+        level: of confidence.
+    """
+    differences = np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)
+    mean = float(differences.mean()) if len(differences) else float("nan")
+    if len(differences) < FEWEST_PAIRS:
+        return Difference(mean, float("nan"), float("nan"))
+    if np.ptp(differences) == 0:  # no spread, where scipy warns of one
+        return Difference(mean, mean, mean)
+    interval = ttest_rel(ours, theirs).confidence_interval(level)
+    return Difference(mean, float(interval.low), float(interval.high))
+
+
+def verdict(low: float, high: float, margin: float) -> str:
+    """Return what an interval of a difference says: equivalent, better, worse or undecided.
+
+    Equivalent lies within ±margin, whatever side of 0; else better lies above 0 and worse below it.
+    """
+    if -margin <= low and high <= margin:
+        return "equivalent"
+    if low > 0:
+        return "better"
+    return "worse" if high < 0 else "undecided"

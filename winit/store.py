@@ -31,11 +31,13 @@ JACOBIAN_COLUMNS = ("mean", "low", "lower_quartile", "median", "upper_quartile",
 TRACE_COLUMNS = ("h_mean", "h_square", "delta_square", "gradient_square")
 
 # One row a run. A curve is a list over the evaluated steps, a Jacobian's statistic one over the probed steps, a layer
-# statistic or a trace one over (step, layer), a histogram one over (step, layer, bin).
+# statistic or a trace one over (step, layer), a histogram one over (step, layer, bin); an error of pretraining one over
+# (layer, step), its baseline one over layers. A pretrained run was probed before pretraining, too, at a negative step.
 PART = pa.schema(
     [
         ("run_id", pa.string()),
         ("initializer", pa.string()),
+        ("pretraining", pa.string()),
         ("learning_rate", pa.float64()),
         ("replicate", pa.int64()),
         ("diverged_step", pa.int64()),
@@ -48,6 +50,10 @@ PART = pa.schema(
         ("calibration_time_s", pa.float64()),
         ("calibration_forward", pa.float64()),
         ("calibration_backward", pa.float64()),
+        ("pretraining_time_s", pa.float64()),
+        ("pretraining_step", pa.list_(pa.int32())),
+        ("pretraining_error", pa.list_(pa.float64())),
+        ("pretraining_baseline", pa.list_(pa.float64())),
         ("curve_step", pa.list_(pa.int32())),
         *((name, pa.list_(pa.float32())) for name in CURVE_COLUMNS),
         ("layer_step", pa.list_(pa.int32())),

@@ -11,14 +11,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, product
 from math import cos, pi
 from pathlib import Path
 
 from winit import catalog
-from winit.settings import DATASET_KEYS, RULES, check
+from winit.settings import DATASET_KEYS, RULES, check, grids
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -32,8 +32,8 @@ REVISION = 2
 def seed(root: int, purpose: str, **factors: str | int) -> int:
     """Return the seed of a named random stream: a hash of the root, the purpose and the factors it may depend on.
 
-    The streams are *data* (dataset), *batches* and *dropout* (dataset, replicate) and *weights* (replicate, layer), and
-    those of the tutorial's replay.
+    The streams are *data* (dataset), *batches*, *dropout* and *pretraining* (dataset, replicate) and *weights* (replicate,
+    layer), and those of the tutorial's replay.
     An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
     are compared in pairs.
     """
@@ -69,6 +69,72 @@ class Training:
 
 
 @dataclass(frozen=True)
+class BoltzmannRecipe:
+    """How restricted Boltzmann machines are trained.
+
+    Attributes:
+        visible: units of the first machine: `binary`, `gaussian`, or `auto`, as the inputs are.
+        gibbs_steps: k of CD-k.
+        learning_rate, real_rate: of machines with binary units alone, and of those with Gaussian or linear units.
+        momentum, late_momentum: in the first `early_share` of the steps, and then.
+        weight_cost: λ.
+    """
+
+    visible: str
+    gibbs_steps: int
+    learning_rate: float
+    real_rate: float
+    momentum: float
+    late_momentum: float
+    early_share: float
+    weight_cost: float
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """How layers are pretrained: `layers` of them from the input (`all`: every hidden one), `steps` updates each."""
+
+    layers: int | str
+    steps: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    momentum: float
+    decoder: str
+    loss: str
+    corruption: str
+    corruption_amount: float
+    rbm: BoltzmannRecipe
+
+    def facts(self, method: str) -> dict[str, object]:
+        """Return those settings that the method uses: what fixes its numbers."""
+        facts: dict[str, object] = {"layers": self.layers, "steps": self.steps, "batch_size": self.batch_size}
+        if method == "rbm":
+            return facts | asdict(self.rbm)
+        facts |= {"optimizer": self.optimizer, "learning_rate": self.learning_rate}
+        if self.optimizer in ("momentum", "nesterov"):
+            facts["momentum"] = self.momentum
+        if method in ("autoencoder", "denoising_autoencoder"):
+            facts |= {"decoder": self.decoder, "loss": self.loss}
+        if method == "denoising_autoencoder":
+            facts |= {"corruption": self.corruption, "corruption_amount": self.corruption_amount}
+        return facts
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned: to classify or, with an encoder, to reconstruct the inputs by a deep autoencoder."""
+
+    name: str
+    encoder: tuple[int, ...]
+    loss: str
+
+    @property
+    def is_reconstruction(self) -> bool:
+        return self.name == "reconstruction"
+
+
+@dataclass(frozen=True)
 class Measure:
     """When and on how much a run is measured."""
 
@@ -85,8 +151,19 @@ class Run:
 
     id: str
     initializer: str
+    pretraining: str
     learning_rate: float
     replicate: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """A product of the factors that a stack's networks can differ in."""
+
+    initializers: tuple[str, ...]
+    pretrainings: tuple[str, ...]
+    learning_rates: tuple[float, ...]
+    replicates: int
 
 
 @dataclass(frozen=True)
@@ -104,9 +181,10 @@ class Workload:
     training: Training
     measure: Measure
     seed: int
-    initializers: tuple[str, ...]
-    learning_rates: tuple[float, ...]
-    replicates: int
+    task: Task
+    scaling: str
+    pretraining: Pretraining
+    blocks: tuple[Block, ...] = ()  # whose union are the workload's runs
     data_dir: str = "auto"  # where files of data lie: not part of what a run is, because their content is fixed
 
     @cached_property
@@ -117,35 +195,63 @@ class Workload:
         if self.training.optimizer not in ("momentum", "nesterov"):
             del training["momentum"]  # the others do not use it
         facts += [self.depth, self.width, self.batch_norm, self.dropout, training, asdict(self.measure)]
+        if self.scaling != "standard":
+            facts.append(self.scaling)
+        if self.task.is_reconstruction:
+            facts.append(asdict(self.task))
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
 
     @cached_property
     def name(self) -> str:
         """A readable, unique name: the workload's folder in the run store."""
-        parts = [self.dataset, self.activation, f"d{self.depth}", f"w{self.width}", self.training.optimizer]
+        shape = [f"d{self.depth}", f"w{self.width}"]
+        if self.task.is_reconstruction:
+            shape = ["encoder" + "x".join(map(str, self.task.encoder))]
+        parts = [self.dataset, self.activation, *shape, self.training.optimizer]
         parts += ["bn"] * self.batch_norm + [f"drop{self.dropout:g}"] * (self.dropout > 0)
         return "-".join([*parts, self.digest])
 
     @cached_property
-    def runs(self) -> tuple[Run, ...]:
-        """Every run of the workload that has a meaning, in the order of the grid."""
-        return tuple(
-            Run(self._run_id(initializer, rate, replicate), initializer, rate, replicate)
-            for initializer in self.initializers
-            if catalog.why_not_applicable(initializer, self.activation) is None
-            for rate in self.learning_rates
-            for replicate in range(self.replicates)
-        )
+    def initializers(self) -> tuple[str, ...]:
+        """The initializers of all blocks, those without a meaning for the activation included."""
+        return tuple(dict.fromkeys(i for block in self.blocks for i in block.initializers))
 
-    def _run_id(self, initializer: str, rate: float, replicate: int) -> str:
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Every run of the workload that has a meaning, once, in the order of the grids."""
+        found: dict[str, Run] = {}
+        for block in self.blocks:
+            for initializer, pretraining in self._arms_of(block):
+                for rate in block.learning_rates:
+                    for replicate in range(block.replicates):
+                        run_id = self._run_id(initializer, pretraining, rate, replicate)
+                        found.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate))
+        return tuple(found.values())
+
+    def _arms_of(self, block: Block) -> list[tuple[str, str]]:
+        """Return the pairs (initializer, pretraining) of a block that have a meaning."""
+        return [
+            (initializer, pretraining)
+            for initializer in block.initializers
+            if catalog.why_not_applicable(initializer, self.activation) is None
+            for pretraining in block.pretrainings
+            if catalog.why_not_pretrainable(pretraining, self.activation, self.task.name) is None
+        ]
+
+    def _run_id(self, initializer: str, pretraining: str, rate: float, replicate: int) -> str:
         text = f"{self.name}|{initializer}|{rate!r}|{replicate}"
+        if pretraining != "none":
+            facts = self.pretraining.facts(catalog.parse_pretraining(pretraining).method)
+            text += f"|{pretraining}|{json.dumps(facts, sort_keys=True)}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def run_count(self) -> int:
-        """The number of runs, counted without making them."""
-        schemes = sum(catalog.why_not_applicable(i, self.activation) is None for i in self.initializers)
-        return schemes * len(self.learning_rates) * self.replicates
+        """The number of runs; where there is one block, counted without making them."""
+        if len(self.blocks) > 1:
+            return len(self.runs)
+        block = self.blocks[0]
+        return len(self._arms_of(block)) * len(block.learning_rates) * block.replicates
 
     @cached_property
     def runs_digest(self) -> str:
@@ -156,11 +262,27 @@ class Workload:
     def widths(self) -> list[int]:
         """Units of every layer, inputs first and classes last: depth + 2 numbers."""
         facts = catalog.DATASETS[self.dataset]
+        if self.task.is_reconstruction:
+            return [facts.inputs, *self.task.encoder, *self.task.encoder[-2::-1], facts.inputs]
         return [facts.inputs, *[self.width] * self.depth, facts.classes]
 
     @property
+    def pretrained_layers(self) -> int:
+        """How many layers pretraining trains, where it trains any."""
+        most = len(self.task.encoder) or self.depth
+        return most if self.pretraining.layers == "all" else int(self.pretraining.layers)
+
+    def pretraining_updates(self, pretraining: str) -> int:
+        """Return the updates of single layers that a way of pretraining takes."""
+        method, _ = catalog.parse_pretraining(pretraining)
+        return 0 if method == "none" else self.pretrained_layers * self.pretraining.steps
+
+    @property
     def flops_per_run(self) -> float:
-        """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer."""
+        """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer.
+
+        Pretraining is not counted: the runs of all learning rates share it.
+        """
         products = [a * b for a, b in pairwise(self.widths)]
         return self.training.steps * self.training.batch_size * (6 * sum(products) - 2 * products[0])
 
@@ -207,35 +329,35 @@ class Study:
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
         """The study's runs, grouped by workload; the most expensive first, so that the last job to end is a short one."""
-        s, grid, training = self.settings, self.settings["grid"], self.settings["training"]
-        found = [
-            Workload(
-                dataset=dataset,
-                dataset_parameters={k: v for k, v in parameters.items() if k != "target_accuracy"},
-                target_accuracy=parameters["target_accuracy"],
-                activation=activation,
-                depth=depth,
-                width=width,
-                batch_norm=batch_norm,
-                dropout=dropout,
-                training=Training(**{**training, "optimizer": optimizer}),
-                measure=Measure(**s["measure"]),
-                seed=s["seed"],
-                initializers=tuple(grid["initializer"]),
-                learning_rates=tuple(grid["learning_rate"]),
-                replicates=grid["replicates"],
-                data_dir=s["data"]["dir"],
-            )
-            for dataset, parameters in s["dataset"].items()
-            for optimizer in training["optimizer"]
-            for activation in grid["activation"]
-            for batch_norm in grid["batch_norm"]
-            for dropout in grid["dropout"]
-            for width in grid["width"]
-            for depth in grid["depth"]
-        ]
-        found = [w for w in found if w.run_count]
-        return tuple(sorted(found, key=lambda w: -w.flops_per_run * w.run_count))
+        s = self.settings
+        pretraining = Pretraining(**{**s["pretraining"], "rbm": BoltzmannRecipe(**s["pretraining"]["rbm"])})
+        task = Task(**{**s["task"], "encoder": tuple(s["task"]["encoder"])})
+        found: dict[str, Workload] = {}
+        for _, grid in grids(s):
+            longer = [name for name in grid["pretraining"] if name == "none+longer"]
+            others = [name for name in grid["pretraining"] if name != "none+longer"]
+            for dataset, optimizer, activation, batch_norm, dropout, width, depth, pretrainings in product(
+                grid["dataset"], s["training"]["optimizer"], grid["activation"], grid["batch_norm"], grid["dropout"],
+                grid["width"], grid["depth"], [others, longer],
+            ):  # fmt: skip
+                if not pretrainings:
+                    continue
+                parameters = dict(s["dataset"][dataset])
+                target = parameters.pop("target_accuracy")
+                block = Block(
+                    tuple(grid["initializer"]), tuple(pretrainings), tuple(grid["learning_rate"]), grid["replicates"]
+                )
+                one = Workload(
+                    dataset, parameters, target, activation, depth, width, batch_norm, dropout,
+                    Training(**{**s["training"], "optimizer": optimizer}), Measure(**s["measure"]), s["seed"], task,
+                    s["data"]["scaling"], pretraining, data_dir=s["data"]["dir"],
+                )  # fmt: skip
+                if pretrainings is longer:
+                    steps = one.training.steps + one.pretrained_layers * pretraining.steps
+                    one = replace(one, training=replace(one.training, steps=steps))
+                known = found.setdefault(one.name, one)
+                found[one.name] = replace(known, blocks=(*known.blocks, block))
+        return tuple(sorted((w for w in found.values() if w.run_count), key=lambda w: -w.flops_per_run * w.run_count))
 
     @property
     def product(self) -> str:
@@ -248,19 +370,30 @@ class Study:
             (len(grid["width"]), "widths"),
             (len(grid["batch_norm"]), "with and without batch normalization"),
             (len(grid["dropout"]), "dropout rates"),
+            (len(grid["pretraining"]), "ways of pretraining"),
             (len(grid["learning_rate"]), "learning rates"),
             (grid["replicates"], "replicates"),
             (len(self.settings["training"]["optimizer"]), "optimizers"),
             (len(self.settings["dataset"]), "datasets"),
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
-        return text + (", less what is not applicable" if self.not_applicable else "")
+        text += ", less what is not applicable" if self.not_applicable else ""
+        arms = [name for name, _ in grids(self.settings) if name]
+        return text + (f"; with the {'arms' if len(arms) > 1 else 'arm'} {', '.join(arms)}" if arms else "")
 
     @cached_property
-    def not_applicable(self) -> list[tuple[str, str, str]]:
-        """The (initializer, activation, reason) triples of the grid that have no meaning."""
-        pairs = [(i, a, catalog.why_not_applicable(i, a)) for i in self.initializers for a in self.activations]
-        return [(i, a, why) for i, a, why in pairs if why]
+    def not_applicable(self) -> list[tuple[str, str, str, str]]:
+        """What of the grids has no meaning: (initializer, pretraining, activation, reason), the one or the other empty."""
+        found = {}
+        for _, grid in grids(self.settings):
+            for activation in grid["activation"]:
+                for initializer in grid["initializer"]:
+                    why = catalog.why_not_applicable(initializer, activation)
+                    found[initializer, "", activation] = why
+                for name in grid["pretraining"]:
+                    why = catalog.why_not_pretrainable(name, activation, self.settings["task"]["name"])
+                    found["", name, activation] = why
+        return [(*key, why) for key, why in found.items() if why]
 
     @property
     def run_count(self) -> int:
@@ -298,9 +431,16 @@ def validate(tree: Mapping[str, object]) -> Study:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
     study = Study(check(tree))
-    if not study.workloads:
-        i, a, why = study.not_applicable[0]
-        raise ValueError(f"grid: nothing to train, because {i} with {a} is not applicable: {why}")
+    for name, grid in grids(study.settings):
+        place = f"arms.{name}" if name else "grid"
+        for pretraining in grid["pretraining"]:
+            reasons = [catalog.why_not_pretrainable(pretraining, a, study.settings["task"]["name"]) for a in grid["activation"]]
+            if all(reasons):
+                raise ValueError(f"{place}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
+        reasons = {(i, a): catalog.why_not_applicable(i, a) for i in grid["initializer"] for a in grid["activation"]}
+        if all(reasons.values()):
+            (i, a), why = next(iter(reasons.items()))
+            raise ValueError(f"{place}: nothing to train, because {i} with {a} is not applicable: {why}")
     return study
 
 
@@ -337,7 +477,7 @@ def compose(overrides: Sequence[str] = ()) -> Study:
             for name in chosen if isinstance(chosen, list) else [chosen]:
                 if name not in groups[key]:
                     raise ValueError(f"{key}: {catalog.unknown(key, str(name), groups[key])}")
-        elif key not in RULES and key not in DATASET_KEYS:
+        elif key not in RULES and key not in DATASET_KEYS and key.partition(".")[0] != "arms":
             raise ValueError(catalog.unknown("key", key, [*groups, *RULES, *DATASET_KEYS]) + f" (given: {text})")
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -35,6 +35,7 @@ FACTORS: dict[str, Column] = {
     "dropout": Column(FLOAT, "share of hidden units dropped in training"),
     "optimizer": Column(STR, "sgd, momentum, nesterov, adam or adamw"),
     "initializer": Column(STR, "scheme and its parameters, as in the grid"),
+    "pretraining": Column(STR, "way of pretraining, and the control behind a +, as in the grid"),
     "learning_rate": Column(FLOAT, "learning rate"),
     "replicate": Column(INT, "index of the random streams of weights and mini-batches"),
 }
@@ -52,12 +53,18 @@ TABLES: dict[str, dict[str, Column]] = {
             "step (1 is the first) in whose forward pass the output became non-finite; budget + 1: after the last update",
         ),
         "diverged_layer": Column("Int64", "first layer with a non-finite pre-activation; depth + 1 is the output"),
-        "train_loss": Column(FLOAT, "mean cross-entropy at the end, nats, on a fixed sample of training examples"),
-        "train_accuracy": Column(FLOAT, "share correct at the end, same sample"),
-        "validation_loss": Column(FLOAT, "mean cross-entropy at the end, nats"),
-        "validation_accuracy": Column(FLOAT, "share correct at the end"),
-        "test_loss": Column(FLOAT, "mean cross-entropy at the end, nats"),
-        "test_accuracy": Column(FLOAT, "share correct at the end"),
+        "train_loss": Column(
+            FLOAT,
+            "mean cross-entropy at the end, nats, on a fixed sample of training examples; of a reconstruction the squared "
+            "error, summed over the outputs, mean over examples",
+        ),
+        "train_accuracy": Column(
+            FLOAT, "share correct at the end, same sample; of a reconstruction the share of the mean predictor's error explained"
+        ),
+        "validation_loss": Column(FLOAT, "the loss at the end"),
+        "validation_accuracy": Column(FLOAT, "the accuracy at the end"),
+        "test_loss": Column(FLOAT, "the loss at the end"),
+        "test_accuracy": Column(FLOAT, "the accuracy at the end"),
         "device": Column(STR, "where it was trained: cpu or cuda"),
         "engine": Column(STR, "what trained it: kernel (fused, CPU) or torch (batched products)"),
         "wall_time_s": Column(FLOAT, "its share of the wall time of the stack it was trained in, seconds"),
@@ -66,18 +73,20 @@ TABLES: dict[str, dict[str, Column]] = {
         ),
         "calibration_forward": Column(FLOAT, "what that cost in passes forward, each of one training mini-batch"),
         "calibration_backward": Column(FLOAT, "and in passes back; a training step is one of each"),
+        "pretraining_updates": Column(INT, "updates of single layers before step 0; 0 without pretraining"),
+        "pretraining_time_s": Column(FLOAT, "its share of the wall time of those, of the stack it was pretrained in, seconds"),
     },
     "curves": {
         "run_id": Column(STR, "key, with step"),
         "step": Column("int32", "updates done"),
-        "train_loss": Column("float32", "mean cross-entropy, nats, on a fixed sample of training examples"),
-        "train_accuracy": Column("float32", "share correct, same sample"),
-        "validation_loss": Column("float32", "mean cross-entropy, nats"),
-        "validation_accuracy": Column("float32", "share correct"),
+        "train_loss": Column("float32", "loss, as in runs, on a fixed sample of training examples"),
+        "train_accuracy": Column("float32", "accuracy, as in runs, same sample"),
+        "validation_loss": Column("float32", "loss"),
+        "validation_accuracy": Column("float32", "accuracy"),
     },
     "layers": {
         "run_id": Column(STR, "key, with step and layer"),
-        "step": Column("int32", "updates done"),
+        "step": Column("int32", "updates done; negative: before pretraining, by its updates of single layers"),
         "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
         "z_mean": Column(FLOAT, "mean of the pre-activations over probe examples and units"),
         "z_variance": Column(FLOAT, "their variance"),
@@ -128,6 +137,36 @@ TABLES: dict[str, dict[str, Column]] = {
         "delta_square": Column("float32", "mean square of ∂(loss of an example)/∂z over examples and units"),
         "gradient_square": Column("float32", "mean square of ∂(mean loss)/∂(W, b) over the parameters of the layer"),
     },
+    "pretraining": {
+        "run_id": Column(STR, "key, with layer and step"),
+        "layer": Column("int32", "the layer that learns; 1 is the first"),
+        "step": Column("int32", "its updates done"),
+        "error": Column(
+            FLOAT,
+            "squared error of what it gives back, summed over its inputs, mean over a sample of uncorrupted training examples; "
+            "of a supervised layer the cross-entropy of its classifier, nats",
+        ),
+        "baseline": Column(FLOAT, "that error for the mean of the inputs; of a supervised layer log C"),
+    },
+    "pretraining_effects": {
+        **{name: FACTORS[name] for name in FACTORS if name not in ("learning_rate", "replicate")},
+        "learning_rate": Column(FLOAT, "the rate chosen for it, as in summary"),
+        "compared_with": Column(STR, "small weights, same start, trained longer, shuffled, moments or best scaled"),
+        "reference_initializer": Column(STR, "initializer of what it is compared with"),
+        "reference_pretraining": Column(STR, "and its pretraining"),
+        "replicates": Column(INT, "pairs: the same streams of weights and mini-batches"),
+        "difference": Column(FLOAT, "mean over pairs of the difference in test accuracy; a diverged run counts as 0"),
+        "difference_low": Column(FLOAT, "lower end of its 95 % t-interval"),
+        "difference_high": Column(FLOAT, "upper end"),
+        "verdict": Column(STR, "better, worse, equivalent (within a point) or undecided, by the interval"),
+    },
+    "baselines": {
+        "dataset": FACTORS["dataset"],
+        "baseline": Column(STR, "mean predictor, or PCA with as many components as a code has units"),
+        "components": Column(INT, "of PCA; 0 for the mean"),
+        "test_loss": Column(FLOAT, "squared error on the test part, summed over the inputs, mean over examples"),
+        "test_accuracy": Column(FLOAT, "share of the mean predictor's error explained"),
+    },
     "summary": {
         **{name: FACTORS[name] for name in FACTORS if name != "replicate"},
         "runs": Column(INT, "replicates"),
@@ -140,6 +179,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "validation_loss": Column(FLOAT, "median over replicates; a diverged run counts as infinite"),
         "validation_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
         "test_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
+        "test_loss": Column(FLOAT, "median over replicates; a diverged run counts as infinite"),
         "test_accuracy_low": Column(FLOAT, "smallest replicate"),
         "test_accuracy_high": Column(FLOAT, "largest replicate"),
         "steps_to_target": Column(FLOAT, "median over replicates; infinite where half or more never arrive"),
@@ -208,7 +248,8 @@ TABLES: dict[str, dict[str, Column]] = {
         "depth_limit": Column(FLOAT, "6 / abs(log χ₁) layers"),
     },
     "not_applicable": {
-        "initializer": FACTORS["initializer"],
+        "initializer": Column(STR, "scheme and its parameters; empty where a way of pretraining has no meaning"),
+        "pretraining": Column(STR, "way of pretraining; empty where an initializer has no meaning"),
         "activation": FACTORS["activation"],
         "reason": Column(STR, "why the pair has no meaning"),
     },
@@ -226,7 +267,7 @@ TABLES: dict[str, dict[str, Column]] = {
 HISTOGRAM_REACH = 4.0  # how far a layer's histogram goes on either side of 0, in its own root mean squares
 
 # Columns that tell how long something took: the only ones that differ between two runs of the same study.
-TIME_COLUMNS = ("wall_time_s", "calibration_time_s")
+TIME_COLUMNS = ("wall_time_s", "calibration_time_s", "pretraining_time_s")
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -1,0 +1,94 @@
+"""Comparisons of arms of a study, paired by replicate: both arms have the same streams of weights and mini-batches.
+
+Each arm stands for itself at the learning rate chosen for it. A diverged run counts as accuracy 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from winit import catalog, stats
+from winit.tables import FACTORS, TABLES
+
+SETTING = [f for f in FACTORS if f not in ("initializer", "pretraining", "learning_rate", "replicate")]
+MARGIN = 0.01  # differences of accuracy within a point are called equivalent
+
+
+def at_best_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs at the learning rates that were chosen, with their accuracy on test as it counts."""
+    best = summary.loc[summary["is_best_rate"], [f for f in FACTORS if f != "replicate"]]
+    return runs.merge(best).assign(test_accuracy=lambda frame: frame["test_accuracy"].fillna(0.0))
+
+
+def is_scaled(initializer: str) -> bool:
+    """Return whether a scheme takes its scale from the layer, rather than from a number or from data."""
+    parsed = catalog.parse_initializer(initializer)
+    is_fixed = parsed.name in ("normal", "uniform") or catalog.INITIALIZERS[parsed.name].family == "constant"
+    return not is_fixed and not parsed.modifiers
+
+
+def small_weights(initializers: list[str]) -> str | None:
+    """Return the `normal:σ` of the smallest σ, or None."""
+    found = {catalog.parse_initializer(i).parameters["std"]: i for i in initializers if i.startswith("normal:")}
+    return found[min(found)] if found else None
+
+
+def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return what every way of pretraining, and every control of one, gains in test accuracy over what it is compared with.
+
+    The best scaled scheme is that without pretraining whose median validation accuracy is the highest, then the loss.
+    """
+    chosen = at_best_rate(runs, summary)
+    best = summary[summary["is_best_rate"]]
+    rows = []
+    for key, cells in chosen.groupby(SETTING, sort=False):
+        if (cells["pretraining"] == "none").all():
+            continue
+        of_setting = best[(best[SETTING] == list(key)).all(axis=1)]
+        arms = {arm: frame.set_index("replicate") for arm, frame in cells.groupby(["initializer", "pretraining"], sort=False)}
+        for (initializer, pretraining), frame in arms.items():
+            if pretraining == "none":
+                continue
+            for name, reference in _references(initializer, pretraining, of_setting):
+                if reference not in arms:
+                    continue
+                pairs = pd.concat([frame["test_accuracy"], arms[reference]["test_accuracy"]], axis=1, join="inner")
+                difference = stats.paired_difference(pairs.iloc[:, 0].to_numpy(), pairs.iloc[:, 1].to_numpy())
+                rows.append(
+                    dict(zip(SETTING, key, strict=True))
+                    | {
+                        "initializer": initializer,
+                        "pretraining": pretraining,
+                        "learning_rate": frame["learning_rate"].iloc[0],
+                        "compared_with": name,
+                        "reference_initializer": reference[0],
+                        "reference_pretraining": reference[1],
+                        "replicates": len(pairs),
+                        "difference": difference.mean,
+                        "difference_low": difference.low,
+                        "difference_high": difference.high,
+                        "verdict": stats.verdict(difference.low, difference.high, MARGIN),
+                    }
+                )
+    found = pd.DataFrame(rows, columns=list(TABLES["pretraining_effects"]))
+    return found.sort_values([*SETTING, "initializer", "pretraining", "compared_with"], ignore_index=True)
+
+
+def _references(initializer: str, pretraining: str, best: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield what an arm is compared with: a name, and (initializer, pretraining)."""
+    method, control = catalog.parse_pretraining(pretraining)
+    yield "same start", (initializer, "none")
+    plain = best[best["pretraining"] == "none"]
+    small = small_weights(list(plain["initializer"]))
+    if small:
+        yield "small weights", (small, "none")
+    scaled = plain[plain["initializer"].map(is_scaled).to_numpy(dtype=bool)]
+    if len(scaled):
+        ranked = scaled.sort_values(["validation_accuracy", "validation_loss", "initializer"], ascending=[False, True, True])
+        yield "best scaled", (ranked["initializer"].iloc[0], "none")
+    if method != "none" and not control:
+        yield "trained longer", (initializer, "none+longer")
+        yield "shuffled", (initializer, f"{method}+shuffled")
+        yield "moments", (initializer, f"{method}+moments")
