@@ -101,12 +101,12 @@ def pretrain(
         streams = {seed: np.random.default_rng([seed, layer]) for seed in seeds}
         order = {seed: _mini_batches(stream, len(data.y), recipe) for seed, stream in streams.items()}
         noise = {seed: int(stream.integers(2**62)) for seed, stream in streams.items()}
+        sample = codes[..., :SAMPLE, :]
         learner = _LEARNERS[method](
-            w, b, activation, decoder, recipe, [noise[seed] for seed in seeds],
+            w, b, activation, decoder, recipe, [noise[seed] for seed in seeds], sample,
             layer, data.is_unit if layer == 0 else activations[layer - 1] == "sigmoid",
         )  # fmt: skip
         x, y, batches = _flattened(codes, data.y, np.stack([order[seed] for seed in seeds], axis=1))
-        sample = codes[..., :SAMPLE, :]
         curve = []
         for start, stop in zip(found.steps, [*found.steps[1:], None], strict=True):
             curve.append(learner.error(sample, data.y[:SAMPLE]))
@@ -166,14 +166,21 @@ class _AutoencoderLayer:
 
     is_denoising = False
 
-    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, sample, layer, is_unit) -> None:
         corruption = Corruption(recipe.corruption, recipe.corruption_amount) if self.is_denoising else None
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
         others = activation, optimizer, recipe.batch_size, recipe.loss, corruption, seeds
+        v = w.mT if recipe.decoder == "tied" else decoder[0]
+        # The bias of the output begins where the mean of the codes comes out as the mean of the inputs: codes of sigmoid
+        # units vary little around 1/2, and all steps would go into that offset.
+        wanted = sample.mean(dim=-2, keepdim=True).expand(len(w), 1, -1)
+        if recipe.loss == "cross_entropy":
+            wanted = torch.logit(wanted, eps=1e-3)
+        c = wanted - product(encode(sample, w, b, activation).mean(dim=1, keepdim=True), v)
         if recipe.decoder == "tied":
-            self.net = TiedAutoencoder(w.clone(), b.clone(), decoder[1].clone(), *others)
+            self.net = TiedAutoencoder(w.clone(), b.clone(), c, *others)
         else:
-            self.net = Autoencoder([w.clone(), decoder[0].clone()], [b.clone(), decoder[1].clone()], *others)
+            self.net = Autoencoder([w.clone(), v.clone()], [b.clone(), c], *others)
         self.rates = _rates(recipe, len(seeds)).to(w)
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
@@ -197,7 +204,7 @@ class _DenoisingLayer(_AutoencoderLayer):
 class _BoltzmannLayer:
     """Contrastive divergence; what is passed on are the means of the hidden units (Hinton & Salakhutdinov 2006)."""
 
-    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, sample, layer, is_unit) -> None:
         self.recipe, own = recipe, recipe.rbm
         visible = "binary" if is_unit else "gaussian"
         if layer == 0 and own.visible != "auto":
@@ -228,7 +235,7 @@ class _BoltzmannLayer:
 class _SupervisedLayer:
     """The hidden layer of a classifier of the codes below (Bengio et al. 2007)."""
 
-    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: Pretraining, seeds, sample, layer, is_unit) -> None:
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
         top, top_biases = decoder
         self.net = Stack([w.clone(), top.clone()], [b.clone(), top_biases.clone()], activation, optimizer, recipe.batch_size)

@@ -1,0 +1,77 @@
+"""What a step of pretraining costs, beside a step of the torch engine on a network of the same layer sizes.
+
+    python -m benchmarks.pretraining
+
+A layer of n units on D inputs learns as an autoencoder D-n-D; the engine trains D-n-D as a classifier. All arms take turns in
+one run, on one thread; every network has noise of its own, which is the dearest case (in a study the initializers of a
+replicate share it). Prints each arm's median time a step and network, and its ratio to the engine's.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import numpy as np
+import torch
+
+from winit.autoencoder import Autoencoder, Corruption, TiedAutoencoder
+from winit.kernel import KernelStack
+from winit.network import Optimizer, Stack
+from winit.rbm import RBM
+
+SIZES = [(784, 256, 100), (256, 128, 100), (64, 64, 32)]  # inputs, units, mini-batch
+NETWORKS, STEPS, ROUNDS, EXAMPLES = 8, 100, 7, 2000
+
+
+def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
+    """Return, for every arm, a function that takes the steps."""
+    rng = np.random.default_rng(0)
+    w, v = (torch.tensor(rng.normal(0, 0.05, s)).float() for s in ((NETWORKS, D, n), (NETWORKS, n, D)))
+    b, c = torch.zeros(NETWORKS, 1, n), torch.zeros(NETWORKS, 1, D)
+    x = torch.tensor(rng.random((EXAMPLES, D))).float()
+    y = torch.tensor(rng.integers(0, D, EXAMPLES))
+    order = torch.tensor(rng.integers(0, EXAMPLES, (STEPS, NETWORKS, batch)))
+    rates = torch.full((STEPS, NETWORKS), 1e-3)
+    rule, seeds = Optimizer(optimizer), list(range(NETWORKS))
+    found = {}
+    stack = Stack([w, v], [b, c], "sigmoid", rule, batch)
+    found["torch engine"] = lambda: stack.advance(x, y, order, rates)
+    kernel = KernelStack([w.clone(), v.clone()], [b.clone(), c.clone()], "sigmoid", rule, batch)
+    prepared = KernelStack.prepare(x)
+    found["kernel"] = lambda: kernel.advance(prepared, y, order, rates)
+    for name, corruption in (
+        ("autoencoder", None), ("masking", Corruption("masking", 0.25)), ("Gaussian", Corruption("gaussian", 0.25)),
+    ):  # fmt: skip
+        free = Autoencoder([w, v], [b, c], "sigmoid", rule, batch, "squared_error", corruption, seeds)
+        tied = TiedAutoencoder(w, b, c, "sigmoid", rule, batch, "squared_error", corruption, seeds)
+        found[f"{name}, free"] = lambda net=free: net.advance(x, x, order, rates)
+        found[f"{name}, tied"] = lambda net=tied: net.advance(x, x, order, rates)
+    machine = RBM(w.clone(), c.clone(), b.clone(), seeds)
+    found["RBM, CD-1"] = lambda: [machine.step(x[rows], 1e-3) for rows in order]
+    return found
+
+
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    print("| layer | optimizer | arm | µs a step and network | ÷ torch engine |\n|---|---|---|--:|--:|")
+    for D, n, batch in SIZES:
+        for optimizer in ("sgd", "adam"):
+            steps = arms(D, n, batch, optimizer)
+            times: dict[str, list[float]] = {name: [] for name in steps}
+            for round_ in range(ROUNDS + 1):
+                for name, take in steps.items():
+                    started = time.perf_counter()
+                    take()
+                    if round_:  # the first compiles and warms up
+                        times[name].append((time.perf_counter() - started) / STEPS / NETWORKS)
+            engine = statistics.median(times["torch engine"])
+            for name, found in times.items():
+                median = statistics.median(found)
+                print(f"| {D}-{n}, batch {batch} | {optimizer} | {name} | {1e6 * median:.1f} | {median / engine:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
