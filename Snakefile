@@ -101,7 +101,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "figures.py", "findings.py", "report.py", "catalog.py", "meanfield.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
+        expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "comparisons.py", "figures.py", "pretraining_figures.py", "findings.py", "report.py", "catalog.py", "meanfield.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
     output:
         f"{REPORT}/index.html",
         directory(f"{REPORT}/figures"),

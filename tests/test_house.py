@@ -39,6 +39,7 @@ LAYERS = {
         "provenance",
         "comparisons",
         "baselines",
+        "pretraining_figures",
     },
     3: {"workflow", "pretrain", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
@@ -50,6 +51,7 @@ SAME_LAYER = {
     "data": {"catalog", "mnist"},
     "settings": {"catalog", "data"},
     "report": {"cards"},
+    "pretraining_figures": {"comparisons", "figures"},
     "train": {"pretrain"},
 }
 LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these

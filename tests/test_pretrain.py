@@ -2,64 +2,227 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 import torch
+from torch.nn import functional
 
+from winit import catalog, train
 from winit.autoencoder import Autoencoder
 from winit.network import Optimizer
-from winit.pretrain import Recipe, shuffled, train_rbms, unroll, with_moments
+from winit.pretrain import Data, encode, pretrain, shuffled, unroll, with_moments
+from winit.study import BoltzmannRecipe, Pretraining
 
+CPU = torch.device("cpu")
 WIDTHS, SEEDS = [9, 6, 4, 2], [3, 4, 3]
-RECIPE = Recipe(epochs=3, batch_size=10, early_epochs=1)
+METHODS = [m for m in catalog.PRETRAINING if m != "none"]
 
 
-def bars(n: int = 45) -> torch.Tensor:
+def recipe(**changes) -> Pretraining:
+    rbm = BoltzmannRecipe("auto", 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0002)
+    facts = {
+        "layers": "all", "steps": 30, "batch_size": 10, "optimizer": "adam", "learning_rate": 0.01, "momentum": 0.9,
+        "decoder": "tied", "loss": "squared_error", "corruption": "masking", "corruption_amount": 0.25, "rbm": rbm,
+    }  # fmt: skip
+    return Pretraining(**(facts | changes))
+
+
+def bars(n: int = 45) -> Data:
     """3×3 images with one row or one column lit: something to learn."""
     generator = torch.Generator().manual_seed(0)
-    images = torch.zeros(n, 3, 3)
-    for i, line in enumerate(torch.randint(6, (n,), generator=generator).tolist()):
+    images, lines = torch.zeros(n, 3, 3), torch.randint(6, (n,), generator=generator)
+    for i, line in enumerate(lines.tolist()):
         images[(i, line) if line < 3 else (i, slice(None), line - 3)] = 1
-    return images.flatten(1)
+    return Data(images.flatten(1), lines, is_unit=True)
 
 
-def test_each_machine_learns_from_the_means_below():
-    x = bars()
-    machines, errors = train_rbms(x, WIDTHS, SEEDS, RECIPE)
-    assert [tuple(m.weights.shape) for m in machines] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
-    assert [m.hidden for m in machines] == ["binary", "binary", "linear"]
-    assert errors.shape == (3, 3, 3)
-    # The first machine does not know of those above.
-    first, first_errors = train_rbms(x, WIDTHS[:2], SEEDS, RECIPE, has_linear_code=False)
-    assert torch.equal(first[0].weights, machines[0].weights) and torch.equal(first_errors[0], errors[0])
-    # Equal seeds are equal networks, and a stack is as good as one alone.
-    assert torch.equal(machines[1].weights[0], machines[1].weights[2])
-    alone, _ = train_rbms(x, WIDTHS, SEEDS[1:2], RECIPE)
-    assert all(torch.equal(a.weights[0], m.weights[1]) for a, m in zip(alone, machines, strict=True))
+def drawn(seeds: list[int], top: int | None = None):
+    """Weights, biases and decoders of a stack with one network a seed: equal seeds, equal networks."""
+    rngs = [np.random.default_rng(s) for s in seeds]
+
+    def stack(rows: int, columns: int) -> torch.Tensor:
+        return torch.tensor(np.stack([r.normal(0, 0.3, (rows, columns)) for r in rngs])).float()
+
+    pairs = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+    weights, biases = [stack(a, b) for a, b in pairs], [stack(1, b) for _, b in pairs]
+    return weights, biases, [(stack(b, top or a), stack(1, top or a)) for a, b in pairs]
 
 
-def test_reconstruction_improves():
-    _, errors = train_rbms(bars(200), WIDTHS[:2], [1], Recipe(epochs=40, batch_size=10), has_linear_code=False)
-    assert errors[0, -1].item() < errors[0, 0].item() / 2
+def pretrained(method: str, seeds=SEEDS, activations=("sigmoid",) * 3, points=4, data=None, **changes):
+    weights, biases, decoders = drawn(seeds, 6 if method == "supervised" else None)
+    return pretrain(method, data or bars(), weights, biases, activations, decoders, recipe(**changes), seeds, points)
 
 
-def test_the_unrolled_autoencoder_starts_from_the_pretrained_tensors():
-    x = bars()
-    machines, _ = train_rbms(x, WIDTHS, SEEDS, RECIPE)
-    weights, biases = unroll(machines)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method):
+    together = pretrained(method)
+    assert [tuple(w.shape) for w in together.weights] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
+    alone = pretrained(method, SEEDS[1:2])
+    for a, t in zip([*alone.weights, *alone.biases], [*together.weights, *together.biases], strict=True):
+        assert torch.equal(a[0], t[1]) and torch.equal(t[0], t[2])  # equal seeds are equal networks
+    assert torch.equal(alone.errors[0], together.errors[1])
+    weights, biases, decoders = drawn(SEEDS, 6 if method == "supervised" else None)
+    first = pretrain(method, bars(), weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(), SEEDS, 4)
+    assert torch.equal(first.weights[0], together.weights[0])
+    assert torch.equal(first.errors[:, 0], together.errors[:, 0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_layer_learns(method):
+    found = pretrained(method, steps=400, data=bars(200))
+    assert found.steps[0] == 0 and found.steps[-1] == 400
+    assert (found.errors[:, 0, -1] < 0.6 * found.errors[:, 0, 0]).all()
+    assert (found.errors[:, 0, -1] < found.baselines[:, 0]).all()
+
+
+@pytest.mark.parametrize("decoder", ["tied", "free"])
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
+def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
+    """The second layer, against torch's autograd and its SGD."""
+    changes = {"decoder": decoder, "loss": loss, "optimizer": "sgd", "learning_rate": 0.1, "steps": 7}
+    found = pretrained("autoencoder", [5], **changes)
+    data = bars()
+    weights, biases, decoders = drawn([5])
+    codes = encode(data.x, found.weights[0], found.biases[0], "sigmoid")[0].double()
+    w, b = (p[1][0].double().requires_grad_() for p in (weights, biases))
+    v = w.mT if decoder == "tied" else decoders[1][0][0].double().requires_grad_()
+    mean = codes.mean(dim=0, keepdim=True)
+    start = torch.logit(mean, eps=1e-3) if loss == "cross_entropy" else mean
+    c = (start - torch.sigmoid(codes @ w + b).mean(dim=0, keepdim=True) @ v).detach().requires_grad_()
+    free = [w, b, c] + ([v] if decoder == "free" else [])
+    stream = np.random.default_rng([5, 1])
+    order = np.concatenate([stream.permutation(45) for _ in range(2)])[:70].reshape(7, 10)
+    for batch in order:
+        x = codes[torch.from_numpy(batch)]
+        z = torch.sigmoid(x @ w + b) @ (w.mT if decoder == "tied" else v) + c
+        if loss == "cross_entropy":
+            value = functional.binary_cross_entropy_with_logits(z, x, reduction="sum") / 10
+        else:
+            value = (z - x).square().sum() / 20
+        for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
+            p.data -= 0.1 * g
+    torch.testing.assert_close(found.weights[1][0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.biases[1][0].double(), b.detach(), rtol=1e-5, atol=1e-6)
+    expected = w.mT if decoder == "tied" else v
+    torch.testing.assert_close(found.visible_weights[1][0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
+    found = pretrained("supervised", [5], optimizer="sgd", learning_rate=0.5, steps=6)
+    data = bars()
+    weights, biases, decoders = drawn([5], 6)
+    free = [p[0].double().requires_grad_() for p in (weights[0], biases[0], *decoders[0])]
+    w, b, v, c = free
+    stream = np.random.default_rng([5, 0])
+    order = np.concatenate([stream.permutation(45) for _ in range(2)])[:60].reshape(6, 10)
+    for batch in torch.from_numpy(order):
+        value = functional.cross_entropy(torch.sigmoid(data.x[batch].double() @ w + b) @ v + c, data.y[batch])
+        for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
+            p.data -= 0.5 * g
+    torch.testing.assert_close(found.weights[0][0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_units_of_machines_follow_the_values_they_see():
+    """A Gaussian layer on top of linear codes, and on inputs that are no shares; binary ones elsewhere."""
+    found = pretrained("rbm", [5], activations=("sigmoid", "identity", "identity"))
+    assert torch.isfinite(found.errors).all()
+    weights, biases, decoders = drawn([5])
+    standard = Data(bars().x * 4 - 2, bars().y, is_unit=False)
+    means = {}
+    for visible in ("auto", "gaussian", "binary"):
+        rbm = BoltzmannRecipe(visible, 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0)
+        means[visible] = pretrain(
+            "rbm", standard, weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(rbm=rbm), [5], 2
+        ).weights[0]
+    assert torch.equal(means["auto"], means["gaussian"]) and not torch.equal(means["auto"], means["binary"])
+
+
+def test_the_unrolled_autoencoder_gives_back_what_the_machines_do():
+    data, phis = bars(), ("sigmoid", "sigmoid", "identity")
+    found = pretrained("rbm", activations=phis)
+    weights, biases = unroll(found)
     net = Autoencoder(
         weights, biases, ["sigmoid", "sigmoid", "identity", "sigmoid", "sigmoid"], Optimizer(), 5, "cross_entropy"
     )
-    for machine, w, b in zip(machines, net.weights, net.biases, strict=False):
-        assert torch.equal(machine.weights, w) and torch.equal(machine.hidden_biases, b)
-    code = x.expand(3, -1, -1)
-    for machine in machines:
-        code = machine.hidden_mean(code)
-    for machine in machines[::-1]:
-        code = machine.visible_mean(code)
-    torch.testing.assert_close(net.reconstruct(x), code)
-    # The decoder is no longer tied, and the machines stay as they were.
-    before = machines[0].weights.clone()
-    net.advance(x, x, torch.randint(45, (2, 3, 5), generator=torch.Generator().manual_seed(1)), torch.full((2, 3), 0.1))
-    assert torch.equal(machines[0].weights, before) and not torch.equal(net.weights[0], net.weights[-1].mT)
+    code = data.x
+    for w, b, phi in zip(found.weights, found.biases, phis, strict=True):
+        code = encode(code, w, b, phi)
+    for w, c in zip(found.weights[::-1], found.visible_biases[::-1], strict=True):
+        code = encode(code, w.mT, c, "sigmoid")
+    torch.testing.assert_close(net.reconstruct(data.x), code)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_fine_tuning_starts_from_exactly_the_pretrained_tensors(tiny, method):
+    """Of the layers that are pretrained the learned parameters, of the others the drawn ones, bit for bit."""
+    study = tiny(
+        "grid.activation=[sigmoid]", "grid.depth=[3]", "pretraining.layers=2", "pretraining.steps=15",
+        f"grid.pretraining=[none,{method}]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1,0.3]",
+    )  # fmt: skip
+    workload = study.workloads[0]
+    for engine in ("kernel", "torch"):
+        chosen = train.choose_engine(engine, workload, CPU)
+        task = train.Task(workload, chosen, CPU)
+        begun = train.begin(workload, workload.runs, task)
+        networks = train.make_networks(workload, workload.runs, chosen, begun, CPU)
+        weights, biases, _ = train.initial_parameters(workload, workload.runs)
+        for k, run in enumerate(workload.runs):
+            learned = task.pretrainer.learned([run], weights, biases)[0]
+            mine = [(w[k].numpy(), b[k].numpy()) for w, b in zip(networks.weights, networks.biases, strict=True)]
+            expected = [(w[k], b[k]) for w, b in zip(weights, biases, strict=True)]
+            if run.pretraining == method:
+                assert not any(np.array_equal(a, e) for (a, _), (e, _) in zip(learned.first, expected[:2], strict=True))
+                expected[:2] = learned.first
+            for (w, b), (v, c) in zip(mine, expected, strict=True):
+                assert np.array_equal(w, v) and np.array_equal(b, c)
+
+
+def test_rows_of_pretrained_runs_do_not_depend_on_the_chunk(tiny):
+    workload = tiny(
+        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5,glorot_uniform]", "grid.learning_rate=[0.1,1e20]",
+        "pretraining.steps=8", "grid.pretraining=[none,denoising_autoencoder,rbm,rbm+shuffled,rbm+moments]",
+    ).workloads[0]  # fmt: skip
+
+    def rows(networks, runs=workload.runs):
+        found = [row for part in train.train(workload, runs, CPU, networks=networks) for row in part]
+        return {
+            row["run_id"]: {k: np.asarray(v).tobytes() for k, v in row.items() if not k.endswith("time_s")} for row in found
+        }
+
+    whole = rows(100)
+    assert len(whole) == len(workload.runs) == 40
+    assert rows(1) == whole and rows(7, workload.runs[::-1]) == whole
+
+
+def test_controls_share_one_thing_and_lack_the_others(tiny):
+    workload = tiny(
+        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
+        "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
+    ).workloads[0]  # fmt: skip
+    task = train.Task(workload, train.Stack, CPU)
+    begun = train.begin(workload, workload.runs, task)
+    at = {run.pretraining: k for k, run in enumerate(workload.runs)}
+    for parameters in (*begun.weights[:2], *begun.biases[:2]):
+        plain, whole, mixed = (parameters[at[f"autoencoder{c}"]] for c in ("", "+shuffled", "+moments"))
+        assert np.array_equal(np.sort(plain, None), np.sort(whole, None)) and not np.array_equal(plain, whole)
+        assert abs(mixed.mean() - plain.mean()) < 5 * plain.std() / plain.size**0.5
+        assert abs(mixed.std() / plain.std() - 1) < 5 / (2 * plain.size) ** 0.5
+    output = begun.weights[2]
+    assert all(np.array_equal(output[0], output[k]) for k in at.values())
+
+
+def test_layers_are_measured_before_and_after_pretraining(tiny):
+    workload = tiny(
+        "grid.activation=[tanh]", "grid.initializer=[normal:0.01]", "grid.learning_rate=[0.1]", "grid.replicates=1",
+        "grid.pretraining=[none,autoencoder]", "pretraining.steps=50",
+    ).workloads[0]  # fmt: skip
+    none, learned = (row for part in train.train(workload, workload.runs, CPU) for row in part)
+    assert learned["layer_step"] == [-100, *none["layer_step"]]
+    L = workload.depth + 1
+    before, after = learned["h_variance"][:L], learned["h_variance"][L : 2 * L]
+    assert np.array_equal(before, none["h_variance"][:L], equal_nan=True)
+    assert after[1] > 1000 * before[1]
+    assert len(learned["pretraining_error"]) == 2 * len(learned["pretraining_step"]) and not len(none["pretraining_error"])
 
 
 def test_shuffling_keeps_the_values_and_nothing_else():

@@ -526,28 +526,34 @@ class Pretraining:
     label: str
     rule: str
     source: str
+    colour: str
+    marker: str
     activations: tuple[str, ...] = ()
     needs_labels: bool = False
 
 
 PRETRAINING: dict[str, Pretraining] = {
-    "none": Pretraining("none", "the network is trained as it was drawn", "–"),
+    "none": Pretraining("none", "the network is trained as it was drawn", "–", "#7a7a7a", "o"),
     "autoencoder": Pretraining(
-        "autoencoders", "each layer learns to give back the codes of the one below", "Bengio et al. 2007"
+        "autoencoders", "each layer learns to give back the codes of the one below", "Bengio et al. 2007", "#0072b2", "s"
     ),
     "denoising_autoencoder": Pretraining(
-        "denoising autoencoders", "the same, from corrupted codes", "Vincent et al. 2010"
+        "denoising autoencoders", "the same, from corrupted codes", "Vincent et al. 2010", "#56b4e9", "D"
     ),
     "rbm": Pretraining(
         "RBMs",
         "each layer is a restricted Boltzmann machine on the codes of the one below, trained by contrastive divergence",
         "Hinton & Salakhutdinov 2006",
+        "#d55e00",
+        "^",
         activations=("sigmoid", "identity"),
     ),
     "supervised": Pretraining(
         "supervised layers",
         "each layer is the hidden layer of a classifier of the codes of the one below, whose output layer is then dropped",
         "Bengio et al. 2007",
+        "#009e73",
+        "v",
         needs_labels=True,
     ),
 }
@@ -588,6 +594,13 @@ def pretraining_label(text: str) -> str:
     if method == "none":
         return "no pretraining, trained longer" if control else "no pretraining"
     return PRETRAINING[method].label + {"": "", "shuffled": ", shuffled", "moments": ", their moments alone"}[control]
+
+
+def pretraining_style(text: str) -> dict[str, object]:
+    """Return colour, marker and dash pattern of a pretraining: a control has its method's colour."""
+    method, control = parse_pretraining(text)
+    dashes = {"": (), "shuffled": (1, 1), "moments": (4, 2), "longer": (6, 1, 1, 1)}[control]
+    return {"color": PRETRAINING[method].colour, "marker": PRETRAINING[method].marker, "dashes": dashes}
 
 
 def pretrainings_in_order(names: Iterable[str]) -> list[str]:

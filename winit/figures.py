@@ -164,7 +164,7 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     return Drawn(figure, best[columns])
 
 
-_FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer"]
+_FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
 def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

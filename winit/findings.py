@@ -13,7 +13,7 @@ import pandas as pd
 
 from winit import catalog, stats
 
-SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer"]
+SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,20 @@ def _name(activation: str) -> str:
 
 
 def setting_name(
-    frame: pd.DataFrame, dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str
+    frame: pd.DataFrame, dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str
 ) -> str:
-    """Return the name of a setting: the dataset, and of the other factors those of which `frame` has several values."""
+    """Return the name of a setting: the dataset, and of the other factors those of which `frame` has several values.
+
+    An empty `pretraining` stands for all of them.
+    """
     words = {
         "width": f"width {width}",
         "batch_norm": "batch normalization" if batch_norm else "no normalization",
         "dropout": f"dropout {dropout:g}" if dropout else "no dropout",
         "optimizer": catalog.OPTIMIZERS[optimizer],
+        "pretraining": catalog.pretraining_label(pretraining) if pretraining else "",
     }
+    words = {factor: text for factor, text in words.items() if text}
     return ", ".join([str(dataset), *(text for factor, text in words.items() if frame[factor].nunique() > 1)])
 
 
@@ -230,10 +235,90 @@ def rates(summary: pd.DataFrame) -> list[Finding]:
     ]
 
 
+def points(value: float) -> str:
+    """Return a difference of accuracies as '+3.2 points'."""
+    return f"{100 * value:+.1f} points".replace("-", "−")
+
+
+def _gain(row: pd.Series) -> str:
+    """Return a gain with its interval, if the replicates carry one."""
+    text = points(row["difference"])
+    if np.isfinite(row["difference_low"]):
+        low, high = (f"{100 * row[f'difference_{end}']:+.1f}".replace("-", "−") for end in ("low", "high"))
+        text += f" ({low} to {high})"
+    return text
+
+
+def pretraining(effects: pd.DataFrame) -> list[Finding]:
+    """Say, for the deepest pretrained networks of each activation, what pretraining gains and how much of it is scale."""
+    found = []
+    for key, setting in effects.groupby([f for f in SETTING if f != "pretraining"], sort=False):
+        place = setting_name(effects, *key, "")
+        depth = setting["depth"].max()
+        for activation, cells in _by_activation(setting[setting["depth"] == depth]):
+            methods = cells[~cells["pretraining"].str.contains("+", regex=False)]
+            small = methods[(methods["compared_with"] == "small weights") & (methods["initializer"] == methods["reference_initializer"])]
+            if small.empty:
+                continue
+            best = small.loc[small["difference"].idxmax()]
+            name = catalog.PRETRAINING[best["pretraining"]].label
+            start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
+            text = (
+                f"{place}, {_name(activation)}, {depth} layers: from {catalog.label(best['initializer'])}, pretraining gains most "
+                f"test accuracy by {name}, {_gain(best)}"
+            )
+            moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
+            if len(moments) and best["verdict"] == "better":
+                scale = moments.iloc[0]
+                text += f"; normal weights of the same scale gain {_gain(scale)}, {percent(scale['difference'] / best['difference'])} of it"
+            scaled = cells[
+                (cells["compared_with"] == "best scaled")
+                & (cells["initializer"] == best["initializer"])
+                & (cells["pretraining"] == best["pretraining"])
+            ]
+            if len(scaled):
+                row = scaled.iloc[0]
+                text += (
+                    f". Against {catalog.label(row['reference_initializer'])} without pretraining it is {row['verdict']}: {_gain(row)}"
+                )
+            found.append(Finding(f"{text}.", "pretraining"))
+    return found
+
+
+def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
+    """Say which deep autoencoders beat principal components, and what small random weights and the best start reach."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for key, setting in best.groupby(["dataset", "optimizer"], sort=False):
+        dataset, optimizer = key
+        lines = baselines[baselines["dataset"] == dataset].set_index("baseline")["test_loss"]
+        arms = setting.sort_values("test_loss")
+        names = [
+            f"{catalog.label(r['initializer'])}"
+            + ("" if r["pretraining"] == "none" else f" with {catalog.pretraining_label(r['pretraining'])}")
+            + f" {r['test_loss']:.2f}"
+            for _, r in arms.iterrows()
+        ]
+        ratio = lines["PCA"] / arms["test_loss"].iloc[0]
+        found.append(
+            Finding(
+                f"{dataset}, {catalog.OPTIMIZERS[optimizer]}: median squared error per test example, best first: {', '.join(names)}. "
+                f"Principal components reach {lines['PCA']:.2f}, {ratio:.1f} times the best of these; the mean predictor "
+                f"{lines['mean predictor']:.2f}.",
+                "reconstruction",
+            )
+        )
+    return found
+
+
 def headlines(tables: dict[str, pd.DataFrame]) -> list[Finding]:
     """Return the findings that open the page."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
-    return [*outcome(runs), *deepest(summary), *symmetry(layers, runs)]
+    if len(tables["baselines"]):
+        return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"])]
+    return [
+        *outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *pretraining(tables["pretraining_effects"])
+    ]  # fmt: skip
 
 
 def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
@@ -245,4 +330,6 @@ def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
         "learning-rate": lambda: rates(summary),
         "phase": lambda: phase(summary, tables["depth_limits"]),
     }
+    if len(tables["baselines"]) and section in ("trainability", "learning-rate"):
+        return []
     return found[section]() if section in found else []

@@ -84,8 +84,7 @@ def pretrain(
         weights, biases: of those layers, (K, fan_in, fan_out) and (K, 1, fan_out).
         activations: of each of them, by name.
         decoders: for each of them, weights (K, fan_out, n) and biases (K, 1, n) of what lies above it while it learns:
-            back to its inputs for a free decoder, to the classes for a supervised layer. A tied decoder and an RBM
-            take the biases alone.
+            back to its inputs for a free decoder, to the classes for a supervised layer. Tied decoders and RBMs need none.
         recipe: how to train.
         seeds: of mini-batches and noise, one a network. Those with the same seed see the same.
         points: at how many log-spaced steps the error is measured.
@@ -210,7 +209,10 @@ class _BoltzmannLayer:
         if layer == 0 and own.visible != "auto":
             visible = own.visible
         hidden = "binary" if activation == "sigmoid" else "linear"
-        self.machine = RBM(w.clone(), decoder[1].clone(), b.clone(), seeds, visible, hidden)
+        # Visible biases begin at the units' means, so that the weights need not learn them (Hinton 2010, §8.1).
+        mean = sample.mean(dim=-2, keepdim=True).expand(len(w), 1, -1)
+        c = torch.logit(mean, eps=1e-3) if visible == "binary" else mean.clone()
+        self.machine = RBM(w.clone(), c, b.clone(), seeds, visible, hidden)
         self.rate = own.learning_rate if (visible, hidden) == ("binary", "binary") else own.real_rate
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:

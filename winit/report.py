@@ -20,7 +20,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from winit import cards, catalog, figures, findings, tables
+from winit import cards, catalog, comparisons, figures, findings, tables
+from winit import pretraining_figures as drawings
 from winit.figures import Drawn
 from winit.study import Study, dump, log_spaced
 
@@ -85,29 +86,184 @@ def _page_svg(text: str, name: str) -> Markup:
     return Markup(text.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1))
 
 
-def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
-    """Draw every figure of the study; write each beside the page; yield the page's sections."""
-    runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
-    replicates, examples = runs["replicate"].nunique(), study.settings["measure"]["probe_examples"]
-    over = f"over {findings.count(replicates, 'replicate')}"
-    settings = list(runs[findings.SETTING].drop_duplicates().itertuples(index=False))
+class Gallery:
+    """Turns drawings into exhibits, and writes each beside the page: the SVG, and the data it draws."""
 
-    def exhibit(name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
+    def __init__(self, folder: Path, found: dict[str, pd.DataFrame]) -> None:
+        self.folder, self.found = folder, found
+
+    def exhibit(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
+        """Return one figure for the page."""
         text = svg(drawn, name, title)
-        tables.write_bytes(folder / f"{name}.svg", _standalone(text).encode())
-        tables.write_bytes(folder / f"{name}.csv", drawn.data.to_csv(index=False).encode())
+        tables.write_bytes(self.folder / f"{name}.svg", _standalone(text).encode())
+        tables.write_bytes(self.folder / f"{name}.csv", drawn.data.to_csv(index=False).encode())
         return Exhibit(name, title, shows, see, basis, _page_svg(text, name), len(drawn.data))
 
-    def each_setting(kind: str, title: str, draw, shows: str, see: str, basis: str) -> list[Exhibit]:
+    def each(
+        self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str, draw, *caption: str
+    ) -> list[Exhibit]:
+        """Return one figure for each setting, a combination of levels of the factors in `runs`.
+
+        `draw` takes the setting's part of `runs` and of each of the frames.
+        """
         exhibits = []
-        for setting in settings:
-            mine = [f[(f[list(setting._fields)] == list(setting)).all(axis=1)] for f in (runs, summary)]
-            part = findings.setting_name(runs, *setting)
+        for setting in runs[factors].drop_duplicates().itertuples(index=False):
+            mine = [f[(f[factors] == list(setting)).all(axis=1)] for f in (runs, *frames)]
+            part = findings.setting_name(runs, **{"pretraining": "", **setting._asdict()})
             name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
             with figures.style():
                 drawn = draw(*mine)
-            exhibits.append(exhibit(name, f"{title}: {part}", drawn, shows, see, basis))
+            exhibits.append(self.exhibit(name, f"{title}: {part}", drawn, *caption))
         return exhibits
+
+
+def main_grid(study: Study, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the tables with the runs of the main grid alone; those of all runs as `all_runs` and `all_summary`.
+
+    The arms beside the grid have sections of their own.
+    """
+    grid = study.settings["grid"]
+    mine = dict(found)
+    for name in ("runs", "summary"):
+        frame = found[name]
+        mine[f"all_{name}"] = frame
+        for factor in ("initializer", "activation", "depth", "width", "batch_norm", "dropout", "pretraining", "learning_rate"):
+            frame = frame[frame[factor].isin(grid[factor])]
+        mine[name] = frame[frame["replicate"] < grid["replicates"]] if name == "runs" else frame
+    if len(mine["runs"]) < len(found["runs"]):
+        for name in ("curves", "layers", "jacobians", "histograms"):
+            mine[name] = found[name][found[name]["run_id"].isin(mine["runs"]["run_id"])]
+    mine["layers"] = mine["layers"][mine["layers"]["step"] >= 0]
+    return mine
+
+
+def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
+    """Draw every figure of the study; write each beside the page; yield the page's sections."""
+    gallery = Gallery(folder, found)
+    if len(found["baselines"]):
+        yield from _reconstruction(study, found, gallery)
+    else:
+        yield from _classification(study, found, gallery)
+
+
+PRETRAINED_SETTING = [f for f in findings.SETTING if f != "pretraining"]
+
+
+def _reconstruction(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
+    """Yield the sections of a study of deep autoencoders."""
+    runs, summary, curves = found["all_runs"], found["all_summary"], found["curves_of_all"]
+    layers, baselines = found["layers_of_all"], found["baselines"]
+    over = f"over {findings.count(runs['replicate'].nunique(), 'replicate')}"
+    encoder = "-".join(map(str, [*study.settings["task"]["encoder"]]))
+
+    def lines(frame: pd.DataFrame) -> pd.DataFrame:
+        return baselines[baselines["dataset"].isin(frame["dataset"].unique())]
+
+    yield Section(
+        "reconstruction", "How well does a deep autoencoder give back its inputs?",
+        f"An encoder of {encoder} units and its mirror, against the mean of the training data and as many principal components as the code "
+        "has units.",
+        [
+            *gallery.each(
+                PRETRAINED_SETTING, runs, (summary,), "reconstruction", "Reconstruction error by start",
+                lambda r, s: drawings.reconstruction_errors(r, s, lines(r)),
+                "Squared error, summed over the outputs and averaged over the test examples (Hinton & Salakhutdinov 2006), one mark a replicate; "
+                "dashed: the baselines.",
+                "Left is better. Hollow marks are controls: they share the values or the moments of pretrained weights, or the longer training. "
+                "An arm at the mean predictor's line has learned nothing.",
+                "Each arm at its chosen rate; all have the same optimizer, mini-batches and number of updates after pretraining.",
+            ),
+            *gallery.each(
+                PRETRAINED_SETTING, runs, (summary,), "reconstruction-curves", "Reconstruction error against updates",
+                lambda r, s: drawings.reconstruction_curves(curves, r, s, lines(r)),
+                f"Median squared error per validation example {over}, against all updates: a pretrained network begins where its pretraining ends.",
+                "Where curves cross is where pretraining has paid for itself.",
+                "An update of pretraining moves one layer and costs less than one of the whole network.",
+            ),
+        ],
+    )  # fmt: skip
+    yield from _pretraining(found, gallery, runs, summary, curves, layers)
+
+
+def _pretraining(
+    found: dict[str, pd.DataFrame], gallery: Gallery, runs: pd.DataFrame, summary: pd.DataFrame, curves: pd.DataFrame,
+    layers: pd.DataFrame,
+) -> Iterator[Section]:  # fmt: skip
+    """Yield the section on greedy pretraining, of a study that has any."""
+    effects = found["pretraining_effects"]
+    if effects.empty:
+        return
+    is_arm = runs["pretraining"] != "none"
+    arms = runs.loc[is_arm, [*comparisons.SETTING, "initializer"]].drop_duplicates()
+    runs = runs.merge(arms)  # those from the starts that are pretrained
+    replicates = runs["replicate"].nunique()
+    over, of_few = f"over {findings.count(replicates, 'replicate')}", f"{replicates} pairs of replicates"
+    initializers = catalog.in_order(runs["initializer"])
+    small = comparisons.small_weights(initializers) or initializers[0]
+    is_reconstruction = bool(len(found["baselines"]))
+
+    def deepest(frame: pd.DataFrame) -> int:
+        return int(frame.loc[frame["pretraining"] != "none", "depth"].max())
+
+    exhibits: list[Exhibit] = []
+    if not is_reconstruction:
+        exhibits += gallery.each(
+            PRETRAINED_SETTING, runs, (summary,), "pretraining", "Test accuracy with and without pretraining",
+            lambda r, s: drawings.accuracy_by_depth(r, s, initializers),
+            f"Median test accuracy {over} at each arm's chosen rate, single runs as dots; one row for each start.",
+            "Grey is the same start without pretraining, dash-dotted with as many updates more as pretraining takes. "
+            "Where coloured lines stay up and grey falls, pretraining carries the depth.",
+            "A diverged run counts as 0. RBMs have binary or linear hidden units, so they fit sigmoid and identity alone.",
+        )  # fmt: skip
+        for initializer in initializers:
+            exhibits += gallery.each(
+                PRETRAINED_SETTING, runs, (effects,), f"pretraining-gain-{re.sub('[^a-z0-9]+', '-', initializer)}",
+                f"What pretraining gains from {catalog.label(initializer)}",
+                lambda r, e, initializer=initializer: drawings.gains(e, initializer),
+                f"Mean difference in test accuracy to the same start without pretraining, {of_few}, with its 95 % t-interval.",
+                "Filled: the method. Hollow: its controls. If normal weights with the moments of the pretrained ones gain as much, the gain is "
+                "scale; what the method gains beyond them is structure.",
+                "Every arm at its own best rate of the same grid, chosen on validation; differences within a point are called equivalent.",
+            )  # fmt: skip
+        exhibits += gallery.each(
+            PRETRAINED_SETTING, runs, (summary,), "pretraining-clock", "Validation accuracy, with the cost of pretraining on the clock",
+            lambda r, s: drawings.on_the_clock(curves, r, s, initializers, deepest(r)),
+            f"Median validation accuracy {over} in the deepest pretrained networks, against all updates: curves begin where pretraining ends.",
+            "Pretraining pays where a coloured curve overtakes the grey ones.",
+            "An update of pretraining moves one layer and costs less than one of the whole network, so the axis is unkind to pretraining.",
+        )  # fmt: skip
+    exhibits += gallery.each(
+        PRETRAINED_SETTING, runs, (), "pretraining-layers", "How each layer learns",
+        lambda r: drawings.layer_errors(found["pretraining"], r, deepest(r), small),
+        f"Error of each layer while it is pretrained from {catalog.label(small)}, relative to that of the mean of its inputs (supervised "
+        f"layers: cross-entropy relative to log C); geometric mean {over}.",
+        "Above 1 a layer is worse than knowing nothing of its inputs; a layer that stays there passes nothing on worth learning from.",
+        "On a fixed sample of training examples, uncorrupted, in the deepest pretrained networks.",
+    )  # fmt: skip
+    exhibits += gallery.each(
+        PRETRAINED_SETTING, runs, (summary,), "pretraining-signal", "Signals before and after training",
+        lambda r, s: drawings.signal_through_pretraining(layers, r, s, deepest(r), small),
+        f"Variance of the activations by layer, from {catalog.label(small)}: as fine-tuning begins, and at its end; geometric mean {over}.",
+        "Grey is what was drawn; what pretraining does to it before the first step of training shows in the other solid lines.",
+        "Deepest pretrained networks, each arm at its chosen rate; edges as in the section on signals.",
+    )  # fmt: skip
+    yield Section(
+        "pretraining", "Does greedy layerwise pretraining help?",
+        "It is where deep learning began again in 2006. Here it is an arm beside the best random weights, with controls that tell scale from "
+        "structure.",
+        exhibits,
+    )
+
+
+def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
+    """Yield the sections of a study of classifiers."""
+    runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
+    replicates, examples = runs["replicate"].nunique(), study.settings["measure"]["probe_examples"]
+    over = f"over {findings.count(replicates, 'replicate')}"
+    exhibit = gallery.exhibit
+
+    def each_setting(kind: str, title: str, draw, *caption: str) -> list[Exhibit]:
+        return gallery.each(findings.SETTING, runs, (summary,), kind, title, draw, *caption)
 
     if len(found["phase"]) and len(found["depth_limits"]):  # no theory with batch normalization alone
         yield Section(
@@ -254,6 +410,9 @@ def _sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Ite
             "Equality is exact, in float32.",
         ),
     )  # fmt: skip
+    yield from _pretraining(
+        found, gallery, found["all_runs"], found["all_summary"], found["curves_of_all"], found["layers_of_all"]
+    )
     if len(found["histograms"]):
         yield Section(
             "histograms", "How are the values distributed?",
@@ -411,6 +570,35 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
     return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), order[r["initializer"]]))
 
 
+def effects(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of the page's table of pretraining: every method against everything it is compared with."""
+    rows = []
+    order = ["same start", "trained longer", "small weights", "best scaled", "moments", "shuffled"]
+    methods = table[~table["pretraining"].str.contains("+", regex=False)]
+    factors = [*comparisons.SETTING, "initializer", "pretraining"]
+    for key, cells in methods.groupby(factors, sort=False):
+        facts = dict(zip(factors, key, strict=True))
+        of = cells.set_index("compared_with")
+        rows.append(
+            facts
+            | {
+                "setting": findings.setting_name(table, **{f: facts[f] for f in PRETRAINED_SETTING}, pretraining=""),
+                "cells": [of.loc[name].to_dict() | {"compared_with": name} if name in of.index else None for name in order],
+            }
+        )
+    activations = list(catalog.ACTIVATIONS)
+    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), r["depth"]))
+
+
+def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the arms of a study of deep autoencoders, best first, by setting."""
+    best = summary[summary["is_best_rate"]].sort_values([*PRETRAINED_SETTING, "test_loss"])
+    return [
+        row | {"setting": findings.setting_name(best, **{f: row[f] for f in PRETRAINED_SETTING}, pretraining="")}
+        for row in best.to_dict("records")
+    ]
+
+
 def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
     """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
     rows = []
@@ -438,8 +626,10 @@ def write(study: Study, folder: Path, page: Path) -> None:
         ValueError: a table is missing.
     """
     found = {name: tables.read(folder, name) for name in tables.TABLES}
+    found |= {f"{name}_of_all": found[name] for name in ("curves", "layers")}
+    found = main_grid(study, found)
     provenance = json.loads((folder / "provenance.json").read_text())
-    runs = found["runs"]
+    runs = found["all_runs"]
     environment = Environment(
         loader=PackageLoader("winit"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -447,6 +637,8 @@ def write(study: Study, folder: Path, page: Path) -> None:
         "percent": findings.percent,
         "label": catalog.label,
         "phi": lambda name: catalog.ACTIVATIONS[name].label,
+        "pretraining": catalog.pretraining_label,
+        "points": lambda value: "–" if value != value else f"{100 * value:+.1f}".replace("-", "−"),
         "number": number,
     }
     settings = study.settings
@@ -458,10 +650,13 @@ def write(study: Study, folder: Path, page: Path) -> None:
         findings=findings.headlines(found),
         of_section=lambda section: findings.of_section(section, found),
         sections=list(_sections(study, found, page.parent / "figures")),
-        recommendation=recommendation(found["summary"]),
+        recommendation=[] if len(found["baselines"]) else recommendation(found["summary"]),
         outcomes=outcomes(runs),
-        initial=initial(found),
-        deepest=int(runs["depth"].max()),
+        effects=effects(found["pretraining_effects"]),
+        baselines=found["baselines"].to_dict("records"),
+        reconstructions=reconstructions(found["all_summary"]) if len(found["baselines"]) else [],
+        initial=[] if len(found["baselines"]) else initial(found),
+        deepest=int(found["runs"]["depth"].max()),
         compared=len(found["agreement"]),
         agreeing=int(found["agreement"]["agrees"].sum()),
         departures=departures(found["agreement"]),
