@@ -38,10 +38,10 @@ def runs_of(**columns) -> pd.DataFrame:
         {
             "run_id": [str(i) for i in range(n)], "dataset": "digits", "activation": "relu", "depth": 2, "width": 8,
             "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
-            "initializer": "he_normal", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
+            "initializer": "he_normal", "pretraining": "none", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
             "status": ["ok"] * 3 + ["diverged"] * 2 + ["ok"], "steps_to_target": [5.0, 7.0, 6.0, np.inf, np.inf, 2.0],
             "validation_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01], "validation_accuracy": [0.9, 0.92, 0.94, np.nan, np.nan, 0.99],
-            "test_accuracy": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97],
+            "test_accuracy": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97], "test_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01],
         }
     )  # fmt: skip
     return frame.assign(**columns)
@@ -131,7 +131,7 @@ def test_a_lacking_run_is_an_error_and_not_a_gap(trained, tmp_path):
 
 
 def test_a_table_must_match_its_declaration(tmp_path):
-    frame = pd.DataFrame({"initializer": ["a"], "activation": ["b"]})
+    frame = pd.DataFrame({"initializer": ["a"], "pretraining": [""], "activation": ["b"]})
     with pytest.raises(ValueError, match="table not_applicable has columns that differ from its declaration: reason"):
         tables.write(tmp_path, "not_applicable", frame)
     with pytest.raises(ValueError, match=r"no table at .*; run the study first"):
@@ -139,7 +139,7 @@ def test_a_table_must_match_its_declaration(tmp_path):
 
 
 def test_tables_come_back_as_they_were_written(tmp_path):
-    frame = pd.DataFrame({"initializer": ["kumar"], "activation": ["relu"], "reason": ['ü, "x"']})
+    frame = pd.DataFrame({"initializer": ["kumar"], "pretraining": [""], "activation": ["relu"], "reason": ['ü, "x"']})
     tables.write(tmp_path, "not_applicable", frame, csv=True)
     pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
     assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ['ü, "x"']
@@ -175,7 +175,7 @@ def measured(tiny, h: list[float], delta: list[float]) -> tuple[pd.DataFrame, pd
     expected = aggregate.theory(workload, aggregate.probe_inputs(workload))
     right = expected.set_index("layer")["h_variance"]
     runs = pd.DataFrame({"run_id": [str(k) for k in range(len(h))], "replicate": range(len(h))}).assign(
-        dataset="digits", activation="relu", depth=2, width=workload.width, batch_norm=False, initializer="he_normal"
+        dataset="digits", activation="relu", depth=2, width=workload.width, batch_norm=False, initializer="he_normal", pretraining="none"
     )
     rows = [
         {"run_id": str(k), "step": 0, "layer": layer, "h_variance": value, "delta_variance": d}

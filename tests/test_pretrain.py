@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -43,7 +45,7 @@ def drawn(seeds: list[int], top: int | None = None):
     def stack(rows: int, columns: int) -> torch.Tensor:
         return torch.tensor(np.stack([r.normal(0, 0.3, (rows, columns)) for r in rngs])).float()
 
-    pairs = list(zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+    pairs = list(itertools.pairwise(WIDTHS))
     weights, biases = [stack(a, b) for a, b in pairs], [stack(1, b) for _, b in pairs]
     return weights, biases, [(stack(b, top or a), stack(1, top or a)) for a, b in pairs]
 
@@ -53,16 +55,17 @@ def pretrained(method: str, seeds=SEEDS, activations=("sigmoid",) * 3, points=4,
     return pretrain(method, data or bars(), weights, biases, activations, decoders, recipe(**changes), seeds, points)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method):
-    together = pretrained(method)
+def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method, loss):
+    together = pretrained(method, loss=loss)
     assert [tuple(w.shape) for w in together.weights] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
-    alone = pretrained(method, SEEDS[1:2])
+    alone = pretrained(method, SEEDS[1:2], loss=loss)
     for a, t in zip([*alone.weights, *alone.biases], [*together.weights, *together.biases], strict=True):
         assert torch.equal(a[0], t[1]) and torch.equal(t[0], t[2])  # equal seeds are equal networks
     assert torch.equal(alone.errors[0], together.errors[1])
     weights, biases, decoders = drawn(SEEDS, 6 if method == "supervised" else None)
-    first = pretrain(method, bars(), weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(), SEEDS, 4)
+    first = pretrain(method, bars(), weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(loss=loss), SEEDS, 4)
     assert torch.equal(first.weights[0], together.weights[0])
     assert torch.equal(first.errors[:, 0], together.errors[:, 0])
 
@@ -95,10 +98,7 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
     for batch in order:
         x = codes[torch.from_numpy(batch)]
         z = torch.sigmoid(x @ w + b) @ (w.mT if decoder == "tied" else v) + c
-        if loss == "cross_entropy":
-            value = functional.binary_cross_entropy_with_logits(z, x, reduction="sum") / 10
-        else:
-            value = (z - x).square().sum() / 20
+        value = functional.binary_cross_entropy_with_logits(z, x, reduction="sum") / 10 if loss == "cross_entropy" else (z - x).square().sum() / 20
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.1 * g
     torch.testing.assert_close(found.weights[1][0].double(), w.detach(), rtol=1e-5, atol=1e-6)

@@ -27,7 +27,7 @@ def made_of(study, root):
     (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
     page = root / "report" / "index.html"
     report.write(study, folder, page)
-    return {name: tables.read(folder, name) for name in tables.TABLES}, page
+    return report.main_grid(study, {name: tables.read(folder, name) for name in tables.TABLES}), page
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("study")
     study = compose(
         [
-            "study=smoke", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
+            "study=smoke", "arms=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
             'question="<script>alert(1)</script> & why?"', "grid.initializer=[zeros,normal:1,he_normal,kumar,torch_default]",
             "measure.histogram_bins=8",
         ]
@@ -160,7 +160,7 @@ def test_findings_about_absent_arms_are_left_out(made):
 def test_recommendation_ranks_success_first():
     base = {
         "dataset": "digits", "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd", "activation": "relu", "depth": 2,
-        "is_best_rate": True,
+        "is_best_rate": True, "pretraining": "none",
     }  # fmt: skip
     columns = (
         "initializer",
@@ -276,7 +276,7 @@ def test_the_page_counts_every_run(made):
 
 def test_figures_lose_digits_of_places_and_never_of_words():
     with figures.style():
-        figure, grid = figures._grid(1, 1, 1, 1)
+        figure, grid = figures.panels(1, 1, 1, 1)
         grid[0][0].plot([0.123456, 1], [0, 1])
         grid[0][0].set_title("σ = 0.0123")
     text = report.svg(figures.Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")

@@ -247,7 +247,7 @@ def test_bad_input_to_plain_snakemake(tmp_path):
     done = snakemake("--cores", "1", "--config", "study=smok", cwd=tmp_path, check=False)
     assert (
         done.returncode == 1
-        and "study: unknown study 'smok'; did you mean 'smoke'? choose from default, phase_diagram, smoke"
+        and "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, phase_diagram, smoke"
         in done.stderr
     )
     assert "Traceback" not in done.stderr and files(tmp_path) == set()

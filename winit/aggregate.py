@@ -18,6 +18,7 @@ from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYE
 from winit.study import Study, Workload, seed
 from winit.tables import FACTORS, HISTOGRAM_REACH, TABLES
 
+
 def _unfold(
     stored: pd.DataFrame, steps: str, index: Callable[[np.ndarray], dict[str, np.ndarray]], names: tuple[str, ...]
 ) -> pd.DataFrame:

@@ -135,7 +135,9 @@ class Autoencoder(Stack):
         The measure of Hinton & Salakhutdinov 2006, for pixels between 0 and 1.
         """
         parts = x.split(EXAMPLES_AT_ONCE, dim=-2)
-        return sum((self.reconstruct(part) - part).square_().sum(dim=(1, 2)) for part in parts) / x.shape[-2]
+        away = (self.reconstruct(part) - part for part in parts)
+        # One network after the other: the bits of a sum over a stack depend on the stack.
+        return sum(torch.stack([one.square_().sum() for one in stack]) for stack in away) / x.shape[-2]
 
     def output_delta(self, z: Tensor, y: Tensor) -> Tensor:
         """Return ∂ℓ/∂z of each example (K, N, D): output − target."""

@@ -69,12 +69,12 @@ def style():
         yield
 
 
-def _sorted_activations(names: Iterable[str]) -> list[str]:
+def sorted_activations(names: Iterable[str]) -> list[str]:
     names = set(names)
     return [a for a in catalog.ACTIVATIONS if a in names]
 
 
-def _grid(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
+def panels(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
     figure = Figure(figsize=(1.2 + width * columns, 0.9 + height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -117,7 +117,7 @@ def _lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) ->
     )  # fmt: skip
 
 
-def _step_axis(axes, last: int) -> None:
+def step_axis(axes, last: int) -> None:
     """Lay steps out on a log scale that has room for step 0."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     axes.set_xlim(-0.35, last * 1.3)
@@ -127,8 +127,8 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
     best = summary[summary["is_best_rate"]]
     names, depths = catalog.in_order(best["initializer"]), sorted(best["depth"].unique())
-    activations = _sorted_activations(best["activation"])
-    figure, grid = _grid(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
+    activations = sorted_activations(best["activation"])
+    figure, grid = panels(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         cells = best[best["activation"] == activation].pivot(index="initializer", columns="depth")
         accuracy = cells["test_accuracy"].reindex(index=names, columns=depths)
@@ -187,9 +187,9 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
     is_point = best["initializer"].isin(list(catalog.diagram_points(best["initializer"].unique())))
-    activations, depths = _sorted_activations(best["activation"]), sorted(best["depth"].unique())
+    activations, depths = sorted_activations(best["activation"]), sorted(best["depth"].unique())
     named = catalog.in_order(best.loc[~is_point, "initializer"])
-    figure, grid = _grid(len(activations), len(depths), 2.9, 3.5, sharex=True, sharey="row")
+    figure, grid = panels(len(activations), len(depths), 2.9, 3.5, sharex=True, sharey="row")
     mesh = None
     for row, activation in enumerate(activations):
         theory = phase[phase["activation"] == activation].pivot(index="sigma_b2", columns="sigma_w2")
@@ -236,11 +236,11 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
     data = _of_best_rate(curves, runs, summary)
     worst = 0.0 if "accuracy" in metric else np.inf
     data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
-    activations, depths = _sorted_activations(data["activation"]), sorted(data["depth"].unique())
+    activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
     names = catalog.in_order(data["initializer"])
     keys = ["activation", "depth", "initializer", "step"]
     median = data.groupby(keys, as_index=False)[metric].median()
-    figure, grid = _grid(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
     finite = data.loc[np.isfinite(data[metric]) & (data[metric] > 0), metric]
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
@@ -253,7 +253,7 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
             _lines(
                 axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names
             )
-            _step_axis(axes, data["step"].max())
+            step_axis(axes, data["step"].max())
             axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
             if row == 0:
                 axes.set_title(catalog.ACTIVATIONS[activation].label)
@@ -324,8 +324,8 @@ def signal(
     if theory is not None:
         mean = mean.merge(_expected(theory, runs, mean, quantity, depth), on=keys, how="left")
     names = catalog.in_order(mean["initializer"])
-    activations = _sorted_activations(mean["activation"])
-    figure, grid = _grid(1, len(activations), 2.7, 2.75, sharey=True)
+    activations = sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.7, 2.75, sharey=True)
     low, high = mean["shown"].min(), mean["shown"].max()
     for axes, activation in zip(grid[0], activations, strict=True):
         here = mean[mean["activation"] == activation]
@@ -350,8 +350,8 @@ def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)["correlation"].mean()
     mean = mean.merge(_expected(theory, runs, mean, "correlation", depth), on=keys, how="left")
-    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
-    figure, grid = _grid(1, len(activations), 2.4, 2.75, sharey=True)
+    names, activations = catalog.in_order(mean["initializer"]), sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         here = mean[mean["activation"] == activation]
         for name, rows in here.dropna(subset=["theory"]).groupby("initializer"):
@@ -375,8 +375,8 @@ def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: in
     data = data.groupby(keys, as_index=False)[quantity].sum()
     totals = data.groupby(["initializer", "activation", "layer"])[quantity].transform("sum")
     data = data[totals > 0].assign(share=data[quantity] / totals)
-    names, activations = catalog.in_order(data["initializer"]), _sorted_activations(data["activation"])
-    figure, grid = _grid(len(names), len(activations), 0.85, 2.2, sharex=True, sharey=True)
+    names, activations = catalog.in_order(data["initializer"]), sorted_activations(data["activation"])
+    figure, grid = panels(len(names), len(activations), 0.85, 2.2, sharex=True, sharey=True)
     for row, name in enumerate(names):
         for axes, activation in zip(grid[row], activations, strict=True):
             here = data[(data["initializer"] == name) & (data["activation"] == activation)]
@@ -414,8 +414,8 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     data = data[data["dead"].notna()]
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[["saturated", "dead"]].mean()
-    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
-    figure, grid = _grid(1, len(activations), 2.4, 2.75, sharey=True)
+    names, activations = catalog.in_order(mean["initializer"]), sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         quantity = "saturated" if catalog.ACTIVATIONS[activation].saturated else "dead"
         _lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
@@ -428,9 +428,9 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
 
 def learning_rate(summary: pd.DataFrame) -> Drawn:
     """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
-    activations, depths = _sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
+    activations, depths = sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
     names, rates = catalog.in_order(summary["initializer"]), sorted(summary["learning_rate"].unique())
-    figure, grid = _grid(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
             here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
@@ -461,11 +461,11 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     mean = data.groupby(keys, as_index=False).agg(
         distinct_share=("distinct_share", "mean"), lowest=("distinct_units", "min"), highest=("distinct_units", "max")
     )
-    names, activations = catalog.in_order(mean["initializer"]), _sorted_activations(mean["activation"])
-    figure, grid = _grid(1, len(activations), 2.2, 2.75, sharey=True)
+    names, activations = catalog.in_order(mean["initializer"]), sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         _lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
-        _step_axis(axes, mean["step"].max())
+        step_axis(axes, mean["step"].max())
         axes.set(
             title=catalog.ACTIVATIONS[activation].label,
             xlabel="step",
@@ -479,7 +479,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
 def replay(table: pd.DataFrame) -> Drawn:
     """Draw the histograms of the tutorial's five tanh layers, one row a scheme, with the standard deviation of each."""
     schemes, layers = list(dict.fromkeys(table["scheme"])), sorted(set(table["layer"]) - {0})
-    figure, grid = _grid(len(schemes), len(layers), 1.25, 1.62, sharex=True)
+    figure, grid = panels(len(schemes), len(layers), 1.25, 1.62, sharex=True)
     for row, scheme in enumerate(schemes):
         for axes, layer in zip(grid[row], layers, strict=True):
             here = table[(table["scheme"] == scheme) & (table["layer"] == layer)]

@@ -23,7 +23,7 @@ from winit import catalog
 from winit.activations import activation_of
 from winit.autoencoder import Autoencoder, Corruption, TiedAutoencoder
 from winit.memory import align
-from winit.network import Networks, Optimizer, Stack, product
+from winit.network import Optimizer, Stack, product
 from winit.probes import loss_and_accuracy
 from winit.rbm import RBM
 from winit.study import Pretraining, log_spaced
@@ -152,9 +152,21 @@ def _flattened(codes: Tensor, y: Tensor, order: np.ndarray) -> tuple[Tensor, Ten
     return codes.reshape(K * N, -1), y.repeat(K), batches + offsets
 
 
+def column_means(x: Tensor, networks: int, as_logits: bool = False) -> Tensor:
+    """Return the means (K, 1, n) over the examples of inputs (N, n), the same for all, or (K, N, n); or their logits.
+
+    One network after the other: the bits of a mean over a stack, and of a logarithm in one, depend on the stack.
+    """
+    means = [part.mean(dim=0, keepdim=True) for part in (x if x.dim() == 3 else x[None])]
+    if as_logits:
+        means = [torch.logit(mean, eps=1e-3) for mean in means]
+    return torch.stack(means).expand(networks, -1, -1)
+
+
 def mean_error(x: Tensor) -> Tensor:
-    """Return the squared error of the mean of examples (…, N, D) as a prediction of them: (…,)."""
-    return (x - x.mean(dim=-2, keepdim=True)).square().sum(dim=(-2, -1)) / x.shape[-2]
+    """Return the squared error (K,) of the mean of examples (K, N, D), or (1,) of (N, D), as a prediction of them."""
+    parts = x if x.dim() == 3 else x[None]
+    return torch.stack([(part - part.mean(dim=0)).square().sum() for part in parts]) / x.shape[-2]
 
 
 # --- learners: what a layer is while it is pretrained -------------------------------------------------------------
@@ -172,10 +184,8 @@ class _AutoencoderLayer:
         v = w.mT if recipe.decoder == "tied" else decoder[0]
         # The bias of the output begins where the mean of the codes comes out as the mean of the inputs: codes of sigmoid
         # units vary little around 1/2, and all steps would go into that offset.
-        wanted = sample.mean(dim=-2, keepdim=True).expand(len(w), 1, -1)
-        if recipe.loss == "cross_entropy":
-            wanted = torch.logit(wanted, eps=1e-3)
-        c = wanted - product(encode(sample, w, b, activation).mean(dim=1, keepdim=True), v)
+        wanted = column_means(sample, len(w), as_logits=recipe.loss == "cross_entropy")
+        c = wanted - product(align(column_means(encode(sample, w, b, activation), len(w))), v)
         if recipe.decoder == "tied":
             self.net = TiedAutoencoder(w.clone(), b.clone(), c, *others)
         else:
@@ -210,8 +220,7 @@ class _BoltzmannLayer:
             visible = own.visible
         hidden = "binary" if activation == "sigmoid" else "linear"
         # Visible biases begin at the units' means, so that the weights need not learn them (Hinton 2010, §8.1).
-        mean = sample.mean(dim=-2, keepdim=True).expand(len(w), 1, -1)
-        c = torch.logit(mean, eps=1e-3) if visible == "binary" else mean.clone()
+        c = column_means(sample, len(w), as_logits=visible == "binary").clone()
         self.machine = RBM(w.clone(), c, b.clone(), seeds, visible, hidden)
         self.rate = own.learning_rate if (visible, hidden) == ("binary", "binary") else own.real_rate
 

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from winit import catalog
 from winit.comparisons import at_best_rate
-from winit.figures import MUTED, SHOWN_RANGE, Drawn, _grid, _sorted_activations, _step_axis
+from winit.figures import MUTED, SHOWN_RANGE, Drawn, panels, sorted_activations, step_axis
 from winit.stats import geometric_mean
 
 ARM = ["activation", "depth", "initializer", "pretraining"]
@@ -50,9 +50,9 @@ def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: l
     """Draw test accuracy against depth for every way of pretraining: median over replicates, single runs as dots."""
     chosen = at_best_rate(runs, summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
-    activations, depths = _sorted_activations(chosen["activation"]), sorted(chosen["depth"].unique())
+    activations, depths = sorted_activations(chosen["activation"]), sorted(chosen["depth"].unique())
     names = catalog.pretrainings_in_order(chosen["pretraining"])
-    figure, grid = _grid(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
+    figure, grid = panels(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
     for row, initializer in enumerate(initializers):
         for column, activation in enumerate(activations):
             axes = grid[row][column]
@@ -82,9 +82,9 @@ def _is_method(pretraining: str) -> bool:
 def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
     """Draw what each way gains over the same start, and what its controls gain: mean of pairs and 95 % t-interval."""
     data = effects[(effects["compared_with"] == "same start") & (effects["initializer"] == initializer)]
-    activations, depths = _sorted_activations(data["activation"]), sorted(data["depth"].unique())
+    activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
     names = catalog.pretrainings_in_order(data["pretraining"])
-    figure, grid = _grid(len(depths), len(activations), 0.17 * len(names) + 0.35, 2.75, sharex=True, sharey=True)
+    figure, grid = panels(len(depths), len(activations), 0.17 * len(names) + 0.35, 2.75, sharex=True, sharey=True)
     for row, depth in enumerate(depths):
         for column, activation in enumerate(activations):
             axes = grid[row][column]
@@ -117,8 +117,8 @@ def on_the_clock(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     data["updates"] = data["pretraining_updates"] + data["step"]
     data["validation_accuracy"] = data["validation_accuracy"].fillna(0.0)
     median = data.groupby([*ARM, "updates"], as_index=False)["validation_accuracy"].median()
-    activations, names = _sorted_activations(median["activation"]), catalog.pretrainings_in_order(median["pretraining"])
-    figure, grid = _grid(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
+    activations, names = sorted_activations(median["activation"]), catalog.pretrainings_in_order(median["pretraining"])
+    figure, grid = panels(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
     for row, initializer in enumerate(initializers):
         for column, activation in enumerate(activations):
             axes = grid[row][column]
@@ -145,8 +145,8 @@ def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, init
     data = pretraining.merge(chosen[["run_id", *ARM, "replicate"]], on="run_id")
     data["relative"] = data["error"] / data["baseline"].where(data["baseline"] > 0)
     mean = data.groupby([*ARM, "layer", "step"], as_index=False)["relative"].agg(geometric_mean)
-    activations, names = _sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])
-    figure, grid = _grid(len(names), len(activations), 1.5, 2.6, sharex=True, sharey=True)
+    activations, names = sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])
+    figure, grid = panels(len(names), len(activations), 1.5, 2.6, sharex=True, sharey=True)
     deepest = mean["layer"].max()
     shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.85, deepest))
     for row, name in enumerate(names):
@@ -159,7 +159,7 @@ def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, init
             if here.empty:
                 axes.annotate("not applicable", (0.5, 0.5), xycoords="axes fraction", ha="center", color=MUTED, style="italic", fontsize=8)
             axes.set_yscale("log")
-            _step_axis(axes, mean["step"].max())
+            step_axis(axes, mean["step"].max())
             if row == 0:
                 axes.set_title(catalog.ACTIVATIONS[activation].label)
             axes.set_ylabel(catalog.pretraining_label(name) if column == 0 else "", fontsize=7.5)
@@ -182,8 +182,8 @@ def signal_through_pretraining(layers: pd.DataFrame, runs: pd.DataFrame, summary
     data = data[data["stage"] != ""]
     mean = data.groupby([*ARM, "stage", "layer"], as_index=False)["h_variance"].agg(geometric_mean)
     mean["shown"] = mean["h_variance"].clip(*SHOWN_RANGE)
-    activations, names = _sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])
-    figure, grid = _grid(1, len(activations), 2.4, 2.75, sharey=True)
+    activations, names = sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])
+    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
     for column, activation in enumerate(activations):
         axes = grid[0][column]
         for name in names:
@@ -216,7 +216,7 @@ def reconstruction_errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: 
     chosen = at_best_rate(runs, summary)
     order = chosen.assign(test_loss=chosen["test_loss"].fillna(np.inf)).groupby(["initializer", "pretraining"])["test_loss"].median()
     arms = list(order.sort_values().index)
-    figure, grid = _grid(1, 1, 0.27 * len(arms) + 0.3, 6.2)
+    figure, grid = panels(1, 1, 0.27 * len(arms) + 0.3, 6.2)
     axes = grid[0][0]
     for place, (initializer, pretraining) in enumerate(arms):
         mine = chosen[(chosen["initializer"] == initializer) & (chosen["pretraining"] == pretraining)]
@@ -242,13 +242,10 @@ def reconstruction_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.
     data["updates"] = data["pretraining_updates"] + data["step"]
     data["validation_loss"] = data["validation_loss"].fillna(np.inf)
     median = data.groupby(["initializer", "pretraining", "updates"], as_index=False)["validation_loss"].median()
-    figure, grid = _grid(1, 1, 3.2, 6.2)
+    figure, grid = panels(1, 1, 3.2, 6.2)
     axes, handles = grid[0][0], []
     for (initializer, pretraining), mine in median.groupby(["initializer", "pretraining"]):
-        if pretraining == "none":
-            look = catalog.style(initializer)
-        else:
-            look = catalog.pretraining_style(pretraining)
+        look = catalog.style(initializer) if pretraining == "none" else catalog.pretraining_style(pretraining)
         options = {"color": look["color"], "marker": look["marker"], "linestyle": (0, look["dashes"]) if look["dashes"] else "-"}
         axes.plot(mine["updates"], mine["validation_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
         handles.append(Line2D([], [], **options, markersize=5, label=arm_label(initializer, pretraining)))

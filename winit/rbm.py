@@ -75,7 +75,7 @@ class RBM:
         self.weights, self.visible_biases, self.hidden_biases = map(align, (weights, visible_biases, hidden_biases))
         self.visible, self.hidden, self.seeds = visible, hidden, list(seeds)
         self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
-        self._velocities = [torch.zeros_like(p) for p in self.parameters]
+        self._velocities = [aligned(*p.shape, like=p).zero_() for p in self.parameters]
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -114,7 +114,7 @@ class RBM:
         )
         drawn = {seed: draw(stream) for seed, stream in self._streams.items()}
         noise = aligned(*mean.shape, like=mean).copy_(torch.from_numpy(np.stack([drawn[s] for s in self.seeds])))
-        return (noise < mean).to(mean.dtype) if kind == "binary" else noise.add_(mean)
+        return noise.lt_(mean) if kind == "binary" else noise.add_(mean)
 
     def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> Contrast:
         """Return the contrastive divergence CD-k of a mini-batch.
@@ -135,12 +135,15 @@ class RBM:
             if samples_visible:
                 model_v = self._sample(model_v, self.visible)
             h = self.hidden_mean(model_v)
-        batch = v.shape[1]
+        K, batch, _ = v.shape
+        # Sums by products, and one network after the other: the bits of a sum over a stack depend on the stack.
+        ones = aligned(K, 1, batch, like=v).fill_(1)
+        away = align(v - model_v)
         return Contrast(
             (product(v.mT, data_h) - product(model_v.mT, h)) / batch,
-            (v - model_v).mean(dim=1, keepdim=True),
-            (data_h - h).mean(dim=1, keepdim=True),
-            (v - model_v).square().sum(dim=2).mean(dim=1),
+            product(ones, away) / batch,
+            product(ones, align(data_h - h)) / batch,
+            torch.stack([one.square().sum() for one in away]) / batch,
         )
 
     def step(

@@ -118,15 +118,14 @@ class Gallery:
 
 
 def main_grid(study: Study, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return the tables with the runs of the main grid alone; those of all runs as `all_runs` and `all_summary`.
+    """Return the tables with the runs of the main grid alone; those of all runs as `all_runs`, `all_summary` and so on.
 
     The arms beside the grid have sections of their own.
     """
     grid = study.settings["grid"]
-    mine = dict(found)
+    mine = found | {f"all_{name}": found[name] for name in ("runs", "summary", "curves", "layers")}
     for name in ("runs", "summary"):
         frame = found[name]
-        mine[f"all_{name}"] = frame
         for factor in ("initializer", "activation", "depth", "width", "batch_norm", "dropout", "pretraining", "learning_rate"):
             frame = frame[frame[factor].isin(grid[factor])]
         mine[name] = frame[frame["replicate"] < grid["replicates"]] if name == "runs" else frame
@@ -151,8 +150,8 @@ PRETRAINED_SETTING = [f for f in findings.SETTING if f != "pretraining"]
 
 def _reconstruction(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
     """Yield the sections of a study of deep autoencoders."""
-    runs, summary, curves = found["all_runs"], found["all_summary"], found["curves_of_all"]
-    layers, baselines = found["layers_of_all"], found["baselines"]
+    runs, summary, curves = found["all_runs"], found["all_summary"], found["all_curves"]
+    layers, baselines = found["all_layers"], found["baselines"]
     over = f"over {findings.count(runs['replicate'].nunique(), 'replicate')}"
     encoder = "-".join(map(str, [*study.settings["task"]["encoder"]]))
 
@@ -411,7 +410,7 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
         ),
     )  # fmt: skip
     yield from _pretraining(
-        found, gallery, found["all_runs"], found["all_summary"], found["curves_of_all"], found["layers_of_all"]
+        found, gallery, found["all_runs"], found["all_summary"], found["all_curves"], found["all_layers"]
     )
     if len(found["histograms"]):
         yield Section(
@@ -626,7 +625,6 @@ def write(study: Study, folder: Path, page: Path) -> None:
         ValueError: a table is missing.
     """
     found = {name: tables.read(folder, name) for name in tables.TABLES}
-    found |= {f"{name}_of_all": found[name] for name in ("curves", "layers")}
     found = main_grid(study, found)
     provenance = json.loads((folder / "provenance.json").read_text())
     runs = found["all_runs"]

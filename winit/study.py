@@ -418,6 +418,12 @@ def log_spaced(last: int, points: int) -> list[int]:
     return sorted({0, last} | {round(last**r) for r in ratio if points > 2})
 
 
+# Overrides that make another question of a study.
+ASKS_ANEW = {"dataset", "task"} | {
+    key for key in RULES if key.startswith("grid.") and key not in ("grid.learning_rate", "grid.replicates")
+}
+
+
 # --- composition --------------------------------------------------------------------------------------------------
 
 
@@ -435,7 +441,7 @@ def validate(tree: Mapping[str, object]) -> Study:
         place = f"arms.{name}" if name else "grid"
         for pretraining in grid["pretraining"]:
             reasons = [catalog.why_not_pretrainable(pretraining, a, study.settings["task"]["name"]) for a in grid["activation"]]
-            if all(reasons):
+            if all(reasons) and not name:  # an arm may be wider than the grid it goes with
                 raise ValueError(f"{place}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
         reasons = {(i, a): catalog.why_not_applicable(i, a) for i in grid["initializer"] for a in grid["activation"]}
         if all(reasons.values()):
@@ -446,6 +452,9 @@ def validate(tree: Mapping[str, object]) -> Study:
 
 def compose(overrides: Sequence[str] = ()) -> Study:
     """Resolve a study from conf/ and overrides in Hydra's syntax: `["study=smoke", "grid.depth=[2,4]"]`.
+
+    A grid that is overridden is another question, so the arms of the study's file are left out, unless an override speaks
+    of arms, too. Learning rates and replicates are a matter of budget, and leave the arms where they are.
 
     Raises:
         ValueError: one sentence, for any mistake in the overrides or in the files.
@@ -459,6 +468,7 @@ def compose(overrides: Sequence[str] = ()) -> Study:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    keys = []
     groups = {path.name: sorted(p.stem for p in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir()}
     for text in overrides:
         try:
@@ -466,6 +476,7 @@ def compose(overrides: Sequence[str] = ()) -> Study:
         except HydraException:
             raise ValueError(f"cannot read '{text}'; write key=value, and quote lists: 'grid.depth=[2,4]'") from None
         key = override.key_or_group
+        keys.append(key)
         if override.is_sweep_override():
             raise ValueError(f"cannot sweep with '{text}'; give a list instead: {key}=[…]")
         if override.is_delete():
@@ -490,6 +501,8 @@ def compose(overrides: Sequence[str] = ()) -> Study:
     chosen = [text.partition("=")[2] for text in overrides if text.startswith("study=")] or ["default"]
     if "study" in tree:
         raise ValueError(f"conf/study/{chosen[-1]}.yaml must begin with the line '# @package _global_'")
+    if ASKS_ANEW & set(keys) and not any(key.partition(".")[0] == "arms" for key in keys):
+        tree["arms"] = None
     if tree.get("name") is None:
         tree["name"] = chosen[-1]
     return validate(tree)
