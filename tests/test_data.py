@@ -67,3 +67,14 @@ def test_spirals_follow_their_equation_without_noise():
 def test_an_unknown_dataset_is_refused():
     with pytest.raises(ValueError, match="unknown dataset 'digit'; did you mean 'digits'"):
         data.load("digit", {}, 0)
+
+
+@pytest.mark.parametrize("name", ["digits", "spirals"])
+def test_inputs_are_brought_to_the_unit_interval(name):
+    parameters = catalog.DATASETS[name].parameters
+    split, standard = (data.load(name, parameters, 3, scaling=scaling) for scaling in ("unit", "standard"))
+    for part in (split.train, split.validation, split.test):
+        assert part.x.min() >= 0 and part.x.max() <= 1 and part.x.dtype == np.float32
+    varies = np.ptp(split.train.x, axis=0) > 0
+    assert (split.train.x.max(axis=0)[varies] == 1).all() and (split.train.x.min(axis=0) == 0).all()
+    assert np.array_equal(split.test.y, standard.test.y)

@@ -32,3 +32,25 @@ def test_decades_per_layer():
 
 def test_chance_limit():
     assert stats.chance_limit(2, 100) == pytest.approx(0.5 + 3 * 0.05)
+
+
+def test_a_paired_difference_is_the_t_interval_of_the_differences():
+    ours, theirs = np.array([0.9, 0.8, 0.95, 0.7]), np.array([0.5, 0.6, 0.7, 0.6])
+    found = stats.paired_difference(ours, theirs)
+    # Differences 0.4, 0.2, 0.25, 0.1: mean 0.2375, standard deviation 0.125; t₃ at 97.5 % is 3.1824.
+    assert found.mean == pytest.approx(0.2375)
+    assert (found.high - found.low) / 2 == pytest.approx(3.18245 * 0.125 / 2, rel=1e-4)
+    assert stats.paired_difference(ours, ours - 0.25)[1:] == pytest.approx((0.25, 0.25))
+    few = stats.paired_difference(ours[:2], theirs[:2])
+    assert few.mean == pytest.approx(0.3) and np.isnan([few.low, few.high]).all()
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (0.02, 0.3, "better"), (-0.3, -0.02, "worse"), (-0.005, 0.008, "equivalent"), (0.001, 0.009, "equivalent"),
+        (-0.1, 0.1, "undecided"), (0.001, 0.2, "better"), (float("nan"), float("nan"), "undecided"),
+    ],
+)  # fmt: skip
+def test_verdicts_in_words(low, high, word):
+    assert stats.verdict(low, high, 0.01) == word

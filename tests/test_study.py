@@ -152,6 +152,127 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["grid.pretraining=[rbn]"], "grid.pretraining: unknown pretraining 'rbn'; did you mean 'rbm'?"),
+        (["grid.pretraining=[rbm+shufled]"], "grid.pretraining: pretraining 'rbm+shufled': unknown control of rbm 'shufled'"),
+        (["grid.pretraining=[none+moments]"], "grid.pretraining: pretraining 'none+moments': unknown control of none"),
+        (
+            ["grid.pretraining=[none,rbm]", "grid.activation=[relu]"],
+            "grid.pretraining: rbm fits none of the activations: the hidden units of an RBM are binary (sigmoid) or linear "
+            "(identity), and ReLU is neither",
+        ),
+        (
+            ["grid.pretraining=[autoencoder]", "pretraining.loss=cross_entropy"],
+            "pretraining.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit",
+        ),
+        (
+            ["grid.pretraining=[autoencoder]", "pretraining.loss=cross_entropy", "data.scaling=unit", "grid.activation=[tanh]"],
+            "pretraining.loss: got cross_entropy, but codes of tanh can leave [0, 1]; allowed is squared_error",
+        ),
+        (
+            ["grid.pretraining=[rbm]", "pretraining.rbm.visible=binary"],
+            "pretraining.rbm.visible: got binary, but inputs are standardised; allowed is gaussian, or data.scaling=unit",
+        ),
+        (
+            ["grid.pretraining=[autoencoder]", "pretraining.layers=3"],
+            "pretraining.layers: got 3, but grid.depth has networks of 2 hidden layers; allowed is at most 2, or all",
+        ),
+        (["pretraining.layers=0"], "pretraining.layers: got 0; allowed is a whole number of at least 1, or all"),
+        (
+            ["grid.pretraining=[denoising_autoencoder]", "pretraining.corruption_amount=1"],
+            "pretraining.corruption_amount: got 1 for masking; allowed is a number from 0 to below 1",
+        ),
+        (
+            ["grid.pretraining=[rbm]", "pretraining.batch_size=5000"],
+            "pretraining.batch_size: got 5000, but digits has 1078 training examples",
+        ),
+        (["task=reconstruction", "task.encoder=[]"], "task.encoder: got []; reconstruction needs the widths of its encoder"),
+        (["task.encoder=[8]"], "task.encoder: got [8], but classifiers have none"),
+        (
+            ["task=reconstruction", "task.loss=cross_entropy"],
+            "task.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit",
+        ),
+        (
+            ["task=reconstruction", "grid.pretraining=[supervised]"],
+            "grid.pretraining: supervised fits none of the activations: supervised layers learn from labels",
+        ),
+        (
+            ["task=reconstruction", "grid.initializer=[lsuv]"],
+            "grid.initializer: got orthogonal:1+lsuv, which calibrates classifiers",
+        ),
+        (["+arms.x={dept:[2]}"], "arms.x: unknown factor 'dept'; did you mean 'depth'?"),
+        (["+arms.x={depth:[0]}"], "arms.x.depth: got 0; allowed is a whole number from 1 to 1000"),
+        (["+arms.x={dataset:[spirals]}"], "arms.x.dataset: unknown dataset of this study 'spirals'"),
+        (["+arms.x=3"], "arms.x: got 3; it needs levels of"),
+        (["+arms.x={initializer:[kumar],activation:[relu]}"], "arms.x: nothing to train, because kumar with relu"),
+    ],
+)
+def test_bad_pretraining_tasks_and_arms_get_one_clear_line(overrides, sentence):
+    with pytest.raises(ValueError) as caught:
+        compose(["study=smoke", *overrides])
+    assert str(caught.value).startswith(sentence)
+    assert "\n" not in str(caught.value)
+
+
+def ids(*overrides: str) -> set[str]:
+    return {run.id for w in compose(["study=smoke", *overrides]).workloads for run in w.runs}
+
+
+def test_arms_add_their_runs_once():
+    base = ids("arms=null")
+    dropout = ids("arms=null", "+arms.x={initializer:[he_normal],dropout:[0,0.5],depth:[2]}")
+    added = dropout - base
+    assert base < dropout and len(added) == 3 * 2 * 3  # activations, rates, replicates: dropout 0 is in the grid already
+    crossed = compose(["study=smoke", "arms=null", "+arms.x={pretraining:[none,autoencoder],depth:[2]}"])
+    assert crossed.run_count == len(base) + len(base) // 2
+    for workload in crossed.workloads:
+        assert workload.run_count == len(workload.runs) == len({run.id for run in workload.runs})
+
+
+def test_another_grid_is_another_question_and_leaves_the_arms_out():
+    assert compose(["study=smoke"]).settings["arms"]
+    assert not compose(["study=smoke", "grid.depth=[3]"]).settings["arms"]
+    assert not compose(["study=smoke", "dataset=spirals"]).settings["arms"]
+    assert compose(["study=smoke", "grid.replicates=4"]).settings["arms"]
+    kept = compose(["study=smoke", "grid.depth=[7]", "arms.pretraining.depth=[4]"])
+    assert kept.settings["arms"]["pretraining"]["depth"] == [4]
+
+
+def test_pretraining_is_part_of_a_run_by_what_it_uses():
+    def of(*overrides):
+        return ids("arms=null", "grid.activation=[sigmoid]", *overrides)
+
+    plain, rbm = of(), of("grid.pretraining=[rbm]")
+    assert not plain & rbm and of("pretraining.steps=9") == plain
+    assert of("grid.pretraining=[none,rbm,rbm+shuffled]") > plain | rbm
+    assert of("grid.pretraining=[rbm]", "pretraining.decoder=free") == rbm
+    assert not of("grid.pretraining=[rbm]", "pretraining.rbm.gibbs_steps=2") & rbm
+    assert not of("grid.pretraining=[rbm]", "pretraining.steps=9") & rbm
+    autoencoder = of("grid.pretraining=[autoencoder]")
+    assert of("grid.pretraining=[autoencoder]", "pretraining.corruption_amount=0.5") == autoencoder
+    assert not of("grid.pretraining=[autoencoder]", "pretraining.decoder=free") & autoencoder
+
+
+def test_training_longer_has_the_updates_of_pretraining():
+    study = compose(["study=smoke", "arms=null", "grid.depth=[6]", "grid.pretraining=[rbm,none+longer]",
+                     "grid.activation=[sigmoid]", "pretraining.steps=50", "pretraining.layers=4"])  # fmt: skip
+    steps = {run.pretraining: w.training.steps for w in study.workloads for run in w.runs}
+    assert steps == {"rbm": 200, "none+longer": 200 + 4 * 50}
+    rbm = next(w for w in study.workloads if w.training.steps == 200)
+    assert rbm.pretraining_updates("rbm+shuffled") == 200 and rbm.pretraining_updates("none+longer") == 0
+
+
+def test_a_deep_autoencoder_has_the_shape_of_its_encoder():
+    study = compose(["study=smoke", "task=reconstruction", "task.encoder=[20,10,5]"])
+    for workload in study.workloads:
+        assert workload.widths == [64, 20, 10, 5, 10, 20, 64]
+        assert (workload.depth, workload.width, workload.pretrained_layers) == (5, 20, 3)
+    other = compose(["study=smoke", "task=reconstruction", "task.encoder=[20,12,5]"])
+    assert not {w.name for w in study.workloads} & {w.name for w in other.workloads}
+
+
 def test_batch_normalization_needs_a_batch():
     with pytest.raises(
         ValueError, match=r"training\.batch_size: got 1, but grid\.batch_norm needs at least 2 examples"

@@ -262,3 +262,29 @@ def test_cuda_agrees_with_the_cpu(tiny):
     for ours, theirs in zip(gpu, cpu, strict=True):
         assert ours["device"] == "cuda"
         assert ours["test_loss"] == pytest.approx(theirs["test_loss"], rel=1e-3)
+
+
+def test_a_reconstruction_is_a_deep_autoencoder_scored_by_what_it_explains(tiny):
+    workload = tiny(
+        "task=reconstruction", "task.encoder=[20,6]", "grid.activation=[sigmoid]", "data.scaling=unit", "task.loss=cross_entropy",
+        "grid.initializer=[glorot_uniform]", "grid.learning_rate=[0.01]", "grid.replicates=1", "training=adam", "training.steps=400",
+        "grid.pretraining=[none,rbm]", "pretraining.steps=100",
+    ).workloads[0]  # fmt: skip
+    plain, pretrained = rows_of(workload)
+    assert plain["engine"] == "torch" and plain["distinct_units"].reshape(-1, 4)[0].tolist() == [20, 6, 20, 64]
+    split = data.load("digits", {}, seed(0, "data", dataset="digits"), scaling="unit")
+    nothing = np.square(split.test.x - split.train.x.mean(axis=0)).sum(axis=1).mean()
+    for row in (plain, pretrained):
+        assert row["test_accuracy"] == pytest.approx(1 - row["test_loss"] / nothing, abs=1e-5)
+        assert 0.3 < row["test_accuracy"] < 1
+    # The loss of the untrained network, from its own parameters: sigmoid everywhere but at the code.
+    weights, biases, _ = train.initial_parameters(workload, workload.runs[:1])
+    h = split.validation.x.astype(float)
+    for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        z = h @ w[0] + b[0]
+        h = z if i == 1 else 1 / (1 + np.exp(-z))
+    assert plain["validation_loss"][0] == pytest.approx(np.square(h - split.validation.x).sum(axis=1).mean(), rel=1e-4)
+    # Pretraining gives the start a code: its error begins far below.
+    assert pretrained["validation_loss"][0] < plain["validation_loss"][0]
+    with pytest.raises(ValueError, match="engine: got kernel, but it trains classifiers; allowed is torch"):
+        train.choose_engine("kernel", workload, CPU)

@@ -70,11 +70,13 @@ def style():
 
 
 def sorted_activations(names: Iterable[str]) -> list[str]:
+    """Return the activations in the catalogue's order, each once."""
     names = set(names)
     return [a for a in catalog.ACTIVATIONS if a in names]
 
 
 def panels(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
+    """Return a figure and its axes (rows, columns), each of that size in inches."""
     figure = Figure(figsize=(1.2 + width * columns, 0.9 + height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 

@@ -77,7 +77,7 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
             f"Of {count(len(runs), 'network')} trained, {share['ok']:,} ({percent(share['ok'] / len(runs))}) reached their "
             f"target on validation, {share['missed_target']:,} learned but missed it, {share['stuck']:,} stayed at chance, and "
             f"{share['diverged']:,} diverged. All of them are counted on this page.",
-            "trainability",
+            "outcomes",
         )
     ]
 

@@ -1,0 +1,64 @@
+"""Arms against arms, on tables small enough to check by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from winit.comparisons import is_scaled, pretraining_effects, small_weights
+
+SETTING = {"dataset": "digits", "activation": "tanh", "depth": 3, "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd"}
+
+
+def tables(accuracies: dict[tuple[str, str], list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return runs and summary of arms (initializer, pretraining), one accuracy a replicate; NaN diverged."""
+    rows = [
+        SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "replicate": r, "test_accuracy": a}
+        for (i, p), values in accuracies.items()
+        for r, a in enumerate(values)
+    ]
+    summary = [
+        SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "is_best_rate": True,
+                   "validation_accuracy": np.nanmedian(values), "validation_loss": 1.0}
+        for (i, p), values in accuracies.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows), pd.DataFrame(summary)
+
+
+def test_every_reference_is_met_in_pairs():
+    runs, summary = tables({
+        ("normal:0.01", "none"): [0.1, 0.1, 0.1, 0.1],
+        ("normal:0.01", "rbm"): [0.9, 0.8, 0.9, 0.8],
+        ("normal:0.01", "rbm+moments"): [0.5, 0.4, 0.5, 0.4],
+        ("he_normal", "none"): [0.9, 0.8, 0.9, 0.8],
+        ("glorot_uniform", "none"): [0.7, 0.7, 0.7, np.nan],
+        ("constant:0.1", "none"): [0.99, 0.99, 0.99, 0.99],
+    })  # fmt: skip
+    found = pretraining_effects(runs, summary).set_index(["pretraining", "compared_with"])
+    assert set(found.loc["rbm"].index) == {"same start", "small weights", "best scaled", "moments"}
+    best = found.loc[("rbm", "best scaled")]
+    assert best["reference_initializer"] == "he_normal" and best["difference"] == 0 and best["verdict"] == "equivalent"
+    start = found.loc[("rbm", "same start")]
+    # Differences 0.8, 0.7, 0.8, 0.7: standard deviation 0.0577, half-width 3.1824 · 0.0577/2.
+    assert start["difference"] == pytest.approx(0.75) and start["verdict"] == "better"
+    assert start["difference_high"] - 0.75 == pytest.approx(3.18245 * 0.057735 / 2, rel=1e-4)
+    assert found.loc[("rbm", "moments"), "difference"] == pytest.approx(0.4)
+    assert found.loc[("rbm+moments", "same start"), "difference"] == pytest.approx(0.35)
+
+
+def test_a_diverged_run_counts_as_nothing_right():
+    runs, summary = tables({("he_normal", "none"): [0.5, np.nan, 0.5], ("he_normal", "autoencoder"): [0.5, 0.5, 0.5]})
+    found = pretraining_effects(runs, summary).set_index("compared_with")
+    assert found.at["same start", "difference"] == pytest.approx(0.5 / 3)
+    assert found.at["same start", "replicates"] == 3
+
+
+def test_a_study_without_pretraining_has_none():
+    assert pretraining_effects(*tables({("he_normal", "none"): [0.5]})).empty
+
+
+def test_what_takes_its_scale_from_the_layer():
+    assert is_scaled("he_normal") and is_scaled("orthogonal:1")
+    assert not any(map(is_scaled, ["zeros", "constant:0.1", "normal:0.01", "uniform:0.05", "he_normal+lsuv"]))
+    assert small_weights(["he_normal", "normal:1", "normal:0.01"]) == "normal:0.01" and small_weights(["zeros"]) is None

@@ -1,0 +1,126 @@
+"""Figures of pretraining draw their tables, and a study of deep autoencoders has a page of its own."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.test_report import Page, drawn_lines, made_of
+from winit import figures, findings, report
+from winit import pretraining_figures as drawings
+from winit.study import compose
+
+STARTS = ["normal:0.01", "he_normal"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A small study with every way of pretraining."""
+    study = compose(
+        [
+            "study=smoke", "arms=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=60", "grid.initializer=[normal:0.01,he_normal]",
+            "grid.activation=[sigmoid,tanh]", "pretraining.steps=30",
+            "+arms.x={pretraining:[none+longer,autoencoder,autoencoder+moments,denoising_autoencoder,rbm,supervised]}",
+        ]
+    )  # fmt: skip
+    return study, *made_of(study, tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def reconstructed(tmp_path_factory):
+    """A small study of deep autoencoders."""
+    study = compose(
+        [
+            "study=smoke", "task=reconstruction", "task.encoder=[16,4]", "training=adam", "training.steps=60", "grid.activation=[sigmoid]",
+            "grid.initializer=[normal:0.01,glorot_uniform]", "grid.pretraining=[none,rbm,rbm+shuffled]", "grid.learning_rate=[0.003]",
+            "pretraining.steps=30",
+        ]
+    )  # fmt: skip
+    return study, *made_of(study, tmp_path_factory.mktemp("study"))
+
+
+def test_accuracy_is_drawn_by_depth(made):
+    _, found, _ = made
+    with figures.style():
+        drawn = drawings.accuracy_by_depth(found["all_runs"], found["all_summary"], STARTS)
+    axes = drawn.figure.axes[0]
+    here = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["initializer"] == "normal:0.01")]
+    medians = here[here["pretraining"] == "rbm"].groupby("depth")["test_accuracy"].median()
+    assert any(np.allclose(line.get_ydata(), medians) for line in axes.get_lines() if len(line.get_ydata()) == 2)
+    assert not drawn.data["pretraining"].str.contains("moments").any()
+    assert not ((drawn.data["pretraining"] == "rbm") & (drawn.data["activation"] == "tanh")).any()
+
+
+def test_gains_are_those_of_the_table_with_their_intervals(made):
+    _, found, _ = made
+    effects = found["pretraining_effects"]
+    with figures.style():
+        drawn = drawings.gains(effects, "normal:0.01")
+    row = effects[
+        (effects["activation"] == "sigmoid") & (effects["depth"] == 2) & (effects["initializer"] == "normal:0.01")
+        & (effects["pretraining"] == "supervised") & (effects["compared_with"] == "same start")
+    ].iloc[0]  # fmt: skip
+    lines = [line.get_xdata() for line in drawn.figure.axes[0].get_lines()]
+    assert any(len(x) == 1 and x[0] == row["difference"] for x in lines)
+    ends = np.clip([row["difference_low"], row["difference_high"]], -1.05, 1.05)
+    assert any(len(x) == 2 and np.allclose(x, ends) for x in lines)
+
+
+def test_the_clock_counts_the_updates_of_pretraining(made):
+    _, found, _ = made
+    with figures.style():
+        data = drawings.on_the_clock(found["all_curves"], found["all_runs"], found["all_summary"], STARTS, 3).data
+    first, last = (data.groupby("pretraining")["updates"].agg(f) for f in ("min", "max"))
+    assert first["none"] == 0 and first["rbm"] == 3 * 30 and last["rbm"] == 60 + 3 * 30 == last["none+longer"]
+
+
+def test_layers_learn_and_signals_change(made):
+    _, found, _ = made
+    with figures.style():
+        errors = drawings.layer_errors(found["pretraining"], found["all_runs"], 3, "normal:0.01")
+        signal = drawings.signal_through_pretraining(found["all_layers"], found["all_runs"], found["all_summary"], 3, "normal:0.01")
+    of = errors.data[(errors.data["pretraining"] == "supervised") & (errors.data["activation"] == "tanh")]
+    assert set(of["layer"]) == {1, 2, 3}
+    one = of[of["layer"] == 1]
+    axes = errors.figure.axes
+    assert any(tuple(np.round(np.stack([one["step"], one["relative"]], 1), 9).ravel()) in drawn_lines(a) for a in axes)
+    data = signal.data.set_index(["activation", "pretraining", "stage", "layer"])["h_variance"]
+    drawn, start = (data["tanh", "autoencoder", stage] for stage in ("drawn", "start"))
+    assert np.allclose(drawn, data["tanh", "none", "start"]) and (start > 10 * drawn).all()
+
+
+def test_the_page_has_the_section_and_main_figures_show_the_grid_alone(made):
+    _, found, page = made
+    text = page.read_text()
+    assert set(found["runs"]["pretraining"]) == {"none"} and len(found["all_runs"]) > len(found["runs"])
+    assert 'id="pretraining"' in text and "Does greedy layerwise pretraining help?" in text
+    ids = re.findall(r'<figure id="([^"]+)"', text)
+    assert sum(i.startswith("fig-trainability") for i in ids) == 1 and len(Page(text).ids) == len(set(Page(text).ids))
+    for finding in findings.pretraining(found["pretraining_effects"]):
+        assert report.Markup.escape(finding.text) in text
+    assert f"{len(found['all_runs']):,}" in text  # every run is counted
+
+
+def test_the_findings_on_pretraining_hold_numbers_of_the_table(made):
+    _, found, _ = made
+    effects = found["pretraining_effects"]
+    here = effects[
+        (effects["activation"] == "tanh") & (effects["depth"] == 3) & (effects["initializer"] == "normal:0.01")
+        & (effects["compared_with"] == "small weights") & ~effects["pretraining"].str.contains("+", regex=False)
+    ]  # fmt: skip
+    text = next(f.text for f in findings.pretraining(effects) if "tanh" in f.text)
+    assert findings.points(here["difference"].max()) in text
+
+
+def test_deep_autoencoders_have_their_own_page(reconstructed):
+    _, found, page = reconstructed
+    text = page.read_text()
+    pca = found["baselines"].set_index("baseline").at["PCA", "test_loss"]
+    assert f"Principal components reach {pca:.2f}" in text
+    assert "trainability" not in text and 'id="recommendation"' not in text
+    with figures.style():
+        drawn = drawings.reconstruction_errors(found["all_runs"], found["all_summary"], found["baselines"])
+    marks = sorted(x for line in drawn.figure.axes[0].get_lines() if line.get_marker() not in ("None", None) for x in line.get_xdata())
+    assert np.allclose(marks, sorted(drawn.data["test_loss"]))
