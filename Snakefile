@@ -22,7 +22,7 @@ RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
 PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
-TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "ranking", "profiles", "arrivals", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
 
 
@@ -66,7 +66,7 @@ rule collect:
     """Join the runs of the study into tidy tables."""
     input:
         MANIFESTS,
-        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "comparisons", "functions", "initializers", "meanfield", "provenance", "stats", "tables"]),
+        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "comparisons", "functions", "initializers", "meanfield", "provenance", "ranking", "stats", "tables"]),
     output:
         TABLES,
         COPIES,

@@ -46,7 +46,7 @@ def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
     s = compose(["study=smoke", "arms=null", "training.optimizer=[sgd,adam]", "dataset=[digits,spirals]", "grid.width=[8,16]"])
     grid = s.settings["grid"]
     pairs = len(grid["initializer"]) * len(grid["activation"]) - 1  # Kumar with ReLU
-    assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * grid["replicates"]
+    assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * (grid["replicates"] + grid["tuning_replicates"])
     ids = [run.id for w in s.workloads for run in w.runs]
     assert len(set(ids)) == len(ids) == s.run_count
     assert len({w.name for w in s.workloads}) == len(s.workloads)
@@ -224,7 +224,7 @@ def test_arms_add_their_runs_once():
     base = ids("arms=null")
     dropout = ids("arms=null", "+arms.x={initializer:[he_normal],dropout:[0,0.5],depth:[2]}")
     added = dropout - base
-    assert base < dropout and len(added) == 3 * 2 * 3  # activations, rates, replicates: dropout 0 is in the grid already
+    assert base < dropout and len(added) == 3 * 2 * 4  # activations, rates, replicates (one for tuning): dropout 0 is in the grid already
     crossed = compose(["study=smoke", "arms=null", "+arms.x={pretraining:[none,autoencoder],depth:[2]}"])
     assert crossed.run_count == len(base) + len(base) // 2
     for workload in crossed.workloads:

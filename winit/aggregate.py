@@ -14,8 +14,9 @@ from winit.baselines import baselines
 from winit.comparisons import SETTING, pretraining_effects
 from winit.data import part_sizes
 from winit.initializers import Layer, variances
+from winit.ranking import arrivals, profiles, ranking
 from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
-from winit.study import Study, Workload, seed
+from winit.study import Study, Workload, log_spaced, main_grid, seed
 from winit.tables import FACTORS, HISTOGRAM_REACH, TABLES
 
 
@@ -211,7 +212,8 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
     `reason` says what stands out.
     """
     place = ["dataset", "activation", "depth", "width"]
-    first = runs[~runs["batch_norm"] & (runs["pretraining"] == "none")].drop_duplicates([*place, "initializer", "replicate"])
+    plain = ~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["replicate"] >= 0)
+    first = runs[plain].drop_duplicates([*place, "initializer", "replicate"])
     initial = layers[layers["step"] == 0].merge(first[["run_id", *place, "initializer", "replicate"]], on="run_id")
     measured_at = dict(list(initial.groupby([*place, "initializer"], sort=False)))
     rows = []
@@ -354,7 +356,10 @@ def status(runs: pd.DataFrame, limit: float) -> np.ndarray:
 
 
 def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for every setting, initializer and learning rate: counts, success, medians, the chosen rate."""
+    """Return one row for every setting, initializer and learning rate: counts, success, medians, the chosen rate.
+
+    The rate is chosen on the tuning replicates alone, the rest is told of the others; where there are none, all are both.
+    """
     keys = [f for f in FACTORS if f != "replicate"]
     scored = runs.assign(
         validation_loss=runs["validation_loss"].fillna(np.inf),
@@ -362,7 +367,11 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         test_accuracy=runs["test_accuracy"].fillna(0.0),
         test_loss=runs["test_loss"].fillna(np.inf),
     )
-    groups = scored.groupby(keys, sort=True)
+    tuning = scored[scored["replicate"] < 0] if (scored["replicate"] < 0).any() else scored
+    tuned = tuning.groupby(keys, as_index=False).agg(
+        tuning_accuracy=("validation_accuracy", "median"), tuning_loss=("validation_loss", "median")
+    )
+    groups = scored[scored["replicate"] >= 0].groupby(keys, sort=True)
     summary = groups.agg(
         runs=("run_id", "size"),
         **{name: ("status", lambda s, name=name: int((s == name).sum())) for name in catalog.STATUSES},
@@ -373,16 +382,16 @@ def summarise(runs: pd.DataFrame) -> pd.DataFrame:
         test_accuracy_low=("test_accuracy", "min"),
         test_accuracy_high=("test_accuracy", "max"),
         steps_to_target=("steps_to_target", "median"),
-    ).reset_index()
+    ).reset_index().merge(tuned, how="left", on=keys)  # fmt: skip
     summary["success_rate"] = summary["ok"] / summary["runs"]
     intervals = {pair: stats.wilson(*pair) for pair in set(zip(summary["ok"], summary["runs"], strict=True))}
     both = [intervals[pair] for pair in zip(summary["ok"], summary["runs"], strict=True)]
     summary["success_low"], summary["success_high"] = zip(*both, strict=True)
 
-    # Chosen on validation, reported on test. Equal accuracy: the smaller loss, then the larger rate.
+    # Chosen on validation of the tuning replicates, reported on test of the others. Equal accuracy: the smaller loss, then the larger rate.
     group = [*SETTING, "initializer", "pretraining"]
     ranked = summary.sort_values(
-        [*group, "validation_accuracy", "validation_loss", "learning_rate"],
+        [*group, "tuning_accuracy", "tuning_loss", "learning_rate"],
         ascending=[True] * len(group) + [False, True, False],
     )
     best = ranked.groupby(group, sort=False).head(1)
@@ -401,6 +410,7 @@ def initial_state(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame
     """
     keys = [f for f in FACTORS if f != "replicate"]
     start = layers.loc[layers["step"] == 0, ["run_id", "layer", "z_mean", "z_variance"]]
+    runs = runs[runs["replicate"] >= 0]
     start = start.merge(runs[["run_id", *keys]], on="run_id")
     start = start[start["layer"] == start["depth"]]
     square = (start["z_variance"] + start["z_mean"] ** 2).to_numpy()
@@ -437,6 +447,15 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     found["theory"] = expected.drop_duplicates().sort_values(list(TABLES["theory"])[:6], ignore_index=True)
     found["agreement"] = agreement(found["layers"], runs, found["theory"])
     found["summary"] = summarise(runs).merge(initial_state(runs, found["curves"], found["layers"]), how="left")
+    main = {name: main_grid(study, found[name]) for name in ("runs", "summary")}
+    analysis = study.settings["analysis"]
+    budget = study.settings["training"]["steps"]
+    curve_steps = log_spaced(budget, study.settings["measure"]["curve_points"])
+    if study.settings["task"]["name"] == "reconstruction":  # its scores are no accuracies
+        main = {name: frame.head(0) for name, frame in main.items()}
+    found["ranking"] = ranking(main["runs"], main["summary"], analysis, seed(study.seed, "analysis"))
+    found["profiles"] = profiles(main["runs"], main["summary"], analysis)
+    found["arrivals"] = arrivals(main["runs"], main["summary"], analysis, curve_steps)
     found["depth_limits"] = depth_limits(study, found["summary"])
     found["phase"] = phase(study)
     found["pretraining_effects"] = pretraining_effects(runs, found["summary"])

@@ -17,7 +17,8 @@ MARGIN = 0.01  # differences of accuracy within a point are called equivalent
 
 
 def at_best_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs at the learning rates that were chosen, with their accuracy on test as it counts."""
+    """Return the runs at the learning rates that were chosen, those for tuning left out, with their test accuracy as it counts."""
+    runs = runs[runs["replicate"] >= 0]
     best = summary.loc[summary["is_best_rate"], [f for f in FACTORS if f != "replicate"]]
     return runs.merge(best).assign(test_accuracy=lambda frame: frame["test_accuracy"].fillna(0.0))
 

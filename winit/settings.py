@@ -127,6 +127,7 @@ RULES: dict[str, Rule] = {
     "grid.pretraining": Rule("a list of ways of pretraining", _pretraining, many=True),
     "grid.learning_rate": real(1e-30, 1e30, ends=True, many=True),
     "grid.replicates": whole(1, 10_000),
+    "grid.tuning_replicates": whole(0, 10_000),
     "training.optimizer": name_of("optimizer", list(catalog.OPTIMIZERS), many=True),
     "training.steps": whole(1, 100_000_000),
     "training.batch_size": whole(1, 1_000_000),
@@ -157,6 +158,10 @@ RULES: dict[str, Rule] = {
     "measure.trace_points": whole(0, 100_000_000),
     "measure.probe_examples": whole(2, 1_000_000),
     "measure.histogram_bins": whole(0, 1000),
+    "analysis.baseline": Rule("an initializer", _initializer),
+    "analysis.margin": real(0, 1),
+    "analysis.fixed_rate": real(1e-30, 1e30, ends=True),
+    "analysis.resamples": whole(100, 1_000_000),
 }
 DATASET_RULES: dict[str, Rule] = {
     "target_accuracy": real(0, 1, ends=True),

@@ -16,9 +16,13 @@ from functools import cached_property
 from itertools import pairwise, product
 from math import cos, pi
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from winit import catalog
 from winit.settings import DATASET_KEYS, RULES, check, grids
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 
@@ -164,6 +168,12 @@ class Block:
     pretrainings: tuple[str, ...]
     learning_rates: tuple[float, ...]
     replicates: int
+    tuning_replicates: int = 0
+
+    @property
+    def all_replicates(self) -> list[int]:
+        """The replicates that are judged, from 0, and those on which the rate is chosen, from −1 downwards."""
+        return [*range(self.replicates), *range(-1, -self.tuning_replicates - 1, -1)]
 
 
 @dataclass(frozen=True)
@@ -223,7 +233,7 @@ class Workload:
         for block in self.blocks:
             for initializer, pretraining in self._arms_of(block):
                 for rate in block.learning_rates:
-                    for replicate in range(block.replicates):
+                    for replicate in block.all_replicates:
                         run_id = self._run_id(initializer, pretraining, rate, replicate)
                         found.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate))
         return tuple(found.values())
@@ -251,7 +261,7 @@ class Workload:
         if len(self.blocks) > 1:
             return len(self.runs)
         block = self.blocks[0]
-        return len(self._arms_of(block)) * len(block.learning_rates) * block.replicates
+        return len(self._arms_of(block)) * len(block.learning_rates) * len(block.all_replicates)
 
     @cached_property
     def runs_digest(self) -> str:
@@ -345,8 +355,9 @@ class Study:
                 parameters = dict(s["dataset"][dataset])
                 target = parameters.pop("target_accuracy")
                 block = Block(
-                    tuple(grid["initializer"]), tuple(pretrainings), tuple(grid["learning_rate"]), grid["replicates"]
-                )
+                    tuple(grid["initializer"]), tuple(pretrainings), tuple(grid["learning_rate"]), grid["replicates"],
+                    grid["tuning_replicates"],
+                )  # fmt: skip
                 one = Workload(
                     dataset, parameters, target, activation, depth, width, batch_norm, dropout,
                     Training(**{**s["training"], "optimizer": optimizer}), Measure(**s["measure"]), s["seed"], task,
@@ -371,12 +382,14 @@ class Study:
             (len(grid["batch_norm"]), "with and without batch normalization"),
             (len(grid["dropout"]), "dropout rates"),
             (len(grid["pretraining"]), "ways of pretraining"),
-            (len(grid["learning_rate"]), "learning rates"),
-            (grid["replicates"], "replicates"),
             (len(self.settings["training"]["optimizer"]), "optimizers"),
             (len(self.settings["dataset"]), "datasets"),
+            (len(grid["learning_rate"]), "learning rates"),
+            (grid["replicates"], "replicates"),
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
+        tuning = grid["tuning_replicates"]
+        text += f" and {tuning} for tuning" if tuning and " replicates" in text else ""
         text += ", less what is not applicable" if self.not_applicable else ""
         arms = [name for name, _ in grids(self.settings) if name]
         return text + (f"; with the {'arms' if len(arms) > 1 else 'arm'} {', '.join(arms)}" if arms else "")
@@ -407,6 +420,20 @@ class Study:
         raise ValueError(catalog.unknown(f"workload of study '{self.name}'", name, [w.name for w in self.workloads]))
 
 
+def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of a table of runs or of settings that lie in a study's main grid: what arms add is left out.
+
+    Tuning replicates count as part of it.
+    """
+    grid = study.settings["grid"]
+    keep = frame["dataset"].isin(list(study.settings["dataset"]))
+    for factor in ("initializer", "activation", "depth", "width", "batch_norm", "dropout", "pretraining", "learning_rate"):
+        keep &= frame[factor].isin(grid[factor])
+    if "replicate" in frame:
+        keep &= frame["replicate"].between(-grid["tuning_replicates"], grid["replicates"] - 1)
+    return frame[keep]
+
+
 def log_spaced(last: int, points: int) -> list[int]:
     """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included.
 
@@ -420,7 +447,7 @@ def log_spaced(last: int, points: int) -> list[int]:
 
 # Overrides that make another question of a study.
 ASKS_ANEW = {"dataset", "task"} | {
-    key for key in RULES if key.startswith("grid.") and key not in ("grid.learning_rate", "grid.replicates")
+    key for key in RULES if key.startswith("grid.") and key not in ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
 }
 
 

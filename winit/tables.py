@@ -37,7 +37,7 @@ FACTORS: dict[str, Column] = {
     "initializer": Column(STR, "scheme and its parameters, as in the grid"),
     "pretraining": Column(STR, "way of pretraining, and the control behind a +, as in the grid"),
     "learning_rate": Column(FLOAT, "learning rate"),
-    "replicate": Column(INT, "index of the random streams of weights and mini-batches"),
+    "replicate": Column(INT, "index of the random streams of weights and mini-batches; negative: for tuning, never judged"),
 }
 
 TABLES: dict[str, dict[str, Column]] = {
@@ -189,10 +189,53 @@ TABLES: dict[str, dict[str, Column]] = {
         "log_length_spread": Column(
             FLOAT, "standard deviation over replicates of log(mean z²), last hidden layer, untrained"
         ),
-        "is_best_rate": Column(
-            BOOL, "the learning rate chosen for this initializer: best median validation accuracy, then loss"
-        ),
+        "tuning_accuracy": Column(FLOAT, "median validation accuracy of the tuning replicates; of all, where there are none"),
+        "tuning_loss": Column(FLOAT, "and their median validation loss"),
+        "is_best_rate": Column(BOOL, "the learning rate chosen for this initializer: best tuning accuracy, then loss"),
         "is_edge_rate": Column(BOOL, "the chosen rate is the smallest or largest of the grid"),
+    },
+    "ranking": {
+        "view": Column(STR, "tuned: at the rate chosen for each initializer and cell; fixed: at one rate for all"),
+        "initializer": FACTORS["initializer"],
+        "rate": Column(FLOAT, "that one rate; missing in the tuned view"),
+        "cells": Column(INT, "settings × activations × depths of the main grid that it was tried in"),
+        "open_cells": Column("Int64", "of these, in how many some initializer's median accuracy leaves chance"),
+        "runs": Column(INT, "judged runs"),
+        "ok": Column(INT, "runs that reached their target"),
+        "diverged": Column(INT, "runs that diverged"),
+        "success_rate": Column(FLOAT, "share of runs that are ok"),
+        "success_low": Column(FLOAT, "lower end of its 95 % Wilson interval"),
+        "success_high": Column(FLOAT, "upper end"),
+        "iqm": Column(FLOAT, "interquartile mean of the scores in open cells"),
+        "iqm_low": Column(FLOAT, "lower end of its 95 % interval: replicates drawn anew within cells"),
+        "iqm_high": Column(FLOAT, "upper end"),
+        "mean_score": Column(FLOAT, "mean of the scores"),
+        "worst_score": Column(FLOAT, "mean of the worst tenth of them"),
+        "profile_score": Column(FLOAT, "area under the performance profile of steps to target, τ from 1 to 4"),
+        "common_cells": Column("Int64", "open cells shared with the baseline"),
+        "difference": Column(FLOAT, "mean difference in score to the baseline"),
+        "difference_low": Column(FLOAT, "lower end of its 95 % interval: cells drawn anew, then pairs of replicates"),
+        "difference_high": Column(FLOAT, "upper end"),
+        "improvement": Column(FLOAT, "probability of a better score than the baseline's, in a cell at random; ties count half"),
+        "improvement_low": Column(FLOAT, "lower end of its 95 % interval, drawn likewise"),
+        "improvement_high": Column(FLOAT, "upper end"),
+        "p": Column(FLOAT, "of Wilcoxon's signed-rank test on the medians of common cells"),
+        "p_holm": Column(FLOAT, "adjusted by Holm for all initializers of the view"),
+        "verdict": Column(STR, "better, worse, equivalent or undecided, by the interval of the difference and the margin"),
+    },
+    "profiles": {
+        "view": Column(STR, "tuned or fixed, as in ranking"),
+        "initializer": FACTORS["initializer"],
+        "tau": Column(FLOAT, "factor τ"),
+        "share": Column(FLOAT, "of cells in which its median steps to target are at most τ times the fewest"),
+        "cells": Column(INT, "cells in which any initializer arrives"),
+    },
+    "arrivals": {
+        "view": Column(STR, "tuned or fixed, as in ranking"),
+        "initializer": FACTORS["initializer"],
+        "step": Column(INT, "updates done"),
+        "share": Column(FLOAT, "of runs that have reached their target by then; those that never do are censored at the budget"),
+        "runs": Column(INT, "judged runs"),
     },
     "theory": {
         **{name: FACTORS[name] for name in ("dataset", "activation", "depth", "width", "initializer")},
