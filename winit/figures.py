@@ -91,7 +91,8 @@ def _looks(initializers: list[str]) -> dict[str, dict]:
     }
 
 
-def _legend(figure: Figure, initializers: list[str], columns: int) -> None:
+def legend(figure: Figure, initializers: list[str], columns: int) -> None:
+    """Set a legend of initializers below a figure."""
     handles = []
     for name in initializers:
         look = catalog.style(name)
@@ -266,7 +267,7 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
             if "accuracy" not in metric and len(finite):
                 axes.set_ylim(max(finite.min() * 0.8, 1e-4), min(finite.max() * 1.2, 30))
     figure.supylabel(metric.replace("_", " "), size=9)
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     return Drawn(figure, median)
 
 
@@ -341,7 +342,7 @@ def signal(
         axes.set_ylim(low / 3, high * 3)
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES[quantity])
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     return Drawn(figure, mean.drop(columns="shown"))
 
 
@@ -363,7 +364,7 @@ def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES["correlation"])
         axes.set_ylim(min(-0.1, mean["correlation"].min() - 0.05), 1.05)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     return Drawn(figure, mean)
 
 
@@ -424,7 +425,7 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
         title = f"{catalog.ACTIVATIONS[activation].label}: {_QUANTITIES[quantity]}"
         axes.set(title=title, xlabel="layer", ylabel="share", ylim=(-0.03, 1.03))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     return Drawn(figure, mean)
 
 
@@ -449,7 +450,7 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
             if row == 0:
                 axes.set_title(catalog.ACTIVATIONS[activation].label)
     figure.supylabel("validation accuracy at the end", size=9)
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     columns = [*_FACETS, "initializer", "learning_rate", "validation_accuracy", "diverged", "runs", "is_best_rate"]
     return Drawn(figure, summary[columns])
 
@@ -474,7 +475,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
             ylabel="distinct share of units",
             ylim=(-0.03, 1.05),
         )
-    _legend(figure, names, 4)
+    legend(figure, names, 4)
     return Drawn(figure, mean)
 
 

@@ -1,0 +1,33 @@
+"""Chapters for learners: complete, in order, and tied to what is on the page."""
+
+from __future__ import annotations
+
+import re
+
+from winit import catalog, chapters
+
+
+def test_chapters_come_in_the_tutorials_order_and_name_real_schemes():
+    ids = [chapter.id for chapter in chapters.CHAPTERS]
+    assert ids == ["zero", "constant", "small", "large", "one-over-n", "glorot", "he", "kumar", "pretraining", "field"]
+    for chapter in chapters.CHAPTERS:
+        assert set(chapter.initializers) <= set(catalog.INITIALIZERS), chapter.id
+        assert chapter.claims and chapter.claim and chapter.formula and chapter.look
+
+
+def test_every_claim_of_the_tutorial_has_a_chapter():
+    letters = sorted(letter for chapter in chapters.CHAPTERS for letter in chapter.claims)
+    assert letters == list("abcdefghijklmn")
+
+
+def test_a_study_has_the_chapters_of_its_runs():
+    found = [chapter.id for chapter in chapters.of_study({"he_normal", "zeros"}, is_pretrained=False)]
+    assert found == ["zero", "constant", "he", "field"]
+    assert "pretraining" in [chapter.id for chapter in chapters.of_study(set(), is_pretrained=True)]
+
+
+def test_references_are_bibtex_with_keys_of_their_own():
+    keys = [re.match(r"@\w+\{(\w+),", entry)[1] for entry in chapters.REFERENCES.values()]
+    assert len(set(keys)) == len(keys)
+    for name, entry in chapters.REFERENCES.items():
+        assert entry.count("{") == entry.count("}") and f"year={{{name[-4:]}}}" in entry

@@ -1,0 +1,104 @@
+"""Figures of the field as a whole: the ranking's tables in, a figure and the drawn data out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from winit import catalog
+from winit.figures import MUTED, Drawn, legend, panels
+
+INTERVALS = {
+    "success_rate": ("success_low", "success_high", "reached the target"),
+    "iqm": ("iqm_low", "iqm_high", "interquartile mean score"),
+    "improvement": ("improvement_low", "improvement_high", "P(better than the baseline)"),
+}
+
+
+def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
+    """Draw success rate, interquartile mean and probability of improvement with their intervals, best success first."""
+    rows = ranking[ranking["view"] == view].reset_index(drop=True)
+    figure, grid = panels(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
+    for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
+        for place, row in rows.iterrows():
+            look = catalog.style(row["initializer"])
+            if np.isfinite(row[low]):
+                axes.plot([row[low], row[high]], [place, place], color=look["color"], linewidth=1.4)
+            axes.plot(row[value], place, look["marker"], color=look["color"], markersize=5.5, markeredgewidth=0)
+        axes.set(xlabel=label, xlim=(-0.03, 1.03), ylim=(len(rows) - 0.4, -0.6))
+        if value == "improvement":
+            axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
+        if value == "iqm":
+            axes.plot(rows["worst_score"], rows.index, "|", color=MUTED, markersize=7)
+    grid[0][0].set_yticks(range(len(rows)), [catalog.label(i) for i in rows["initializer"]], fontsize=8)
+    columns = ["view", "initializer", "cells", "open_cells", "runs", "worst_score", "mean_score"]
+    columns += [c for value, (low, high, _) in INTERVALS.items() for c in (value, low, high)]
+    return Drawn(figure, rows[columns])
+
+
+def _steps(axes, data: pd.DataFrame, x: str) -> None:
+    for name, rows in data.groupby("initializer", sort=False):
+        look = catalog.style(name)
+        axes.step(
+            rows[x], rows["share"], where="post", color=look["color"], linewidth=1.3,
+            linestyle=(0, look["dashes"]) if look["dashes"] else "-",
+        )  # fmt: skip
+        last = rows.iloc[-1]
+        axes.plot(last[x], last["share"], look["marker"], color=look["color"], markersize=5, markeredgewidth=0, clip_on=False)
+
+
+def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
+    """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
+    mine, arrived = (frame[frame["view"] == view] for frame in (profiles, arrivals))
+    names = catalog.in_order(arrived["initializer"])
+    figure, grid = panels(1, 2, 2.8, 3.4, sharey=True)
+    left, right = grid[0]
+    _steps(left, mine, "tau")
+    left.set(xlabel="τ: times the fewest steps of the cell", ylabel="share of cells", xlim=(1, 4.05), ylim=(-0.02, 1.02))
+    _steps(right, arrived, "step")
+    right.set_xscale("symlog", linthresh=1)
+    right.set(xlabel="step", ylabel="share of runs at the target")
+    legend(figure, names, 4)
+    data = pd.concat([mine.rename(columns={"tau": "at"}).assign(drawn="profile"), arrived.rename(columns={"step": "at"}).assign(drawn="arrivals")])
+    return Drawn(figure, data[["drawn", "view", "initializer", "at", "share"]].reset_index(drop=True))
+
+
+def tuning_gain(ranking: pd.DataFrame) -> Drawn:
+    """Draw each initializer's success at one rate for all against that at its own best rate."""
+    both = ranking.pivot(index="initializer", columns="view", values="success_rate").dropna()
+    figure, grid = panels(1, 1, 3.0, 3.4)
+    axes = grid[0][0]
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+    handles = []
+    for name in catalog.in_order(both.index):
+        look = catalog.style(name)
+        axes.plot(both.at[name, "fixed"], both.at[name, "tuned"], look["marker"], color=look["color"], markersize=6.5, markeredgewidth=0)
+        handles.append(Line2D([], [], color=look["color"], marker=look["marker"], linestyle="", label=catalog.label(name)))
+    axes.set(xlabel="success at one rate for all", ylabel="success at its own rate", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    figure.legend(handles=handles, loc="outside right center", fontsize=7.5)
+    return Drawn(figure, both.reset_index())
+
+
+def normalization(chosen: pd.DataFrame) -> Drawn:
+    """Draw test accuracy with and without batch normalization by initializer: one dot a run, at its arm's chosen rate.
+
+    Args:
+        chosen: judged runs at chosen rates, of cells that exist with and without.
+    """
+    activations = [a for a in catalog.ACTIVATIONS if a in set(chosen["activation"])]
+    names = catalog.in_order(chosen["initializer"])
+    figure, grid = panels(1, len(activations), 0.27 * len(names) + 0.35, 2.7, sharex=True, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        here = chosen[chosen["activation"] == activation]
+        for place, name in enumerate(names):
+            mine = here[here["initializer"] == name]
+            look = catalog.style(name)
+            for normalized, shift in ((False, -0.14), (True, 0.14)):
+                values = mine.loc[mine["batch_norm"] == normalized, "test_accuracy"]
+                axes.plot(values, [place + shift] * len(values), look["marker"], color=look["color"], markersize=4.5,
+                          fillstyle="full" if normalized else "none", alpha=0.9)  # fmt: skip
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="test accuracy", xlim=(-0.02, 1.03), ylim=(len(names) - 0.4, -0.6))
+    grid[0][0].set_yticks(range(len(names)), [catalog.label(n) for n in names], fontsize=8)
+    columns = ["dataset", "activation", "depth", "initializer", "batch_norm", "learning_rate", "replicate", "test_accuracy"]
+    return Drawn(figure, chosen[columns].sort_values(columns[:-1], ignore_index=True))
