@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (prose)
 """Chapters for learners, in the order of the tutorial: what is claimed, the formula, where this study shows it, how to read it.
 
 Pure data. The verdicts beside a chapter come from the claims ledger, by the letters in `claims`.
@@ -182,17 +183,3 @@ GLOSSARY: dict[str, str] = {
     "score": "accuracy between chance (0) and the best median of the cell (1).",
     "tuning replicate": "a replicate on which the learning rate is chosen, and which is not judged.",
 }
-
-REFERENCES: dict[str, str] = {
-    "Agarwal et al. 2021": "@inproceedings{agarwal2021precipice, title={Deep Reinforcement Learning at the Edge of the Statistical Precipice}, author={Agarwal, Rishabh and Schwarzer, Max and Castro, Pablo Samuel and Courville, Aaron C. and Bellemare, Marc G.}, booktitle={NeurIPS}, year={2021}}",
-    "Bengio et al. 2007": "@inproceedings{bengio2007greedy, title={Greedy Layer-Wise Training of Deep Networks}, author={Bengio, Yoshua and Lamblin, Pascal and Popovici, Dan and Larochelle, Hugo}, booktitle={NIPS 19}, pages={153--160}, year={2007}}",
-    "Glorot & Bengio 2010": "@inproceedings{glorot2010understanding, title={Understanding the difficulty of training deep feedforward neural networks}, author={Glorot, Xavier and Bengio, Yoshua}, booktitle={AISTATS}, year={2010}}",
-    "He et al. 2015": "@inproceedings{he2015delving, title={Delving Deep into Rectifiers: Surpassing Human-Level Performance on ImageNet Classification}, author={He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian}, booktitle={ICCV}, year={2015}}",
-    "Hinton & Salakhutdinov 2006": "@article{hinton2006reducing, title={Reducing the Dimensionality of Data with Neural Networks}, author={Hinton, Geoffrey E. and Salakhutdinov, Ruslan R.}, journal={Science}, volume={313}, number={5786}, pages={504--507}, year={2006}, doi={10.1126/science.1127647}}",
-    "Kumar 2017": "@article{kumar2017weight, title={On weight initialization in deep neural networks}, author={Kumar, Siddharth Krishna}, journal={arXiv:1704.08863}, year={2017}}",
-    "LeCun et al. 1998": "@incollection{lecun1998efficient, title={Efficient BackProp}, author={LeCun, Yann and Bottou, L{\\'e}on and Orr, Genevieve B. and M{\\\"u}ller, Klaus-Robert}, booktitle={Neural Networks: Tricks of the Trade}, year={1998}}",
-    "Mishkin & Matas 2016": "@inproceedings{mishkin2016all, title={All you need is a good init}, author={Mishkin, Dmytro and Matas, Jiri}, booktitle={ICLR}, year={2016}}",
-    "Saxe, McClelland & Ganguli 2014": "@inproceedings{saxe2014exact, title={Exact solutions to the nonlinear dynamics of learning in deep linear neural networks}, author={Saxe, Andrew M. and McClelland, James L. and Ganguli, Surya}, booktitle={ICLR}, year={2014}}",
-    "Schoenholz et al. 2017": "@inproceedings{schoenholz2017deep, title={Deep Information Propagation}, author={Schoenholz, Samuel S. and Gilmer, Justin and Ganguli, Surya and Sohl-Dickstein, Jascha}, booktitle={ICLR}, year={2017}}",
-    "Vincent et al. 2010": "@article{vincent2010stacked, title={Stacked Denoising Autoencoders: Learning Useful Representations in a Deep Network with a Local Denoising Criterion}, author={Vincent, Pascal and Larochelle, Hugo and Lajoie, Isabelle and Bengio, Yoshua and Manzagol, Pierre-Antoine}, journal={JMLR}, volume={11}, pages={3371--3408}, year={2010}}",
-}  # fmt: skip
