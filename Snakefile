@@ -24,6 +24,7 @@ PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "ranking", "profiles", "arrivals", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
+CAPTIONS = "winit/templates/captions"
 
 
 onstart:
@@ -69,7 +70,7 @@ rule collect:
         expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "comparisons", "functions", "initializers", "meanfield", "provenance", "ranking", "stats", "tables"]),
     output:
         TABLES,
-        COPIES,
+        report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
         f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/collect.log",
@@ -103,8 +104,11 @@ rule report:
         f"{RESULTS}/replay.parquet",
         expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "comparisons.py", "figures.py", "pretraining_figures.py", "findings.py", "report.py", "catalog.py", "meanfield.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
     output:
-        f"{REPORT}/index.html",
-        directory(f"{REPORT}/figures"),
+        report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
+        report(
+            directory(f"{REPORT}/figures"), patterns=["{figure}.svg"], caption=f"{CAPTIONS}/figure.rst", category="Figures",
+            labels={"figure": "{figure}"},
+        ),
     log:
         f"{RESULTS}/logs/report.log",
     params:
