@@ -6,6 +6,7 @@
     snakemake --cores 2 --configfile results/smoke/study.yaml
 """
 
+import glob
 import shlex
 import sys
 
@@ -22,7 +23,7 @@ RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
 PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
-TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "ranking", "profiles", "arrivals", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "ranking", "profiles", "arrivals", "claims", "claims_evidence", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
 CAPTIONS = "winit/templates/captions"
 
@@ -67,7 +68,8 @@ rule collect:
     """Join the runs of the study into tidy tables."""
     input:
         MANIFESTS,
-        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "comparisons", "functions", "initializers", "meanfield", "provenance", "ranking", "stats", "tables"]),
+        glob.glob(f"{workflow.basedir}/conf/claims/*.yaml"),
+        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "claims", "comparisons", "functions", "initializers", "meanfield", "measures", "provenance", "ranking", "stats", "tables"]),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),

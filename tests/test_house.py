@@ -24,6 +24,7 @@ LAYERS = {
         "activations",
         "regularization",
         "vector",
+        "compact",
     },
     1: {"study", "network", "tables", "tiles", "meanfield"},
     2: {
@@ -38,13 +39,15 @@ LAYERS = {
         "findings",
         "provenance",
         "chapters",
+        "measures",
         "comparisons",
         "ranking",
         "ranking_figures",
         "baselines",
         "pretraining_figures",
+        "interactive",
     },
-    3: {"workflow", "pretrain", "train", "aggregate", "cards", "replay", "report"},
+    3: {"claims", "workflow", "pretrain", "train", "aggregate", "cards", "replay", "report"},
     4: {"cli"},
     5: {"__main__"},
 }
@@ -55,8 +58,11 @@ SAME_LAYER = {
     "settings": {"catalog", "data"},
     "report": {"cards"},
     "ranking": {"comparisons"},
+    "measures": {"comparisons"},
+    "aggregate": {"claims"},
     "ranking_figures": {"figures"},
     "pretraining_figures": {"comparisons", "figures"},
+    "interactive": {"figures", "findings"},
     "train": {"pretrain"},
 }
 LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these

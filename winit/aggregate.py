@@ -11,12 +11,14 @@ import pandas as pd
 
 from winit import catalog, data, meanfield, stats
 from winit.baselines import baselines
+from winit.claims import judge
+from winit.claims import read as read_claims
 from winit.comparisons import SETTING, pretraining_effects
 from winit.data import part_sizes
 from winit.initializers import Layer, variances
 from winit.ranking import arrivals, profiles, ranking
 from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS, Store
-from winit.study import Study, Workload, log_spaced, main_grid, seed
+from winit.study import CLAIMS, Study, Workload, log_spaced, main_grid, seed
 from winit.tables import FACTORS, HISTOGRAM_REACH, TABLES
 
 
@@ -460,5 +462,6 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     found["phase"] = phase(study)
     found["pretraining_effects"] = pretraining_effects(runs, found["summary"])
     found["baselines"] = baselines(study)
+    found |= judge(read_claims(CLAIMS), found)
     found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"]))
     return found

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 (prose)
 """Chapters for learners, in the order of the tutorial: what is claimed, the formula, where this study shows it, how to read it.
 
-Pure data. The verdicts beside a chapter come from the claims ledger, by the letters in `claims`.
+Pure data. The verdicts beside a chapter come from the claims ledger, by the ids in `claims`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Chapter:
         look: what to look for in the figure.
         figure: id of the section that shows it.
         correction: where the tutorial is wrong or loose; else empty.
-        claims: letters of the ledger's claims.
+        claims: ids of the ledger's claims.
     """
 
     id: str
@@ -49,7 +49,7 @@ CHAPTERS = (
         "symmetry",
         "Zero weights do not always stop training: the bias of the output layer still learns the class frequencies, and with sigmoid the last "
         "weights move, because φ(0) = 1/2 passes something on.",
-        ("a",),
+        ("equal-units",),
     ),
     Chapter(
         "constant", "Any other constant", ("constant", "zeros"),
@@ -60,7 +60,7 @@ CHAPTERS = (
         "Distinct units over the steps: constants start at one and stay there, random weights start at the full width.",
         "symmetry",
         "Equality is exact only as long as arithmetic is deterministic and nothing else tells the units apart: dropout does, as does noise of any kind.",
-        ("b", "c"),
+        ("any-constant", "dropout-breaks-symmetry"),
     ),
     Chapter(
         "small", "Small random weights", ("normal", "uniform"),
@@ -71,7 +71,7 @@ CHAPTERS = (
         "A straight falling line on the logarithmic axis: the same factor in every layer.",
         "signals",
         "With sigmoid the activations do not go to zero: they go to 1/2, all of them. What vanishes is their variance.",
-        ("d",),
+        ("small-weights-vanish",),
     ),
     Chapter(
         "large", "Large random weights", ("normal",),
@@ -83,7 +83,7 @@ CHAPTERS = (
         "saturation",
         "Saturation and vanishing gradients are two things. With weights large enough the gradient's variance can grow towards the input although most "
         "units are saturated: a few unsaturated ones carry it.",
-        ("e",),
+        ("large-weights-saturate",),
     ),
     Chapter(
         "one-over-n", "Variance one over n", ("lecun_normal", "lecun_uniform", "lecun_truncated_normal"),
@@ -94,7 +94,7 @@ CHAPTERS = (
         "Level lines for tanh, slowly falling; for ReLU a fall by a factor of two a layer.",
         "signals",
         "“Variance about 1” is said of n · Var(w), not of the weights: weights of variance 1 are the large ones of the chapter before.",
-        ("f",),
+        ("unit-variance-keeps",),
     ),
     Chapter(
         "glorot", "Glorot: both directions at once", ("glorot_normal", "glorot_uniform", "glorot_truncated_normal"),
@@ -106,7 +106,7 @@ CHAPTERS = (
         "gradients",
         "Sigmoid is not zero-mean, and its slope at 0 is 1/4: with n · Var(w) = 1 a gradient's variance shrinks at least sixteenfold with every layer. Glorot & Bengio "
         "themselves found sigmoid unfit for deep networks.",
-        ("g", "h"),
+        ("glorot-keeps-tanh", "glorot-suits-sigmoid"),
     ),
     Chapter(
         "he", "He: a factor of two for ReLU", ("he_normal", "he_uniform", "he_truncated_normal", "he_fan_avg", "he_fan_out"),
@@ -116,7 +116,7 @@ CHAPTERS = (
         "ReLU's panel: He's line is level, Glorot's falls.",
         "signals",
         "The mean over wide networks is kept; single networks of a finite width still spread, the more the deeper and the narrower.",
-        ("i",),
+        ("he-repairs-relu",),
     ),
     Chapter(
         "kumar", "Kumar: any differentiable activation", ("kumar",),
@@ -126,7 +126,7 @@ CHAPTERS = (
         "Sigmoid's panel: does the gradient fall more slowly with Kumar's weights than with the others, and is that enough?",
         "gradients",
         "The expansion holds where pre-activations are small. With a variance of 12.8/n they are not.",
-        ("j",),
+        ("kumar-repairs-sigmoid",),
     ),
     Chapter(
         "pretraining", "Pretraining, layer by layer", (),
@@ -137,7 +137,7 @@ CHAPTERS = (
         "Filled marks against hollow ones: what the moments alone gain is scale, the rest is structure.",
         "pretraining",
         "The comparison of 2006 was with small random weights. The table below has the best well-scaled start beside them.",
-        ("k",),
+        ("pretraining-helps",),
     ),
     Chapter(
         "field", "So does initialization matter?", (),
@@ -147,7 +147,7 @@ CHAPTERS = (
         "The ranking, and accuracy with and without batch normalization.",
         "ranking",
         "",
-        ("l", "m", "n"),
+        ("better-weights-train-faster", "weights-decide-optimum", "batch-norm-forgives"),
     ),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import CensoredData, binomtest, bootstrap, ecdf, trim_mean, ttest_rel, wilcoxon
+from scipy.stats import CensoredData, binomtest, bootstrap, ecdf, trim_mean, ttest_1samp, wilcoxon
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -73,9 +73,9 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95)
     mean = float(differences.mean()) if len(differences) else float("nan")
     if len(differences) < FEWEST_PAIRS:
         return Difference(mean, float("nan"), float("nan"))
-    if np.ptp(differences) == 0:  # no spread, where scipy warns of one
+    if np.ptp(differences) <= 1e-12 * max(1.0, np.abs(differences).max()):  # no spread beyond rounding: scipy warns of it
         return Difference(mean, mean, mean)
-    interval = ttest_rel(ours, theirs).confidence_interval(level)
+    interval = ttest_1samp(differences, 0.0).confidence_interval(level)
     return Difference(mean, float(interval.low), float(interval.high))
 
 
