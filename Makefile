@@ -36,15 +36,22 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "winit needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 
+# The tests of the page want a Chromium. Root on Debian gets one; elsewhere, or without a network, those tests are skipped.
+define browser
+command -v "$${WINIT_CHROMIUM:-chromium}" || { [ "$$(id -u)" = 0 ] && command -v apt-get && \
+  { apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }; }; }
+endef
+
 # The stamps stand for "what pyproject.toml asks for is installed".
 $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[interactive]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@( $(call browser) ) >/dev/null 2>&1 || true
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.benchmark: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,interactive]'
 	@touch $@ $(VENV)/.runtime

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -10,7 +14,20 @@ import pandas as pd
 import pytest
 import torch
 
-from winit import aggregate, catalog, figures, findings, meanfield, provenance, replay, report, tables, train
+from winit import (
+    aggregate,
+    catalog,
+    compact,
+    figures,
+    findings,
+    interactive,
+    meanfield,
+    provenance,
+    replay,
+    report,
+    tables,
+    train,
+)
 from winit.store import Store
 from winit.study import compose
 
@@ -189,11 +206,14 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
+        self.scripts = []
         self.ids, self.links, self.tags, self.loads = [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
+        if tag == "script":
+            self.scripts.append(dict(attrs))
         for key, value in attrs:
             if key == "id":
                 self.ids.append(value)
@@ -209,9 +229,13 @@ def test_the_page_is_one_file_that_needs_nothing(made):
     parsed = Page(text)
     assert len(parsed.ids) == len(set(parsed.ids)), "ids must be unique"
     assert all(value.startswith(("#", "data:image/png;")) for value in parsed.loads), "nothing is loaded from elsewhere"
-    assert not {"script", "link", "iframe", "img"} & set(parsed.tags)
-    assert "default-src 'none'" in text and "http://" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
-    assert parsed.tags.count("figure") == parsed.tags.count("figcaption") == len(re.findall(r'<svg role="img"', text))
+    assert not {"link", "iframe", "img"} & set(parsed.tags) and not any("src" in s for s in parsed.scripts)
+    assert "default-src 'none'" in text and "unsafe-inline" not in text.split("script-src")[1].split(";")[0]
+    apart = re.sub(r"(?s)<script.*?</script>", "", text)
+    assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", apart)), "no address, even as text"
+    assert parsed.tags.count("figure") == parsed.tags.count("figcaption") == 3 + len(
+        re.findall(r'<svg role="img"', text)
+    )  # the charts for chosen initializers are three
     for link in parsed.links:
         assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
 
@@ -256,7 +280,7 @@ def test_hostile_text_is_escaped(made):
 def test_figures_follow_the_theme(made):
     _, _, page = made
     text = page.read_text()
-    assert not any(colour in text[text.index("<main>") :] for colour in report.THEME)
+    assert not any(colour in text[text.index("<main>") : text.index("</main>")] for colour in report.THEME)
     assert "var(--fg)" in text and "prefers-color-scheme: dark" in text
 
 
@@ -413,3 +437,188 @@ def test_depth_limits_are_those_of_the_theory(made):
     best = digits(found["summary"]).query("is_best_rate and activation == 'relu' and initializer == 'he_normal'")
     trained = best.loc[best["success_rate"] >= 0.5, "depth"]
     assert limits.at[("relu", "he_normal"), "deepest_trained"] == (trained.max() if len(trained) else 0)
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("M 0 568.8  L 680.4 568.8  L 680.4 0  z ", "M0 568.8l680.4 0 0-568.8z"),
+        ("M 1.5 2 L 1 2.3 L 0.5 -1 M 3 3 L 4 4", "M1.5 2l-.5 .3-.5-3.3M3 3l1 1"),
+        ("M 0 3 C 0.8 3 1.6 2.7 2.1 2.1 C 2.7 1.6 3 0.8 3 0 z L 1 1", "M0 3c.8 0 1.6-.3 2.1-.9 .6-.5 .9-1.3 .9-2.1zl1-2"),
+        ("M10,10h5", "M10,10h5"),  # not matplotlib's: as it is
+    ],
+)
+def test_paths_are_relative_and_end_where_they_did(given, wanted):
+    assert compact.path(given) == wanted
+
+
+def test_what_neighbours_share_is_written_once():
+    style = ' style="fill:none;stroke:#fff"'
+    text = f'<svg x="1"><g><path d="M 0 0"{style}/><path d="M 1 0"{style}/></g><g id="a"><path d="M 2 0" style="opacity:0.5"/></g></svg>'
+    assert compact.compact(text) == (
+        f'<svg stroke-linejoin="round" x="1"><g{style}><path d="M0 0"/><path d="M1 0"/></g>'
+        '<g id="a"><path d="M2 0" style="opacity:0.5"/></g></svg>'
+    )
+
+
+def test_symbols_on_a_line_become_its_markers():
+    uses = "".join(f'<use xlink:href="#s" x="{x}" y="0" style="fill:red"/>' for x in (0, 1.5, 3))
+    line = '<path d="M 0 0 L 1.5 0 L 3 0" clip-path="url(#c)" style="fill:none;stroke:red"/>'
+    text = compact.compact(f'<svg x="1">{line}<g clip-path="url(#c)">{uses}</g></svg>', "t")
+    assert text.count("<use") == 1 and text.count("<path") == 1 and "marker:url(#t-m0);fill:none" in text
+    apart = compact.compact(f'<svg x="1"><g clip-path="url(#c)">{uses}</g></svg>', "t")
+    assert 'd="M0 0l1.5 0 1.5 0" clip-path="url(#c)" style="marker:url(#t-m0);fill:none;stroke:none"' in apart
+
+
+def test_data_tables_say_once_what_is_the_same_in_every_row():
+    frame = pd.DataFrame({"dataset": "digits", "initializer": ["he_normal", "zeros"], "value": [0.12345, np.inf], "n": [1, 2]})
+    shown = report.data_table(frame)
+    assert shown.constants == [("dataset", "digits")]
+    assert shown.columns == [("initializer", False), ("value", True), ("n", True)]
+    assert shown.cells == [[catalog.label("he_normal"), "0.123", "1"], ["zeros", "∞", "2"]]
+    long = report.data_table(pd.DataFrame({"value": np.arange(500.0)}))
+    assert len(long.cells) == report.SHOWN_ROWS and long.rows == 500
+
+
+def test_text_in_scripts_cannot_end_them():
+    hostile = "</script><!-- & <script>&lt;"
+    text = str(report.in_script(hostile))
+    assert "<" not in text and text.replace("&lt;", "<").replace("&amp;", "&") == hostile
+    assert "<" not in str(report.json_in_script({"name": hostile})) and json.loads(report.json_in_script([hostile])) == [hostile]
+
+
+def test_every_figure_has_its_data_and_its_command(made):
+    study, _, page = made
+    text = page.read_text()
+    parts = re.findall(r'<figure id="fig-([^"]+)">(.*?)</figure>', text, re.DOTALL)
+    assert len(parts) > 20
+    for name, part in parts:
+        csv = (page.parent / "figures" / f"{name}.csv").read_text()
+        rows = csv.count("\n") - 1
+        embedded = re.search(r'<script type="text/csv"[^>]*>(.*?)</script>', part, re.DOTALL)
+        assert (embedded is not None) == (rows <= report.EMBEDDED_ROWS), name
+        assert embedded is None or embedded[1] == report.in_script(csv)
+        body = part.split("<tbody>")[1].split("</table>")[0]
+        assert body.count("<tr>") == min(rows, report.SHOWN_ROWS)
+        assert f"winit report results/{study.name}/study.yaml" in part
+        assert f'href="figures/{name}.svg"' in part and f'href="figures/{name}.csv"' in part
+
+
+def test_the_table_of_runs_has_every_arm_and_every_failure(made):
+    _, found, page = made
+    best = found["all_summary"].query("is_best_rate")
+    rows = report.arms(found["all_summary"])
+    assert len(rows) == len(best)
+    text = page.read_text().split('<table id="arms"')[1].split("</table>")[0]
+    assert text.count("<tr>") == len(best) + 1
+    lost, total = report.failures(found["all_runs"])
+    counts = found["all_runs"]["status"].value_counts()
+    assert total == len(lost)  # few enough to be shown in full
+    for status in ("diverged", "stuck"):
+        assert sum(r["lost"] for r in lost if r["status"] == status) == counts.get(status, 0)
+    numbers = [r["lost"] for r in lost if r["status"] == "stuck"]
+    assert numbers == sorted(numbers, reverse=True) and all(r["lost"] <= r["runs"] for r in lost)
+    assert report.failures(found["all_runs"].query("status == 'ok'")) == ([], 0)
+
+
+def test_long_tables_say_where_the_rest_is(made, monkeypatch, tmp_path):
+    study, _, page = made
+    monkeypatch.setattr(report, "SHOWN_ARMS", 7)
+    monkeypatch.setattr(report, "SHOWN_FAILURES", 3)
+    monkeypatch.setattr(report, "EMBEDDED_ROWS", 100)
+    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert "The first 7 of" in text and "/summary.csv</code> has all" in text
+    assert "The first 3 of" in text and "too many for this page" in text
+
+
+def test_without_the_extra_the_page_is_static(made, monkeypatch, tmp_path):
+    study, _, page = made
+    monkeypatch.setattr(interactive, "bundle", lambda: None)
+    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert 'id="explore"' not in text and 'id="vega"' not in text and '#explore"' not in text.split("<script type=")[0]
+    assert text.count("<figure") == page.read_text().count("<figure") - 3
+
+
+@pytest.fixture(scope="module")
+def explored(made):
+    return interactive.explorer(made[1])
+
+
+def read(csv: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(csv))
+
+
+def arm(explored, **factors) -> int:
+    names = [i["name"] for i in explored.initializers]
+    activations = [name for name, _ in explored.activations]
+    wanted = (
+        explored.settings.index(factors["setting"]), activations.index(factors["activation"]), factors["depth"],
+        names.index(factors["initializer"]),
+    )  # fmt: skip
+    arms = read(explored.arms).set_index(["setting", "activation", "depth", "initializer"])
+    return int(arms.loc[[wanted], "arm"].item())
+
+
+def test_charts_show_medians_at_the_chosen_rate(made, explored):
+    _, found, _ = made
+    number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
+    rows = read(explored.curves).query(f"arm == {number}").set_index("step")
+    best = digits(found["summary"]).query("is_best_rate and activation == 'tanh' and depth == 3 and initializer == 'he_normal'")
+    chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
+    curves = found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])]
+    for metric in interactive.METRICS:
+        assert rows[metric].to_numpy() == pytest.approx(curves.groupby("step")[metric].median().to_numpy(), rel=1e-3)
+
+
+def test_charts_show_variances_beside_their_theory(made, explored):
+    _, found, _ = made
+    number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
+    rows = read(explored.layers).query(f"arm == {number}").set_index("layer")
+    with figures.style():
+        forward, backward = (
+            figures.signal(found["layers"], digits(found["runs"]), quantity, 3, digits(found["theory"])).data
+            for quantity in ("h_variance", "delta_variance")
+        )
+    for data, quantity in ((forward, "h_variance"), (backward, "delta_variance")):
+        drawn = data.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")
+        assert rows[quantity].dropna().to_numpy() == pytest.approx(drawn[quantity].to_numpy(), rel=1e-3)
+        assert rows[f"{quantity}_theory"].dropna().to_numpy() == pytest.approx(drawn["theory"].to_numpy(), rel=1e-3)
+
+
+def test_charts_data_do_not_grow_with_runs(made, explored):
+    _, found, _ = made
+    more = dict(found)
+    for name in ("runs", "curves", "layers"):
+        twice = found[name].assign(run_id=found[name]["run_id"] + "x")
+        more[name] = pd.concat([found[name], twice], ignore_index=True)
+    again = interactive.explorer(more)
+    assert (again.arms, again.curves, again.layers) == (explored.arms, explored.curves, explored.layers)
+
+
+def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
+    _, found, _ = made
+    size = len(explored.curves) + len(explored.layers)
+    assert explored.note == "" and size < interactive.BUDGET
+    small = interactive.explorer(found, budget=size // 2)
+    assert len(small.curves) + len(small.layers) <= size // 2
+    assert "training accuracy" in small.note and "1 settings" in small.note.replace("1 setting,", "1 settings,")
+    assert set(small.metrics) == {"validation_accuracy", "train_loss"}
+
+
+def test_every_marker_of_the_catalogue_has_a_symbol():
+    assert {scheme.marker for scheme in catalog.INITIALIZERS.values()} <= set(interactive.SHAPES)
+    assert {marker for marker, _ in [*catalog.KNOWN_LOOKS.values(), *catalog.OTHER_LOOKS]} <= set(interactive.SHAPES)
+
+
+def test_the_policy_knows_our_scripts_and_no_others(made):
+    _, _, page = made
+    text = page.read_text()
+    (policy,) = re.findall(r"script-src ([^;]+);", text)
+    (module,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
+    hashes = [
+        base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in (module, interactive.bundle())
+    ]
+    assert policy == " ".join(f"'sha256-{h}'" for h in hashes)
+    assert "University of Washington" in text, "the bundle comes with its licences"

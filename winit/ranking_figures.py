@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from winit import catalog
-from winit.figures import MUTED, Drawn, legend, panels
+from winit.figures import MUTED, Drawn, legend, panels, sorted_activations, step_axis
 
 INTERVALS = {
     "success_rate": ("success_low", "success_high", "reached the target"),
@@ -86,7 +86,7 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
     Args:
         chosen: judged runs at chosen rates, of cells that exist with and without.
     """
-    activations = [a for a in catalog.ACTIVATIONS if a in set(chosen["activation"])]
+    activations = sorted_activations(chosen["activation"])
     names = catalog.in_order(chosen["initializer"])
     figure, grid = panels(1, len(activations), 0.27 * len(names) + 0.35, 2.7, sharex=True, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
@@ -102,3 +102,31 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
     grid[0][0].set_yticks(range(len(names)), [catalog.label(n) for n in names], fontsize=8)
     columns = ["dataset", "activation", "depth", "initializer", "batch_norm", "learning_rate", "replicate", "test_accuracy"]
     return Drawn(figure, chosen[columns].sort_values(columns[:-1], ignore_index=True))
+
+
+def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
+    """Draw the share of distinct units over the steps with and without dropout: mean over runs and hidden layers.
+
+    Args:
+        layers: the table.
+        runs: those of arms that exist with and without.
+    """
+    data = layers[layers["step"] >= 0].merge(runs[["run_id", "activation", "depth", "initializer", "dropout"]], on="run_id")
+    data = data[data["layer"] <= data["depth"]]
+    data = data.assign(distinct_share=data["distinct_units"] / data["units"])
+    keys = ["activation", "initializer", "dropout", "step"]
+    mean = data.groupby(keys, as_index=False)["distinct_share"].mean()
+    activations = sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
+    handles: dict[str, Line2D] = {}
+    for axes, activation in zip(grid[0], activations, strict=True):
+        for (name, share), rows in mean[mean["activation"] == activation].groupby(["initializer", "dropout"]):
+            look = catalog.style(name)
+            line = {"color": look["color"], "marker": look["marker"], "linestyle": "-" if share else ":"}
+            axes.plot(rows["step"], rows["distinct_share"], **line, markersize=4.5, markeredgewidth=0)
+            label = f"{catalog.label(name)}, {f'dropout {share:g}' if share else 'no dropout'}"
+            handles[label] = Line2D([], [], **line, label=label)
+        step_axis(axes, mean["step"].max())
+        axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
+    return Drawn(figure, mean)

@@ -1,11 +1,14 @@
 """The page of a study: tables and figures in, one self-contained HTML file out.
 
-The page needs no network and no script. Figures are inline SVG whose colours follow the reader's light or dark theme;
-each is also written beside the page, with the data it draws.
+The page needs no network, and is complete without scripts. Figures are inline SVG whose colours follow the reader's light
+or dark theme; each is also written beside the page, with the data it draws. `templates/report.js` adds what scripts can do:
+files made from the page alone, tables that sort and filter, charts for chosen initializers (`winit.interactive`).
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import json
 import re
@@ -20,18 +23,43 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from winit import cards, catalog, comparisons, figures, findings, tables
+from winit import (
+    cards,
+    catalog,
+    chapters,
+    compact,
+    comparisons,
+    figures,
+    findings,
+    interactive,
+    ranking_figures,
+    tables,
+)
 from winit import pretraining_figures as drawings
 from winit.figures import Drawn
 from winit.study import Study, dump, log_spaced
+from winit.study import main_grid as in_main_grid
 
 # The figures' stand-in colours, and the variables of the page that replace them.
 THEME = {figures.FOREGROUND: "var(--fg)", figures.MUTED: "var(--muted)", figures.GRID: "var(--grid)"}
 
 
 @dataclass(frozen=True)
+class DataTable:
+    """The data of a figure as a reader sees them: cells as text, columns that say the same in every row apart."""
+
+    columns: list[tuple[str, bool]]  # name, and whether it holds numbers
+    cells: list[list[str]]  # the first SHOWN_ROWS
+    constants: list[tuple[str, str]]
+    rows: int  # of all data
+
+
+@dataclass(frozen=True)
 class Exhibit:
-    """A figure on the page: its id, title, caption in three parts, and the drawing."""
+    """A figure on the page: its id, title, caption in three parts, the drawing and its data.
+
+    `csv` is the text of its file, for the page to offer; None where that would make the page large.
+    """
 
     id: str
     title: str
@@ -39,7 +67,8 @@ class Exhibit:
     see: str
     basis: str
     svg: Markup
-    rows: int
+    data: DataTable
+    csv: str | None
 
 
 @dataclass(frozen=True)
@@ -52,8 +81,21 @@ class Section:
     exhibits: list[Exhibit]
 
 
+SHOWN_ROWS = 200  # of a figure's data, on the page
+EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
+
+
 def svg(drawn: Drawn, name: str, title: str) -> str:
     """Return the figure as SVG text: the same bytes for the same data, ids that cannot clash, a title for screen readers."""
+    return compact.compact(_svg(drawn, name, title))
+
+
+def _tag(name: str) -> str:
+    """Return the beginning of the ids of a figure, which keeps figures on one page apart."""
+    return f"{zlib.crc32(name.encode()):x}"
+
+
+def _svg(drawn: Drawn, name: str, title: str) -> str:
     buffer = io.StringIO()
     # Ids are hashes with this salt, so two figures on one page share none; a fixed date keeps the bytes fixed.
     with figures.style(), mpl.rc_context({"svg.hashsalt": name}):
@@ -62,8 +104,8 @@ def svg(drawn: Drawn, name: str, title: str) -> str:
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    # Short names for what is referred to, and none for the rest; the tag keeps figures on one page apart.
-    tag = f"{zlib.crc32(name.encode()):x}"
+    # Short names for what is referred to, and none for the rest.
+    tag = _tag(name)
     short = {m: f"{tag}-{i:x}" for i, m in enumerate(dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^")]+)', text)))}
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
     text = re.sub(r'(url\(#|href="#)([^")]+)', lambda m: m[1] + short[m[2]], text)
@@ -81,9 +123,55 @@ def svg(drawn: Drawn, name: str, title: str) -> str:
 
 
 def _page_svg(text: str, name: str) -> Markup:
+    text = compact.compact(text, _tag(name)).replace(' xlink:href="#', ' href="#')
     for colour, variable in THEME.items():
         text = text.replace(colour, variable)
     return Markup(text.replace("<svg ", f'<svg role="img" aria-labelledby="{name}-title" ', 1))
+
+
+_LABELS = {
+    "initializer": catalog.label,
+    "reference_initializer": catalog.label,
+    "scheme": catalog.label,
+    "activation": lambda name: catalog.ACTIVATIONS[name].label,
+    "pretraining": catalog.pretraining_label,
+    "reference_pretraining": catalog.pretraining_label,
+}
+
+
+def data_table(frame: pd.DataFrame) -> DataTable:
+    """Return a figure's data for the page: the first rows, what is the same in all of them said once."""
+    head = frame.head(SHOWN_ROWS)
+    columns, texts, constants = [], [], []
+    for name in frame.columns:
+        column = head[name]
+        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if pd.api.types.is_bool_dtype(column):
+            cells = ["yes" if value else "no" for value in column]
+        elif pd.api.types.is_integer_dtype(column):
+            cells = ["–" if value is pd.NA else str(value) for value in column]
+        elif is_number:
+            cells = [number(float(value)) for value in column]
+        else:
+            known = {v: "" if pd.isna(v) else _LABELS.get(name, str)(v) for v in column.unique()}
+            cells = [known[value] for value in column]
+        heading = str(name).replace("_", " ")
+        if len(frame) > 1 and frame[name].nunique(dropna=False) == 1:
+            constants.append((heading, cells[0]))
+        else:
+            columns.append((heading, is_number))
+            texts.append(cells)
+    return DataTable(columns, [list(row) for row in zip(*texts, strict=True)], constants, len(frame))
+
+
+def in_script(text: str) -> Markup:
+    """Return text for a script element that is not code: its parser ends at no tag and undoes no entity, report.js does."""
+    return Markup(text.replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def json_in_script(value: object) -> Markup:
+    """Return a value as JSON that no text in it can end."""
+    return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 class Gallery:
@@ -94,10 +182,15 @@ class Gallery:
 
     def exhibit(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
         """Return one figure for the page."""
-        text = svg(drawn, name, title)
-        tables.write_bytes(self.folder / f"{name}.svg", _standalone(text).encode())
-        tables.write_bytes(self.folder / f"{name}.csv", drawn.data.to_csv(index=False).encode())
-        return Exhibit(name, title, shows, see, basis, _page_svg(text, name), len(drawn.data))
+        text = _svg(drawn, name, title)
+        # Six digits: more than any drawing shows, and half as long; the study's tables have them all.
+        csv = drawn.data.to_csv(index=False, float_format="%.6g")
+        tables.write_bytes(self.folder / f"{name}.svg", _standalone(compact.compact(text)).encode())
+        tables.write_bytes(self.folder / f"{name}.csv", csv.encode())
+        shown = data_table(drawn.data)
+        return Exhibit(
+            name, title, shows, see, basis, _page_svg(text, name), shown, csv if shown.rows <= EMBEDDED_ROWS else None
+        )
 
     def each(
         self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str, draw, *caption: str
@@ -118,17 +211,14 @@ class Gallery:
 
 
 def main_grid(study: Study, found: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Return the tables with the runs of the main grid alone; those of all runs as `all_runs`, `all_summary` and so on.
+    """Return the tables with the judged runs of the main grid alone; those of all runs as `all_runs`, `all_summary` and so on.
 
-    The arms beside the grid have sections of their own.
+    The arms beside the grid have sections of their own; `judged_runs` are theirs and the grid's. Tuning replicates choose
+    learning rates and are counted, and shown nowhere else.
     """
-    grid = study.settings["grid"]
     mine = found | {f"all_{name}": found[name] for name in ("runs", "summary", "curves", "layers")}
-    for name in ("runs", "summary"):
-        frame = found[name]
-        for factor in ("initializer", "activation", "depth", "width", "batch_norm", "dropout", "pretraining", "learning_rate"):
-            frame = frame[frame[factor].isin(grid[factor])]
-        mine[name] = frame[frame["replicate"] < grid["replicates"]] if name == "runs" else frame
+    mine["judged_runs"] = found["runs"][found["runs"]["replicate"] >= 0]
+    mine["runs"], mine["summary"] = (in_main_grid(study, frame) for frame in (mine["judged_runs"], found["summary"]))
     if len(mine["runs"]) < len(found["runs"]):
         for name in ("curves", "layers", "jacobians", "histograms"):
             mine[name] = found[name][found[name]["run_id"].isin(mine["runs"]["run_id"])]
@@ -150,7 +240,7 @@ PRETRAINED_SETTING = [f for f in findings.SETTING if f != "pretraining"]
 
 def _reconstruction(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
     """Yield the sections of a study of deep autoencoders."""
-    runs, summary, curves = found["all_runs"], found["all_summary"], found["all_curves"]
+    runs, summary, curves = found["judged_runs"], found["all_summary"], found["all_curves"]
     layers, baselines = found["all_layers"], found["baselines"]
     over = f"over {findings.count(runs['replicate'].nunique(), 'replicate')}"
     encoder = "-".join(map(str, [*study.settings["task"]["encoder"]]))
@@ -254,6 +344,86 @@ def _pretraining(
     )
 
 
+def _ranking(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
+    """Yield the section that compares the field over all cells, of a study with several initializers."""
+    ranking = found["ranking"]
+    if ranking["initializer"].nunique() < 2:
+        return
+    baseline, has_views = catalog.label(study.settings["analysis"]["baseline"]), ranking["view"].nunique() > 1
+    with figures.style():
+        intervals = ranking_figures.intervals(ranking, "tuned")
+        speed = ranking_figures.speed(found["profiles"], found["arrivals"], "tuned")
+        tuning = ranking_figures.tuning_gain(ranking) if has_views else None
+    exhibits = [
+        gallery.exhibit(
+            "ranking", "The field over all cells", intervals,
+            "Share of runs that reached the target (Wilson's interval), interquartile mean score (replicates drawn anew within cells), and the "
+            f"probability of a better score than {baseline} in a cell at random (cells drawn anew, then replicates); 95 % intervals.",
+            "Sorted by success. The small bars are the mean of the worst tenth of scores: an initializer can be good in the middle and "
+            "fail at the edge. On the dashed line it is no better and no worse than the baseline.",
+            "Main grid, each initializer at the rate chosen for it on the tuning replicates; diverged runs score 0. Cells in which nobody "
+            "learns are left out of the scores, not of the success rate.",
+        ),
+        gallery.exhibit(
+            "ranking-speed", "Who arrives, and how fast", speed,
+            "Left: the share of cells in which an initializer's median steps to the target are at most τ times the fewest of any. Right: the "
+            "share of runs that have arrived by each step (Kaplan and Meier).",
+            "High on the left edge: often the fastest. High on the right edge: arrives nearly everywhere, if late.",
+            "A run that never arrives, or diverges, takes infinitely many steps on the left and is censored at the budget on the right. The profile "
+            "depends on who else is in the study.",
+        ),
+    ]  # fmt: skip
+    if tuning:
+        exhibits.append(gallery.exhibit(
+            "ranking-tuning", "What tuning is worth", tuning,
+            "Share of runs at the target when all train at one rate, against that when each has its own.",
+            "Far above the line: an initializer that needs its own rate. On the line: one that does not care.",
+            "The fixed rate is declared in analysis.fixed_rate; equal budgets of tuning for all.",
+        ))  # fmt: skip
+    yield Section(
+        "ranking", "Who wins overall?",
+        f"All initializers over all cells of the main grid, against the declared baseline, {baseline}.",
+        exhibits,
+    )
+
+
+def _regularization(found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
+    """Yield the section on batch normalization and dropout, of a study that has arms with and without."""
+    exhibits = []
+    factors = [f for f in comparisons.SETTING if f != "batch_norm"]
+    chosen = comparisons.at_best_rate(found["judged_runs"], found["all_summary"])
+    chosen = chosen[(chosen["pretraining"] == "none") & (chosen["dropout"] == 0)]
+    kinds = chosen.groupby([*factors, "initializer"])["batch_norm"].transform("nunique")
+    both = chosen[kinds == 2]
+    for depth, here in both.groupby("depth"):
+        with figures.style():
+            drawn = ranking_figures.normalization(here)
+        exhibits.append(gallery.exhibit(
+            f"regularization-norm-{depth}", f"With and without batch normalization, {depth} layers", drawn,
+            "Test accuracy of every judged run at its arm's chosen rate: hollow without batch normalization, filled with it.",
+            "If filled marks stand in one column, normalization has made the initialization matter less.",
+            "Batch normalization lies between weights and activation; the initializer draws the weights all the same.",
+        ))  # fmt: skip
+    dropped = found["judged_runs"][found["judged_runs"]["dropout"] > 0]
+    if len(dropped):
+        same = dropped[["dataset", "activation", "depth", "initializer"]].drop_duplicates()
+        runs = found["judged_runs"].merge(same)
+        with figures.style():
+            drawn = ranking_figures.dropout_symmetry(found["all_layers"], runs)
+        exhibits.append(gallery.exhibit(
+            "regularization-dropout", "Can dropout break the symmetry?", drawn,
+            "Distinct units of the hidden layers as a share of all, over the steps, with and without dropout; mean over runs and layers.",
+            "A line that leaves the bottom is a symmetry that broke: units that were dropped at different steps are no longer alike.",
+            "Equality is exact, in float32.",
+        ))  # fmt: skip
+    if exhibits:
+        yield Section(
+            "regularization", "Do batch normalization and dropout change the picture?",
+            "In passing, as in the tutorial: arms beside the main grid, each against its twin without.",
+            exhibits,
+        )
+
+
 def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
     """Yield the sections of a study of classifiers."""
     runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
@@ -304,6 +474,7 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
             "same replicates.",
         ),
     )  # fmt: skip
+    yield from _ranking(study, found, gallery)
     yield Section(
         "convergence", "How fast does it train?",
         "The same runs, step by step. A network that never leaves the floor has not started to learn.",
@@ -410,8 +581,9 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
         ),
     )  # fmt: skip
     yield from _pretraining(
-        found, gallery, found["all_runs"], found["all_summary"], found["all_curves"], found["all_layers"]
+        found, gallery, found["judged_runs"], found["all_summary"], found["all_curves"], found["all_layers"]
     )
+    yield from _regularization(found, gallery)
     if len(found["histograms"]):
         yield Section(
             "histograms", "How are the values distributed?",
@@ -598,6 +770,11 @@ def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
+def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[dict[str, object]]]]:
+    """Return the page's tables of the ranking: view, its rate, rows in their order."""
+    return [(view, rows["rate"].iloc[0], rows.to_dict("records")) for view, rows in ranking.groupby("view", sort=False)]
+
+
 def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
     """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
     rows = []
@@ -611,6 +788,76 @@ def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
         )
         rows.append(row)
     return rows
+
+
+SHOWN_ARMS = 2_000  # rows of the page's table of runs
+SHOWN_FAILURES = 200
+
+
+def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
+    """Return a frame of arms in the catalogue's order, by these columns first, with the name of each setting."""
+    settings = frame[PRETRAINED_SETTING].drop_duplicates()
+    names = {
+        tuple(key): findings.setting_name(frame, **dict(zip(PRETRAINED_SETTING, key, strict=True)), pretraining="")
+        for key in settings.itertuples(index=False)
+    }
+    frame = frame.assign(setting=[names[key] for key in frame[PRETRAINED_SETTING].itertuples(index=False, name=None)])
+    ranks = {
+        "activation": list(catalog.ACTIVATIONS),
+        "initializer": catalog.in_order(frame["initializer"]),
+        "pretraining": catalog.pretrainings_in_order(frame["pretraining"]),
+        "status": list(catalog.STATUSES),
+    }
+    ranks = {column: {name: i for i, name in enumerate(names)} for column, names in ranks.items()}
+    return frame.sort_values(
+        [*leading, "setting", "activation", "depth", "initializer", "pretraining"],
+        key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
+        kind="stable",
+    )
+
+
+def arms(summary: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of the page's table of runs: every arm at its chosen learning rate, in the catalogue's order."""
+    return _ordered(summary[summary["is_best_rate"]], []).head(SHOWN_ARMS).to_dict("records")
+
+
+def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:
+    """Return which arms had runs that diverged or got stuck, over all learning rates, and how many such rows there are.
+
+    Args:
+        runs: the table.
+
+    Returns:
+        The rows of at most `SHOWN_FAILURES` arms and statuses, most runs first; the number of all.
+    """
+    keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"]
+    lost = runs[runs["status"].isin(["diverged", "stuck"])]
+    if lost.empty:
+        return [], 0
+    rows = lost.groupby(["status", *keys], as_index=False).agg(
+        lost=("run_id", "size"), lowest_rate=("learning_rate", "min"), highest_rate=("learning_rate", "max"),
+        step=("diverged_step", "median"), layer=("diverged_layer", "median"),
+    )  # fmt: skip
+    rows = rows.merge(runs.groupby(keys, as_index=False).agg(runs=("run_id", "size")))
+    rows[["step", "layer"]] = rows[["step", "layer"]].astype("float64")
+    rows["order"] = -rows["lost"]
+    return _ordered(rows, ["status", "order"]).head(SHOWN_FAILURES).to_dict("records"), len(rows)
+
+
+def facets(rows: list[dict[str, object]]) -> list[str]:
+    """Return the factors that tell the rows of the table of runs apart."""
+    names = ["setting", "activation", "depth", "initializer", "pretraining"]
+    return [name for name in names if len({row[name] for row in rows}) > 1]
+
+
+def _script(name: str) -> Markup:
+    return Markup((Path(__file__).parent / "templates" / name).read_text())
+
+
+def _allowed(scripts: list[str]) -> str:
+    """Return the sources of scripts for the page's security policy: these texts, by their hashes, and no others."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    return " ".join(f"'sha256-{value}'" for value in hashes)
 
 
 def write(study: Study, folder: Path, page: Path) -> None:
@@ -638,8 +885,21 @@ def write(study: Study, folder: Path, page: Path) -> None:
         "pretraining": catalog.pretraining_label,
         "points": lambda value: "–" if value != value else f"{100 * value:+.1f}".replace("-", "−"),
         "number": number,
+        "steps": lambda value: f"{value:g}" if np.isfinite(value) else number(value),
+        "swatch": interactive.swatch,
+        "packed": interactive.packed,
+        "in_script": in_script,
+        "json_in_script": json_in_script,
     }
     settings = study.settings
+    script = _script("report.js")
+    explorer = interactive.explorer(found)
+    lost, all_lost = failures(runs)
+    best = arms(found["all_summary"])
+    sections = list(_sections(study, found, page.parent / "figures"))
+    ledger = found["claims"].to_dict("records")
+    schemes = {catalog.parse_initializer(i).name for i in runs["initializer"].unique()}
+    lessons = chapters.of_study(schemes, bool((runs["pretraining"] != "none").any()))
     html = environment.get_template("report.html").render(
         study=study,
         settings=settings,
@@ -647,9 +907,25 @@ def write(study: Study, folder: Path, page: Path) -> None:
         statuses=[(s, text, int((runs["status"] == s).sum())) for s, text in catalog.STATUSES.items()],
         findings=findings.headlines(found),
         of_section=lambda section: findings.of_section(section, found),
-        sections=list(_sections(study, found, page.parent / "figures")),
+        sections=sections,
+        section_ids={section.id for section in sections},
+        claims=ledger,
+        chapters=[(lesson, [c for c in ledger if c["claim"] in lesson.claims]) for lesson in lessons],
+        glossary=sorted(chapters.GLOSSARY.items()),
+        bibliography=(Path(__file__).parent / "templates" / "references.bib").read_text(),
+        rankings=rankings(found["ranking"]),
         recommendation=[] if len(found["baselines"]) else recommendation(found["summary"]),
         outcomes=outcomes(runs),
+        arms=best,
+        facets=facets(best),
+        all_arms=int(found["all_summary"]["is_best_rate"].sum()),
+        failures=lost,
+        all_failures=all_lost,
+        explorer=explorer,
+        script=script,
+        script_sources=_allowed([script, explorer.bundle] if explorer else [script]),
+        notices=(Path(__file__).parent / "templates" / "licences.txt").read_text() if explorer else "",
+        ink={variable[4:-1]: colour for colour, variable in THEME.items()},
         effects=effects(found["pretraining_effects"]),
         baselines=found["baselines"].to_dict("records"),
         reconstructions=reconstructions(found["all_summary"]) if len(found["baselines"]) else [],
@@ -668,6 +944,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),
         layer_steps=log_spaced(settings["training"]["steps"], settings["measure"]["layer_points"]),
         machines=sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
+        scaling=catalog.SCALINGS[settings["data"]["scaling"]],
         schedule=catalog.SCHEDULES[settings["training"]["schedule"]],
         provenance=provenance,
         frozen=dump(study),
