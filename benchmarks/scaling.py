@@ -33,13 +33,13 @@ from winit.workflow import Places
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 64  # runs committed together, as in training
-# A larger study has more of everything: (widths, depths, optimizers, replicates) by how many runs it should have.
+# A larger study has more of everything: (widths, depths, optimizers, judged replicates) by how many runs it should have.
 GRIDS = {
-    1_000: (1, 2, 1, 3),
-    3_000: (1, 4, 1, 4),
-    10_000: (2, 4, 1, 7),
-    30_000: (2, 6, 1, 14),
-    100_000: (3, 8, 2, 12),
+    1_000: (1, 2, 1, 1),
+    5_000: (1, 4, 1, 5),
+    10_000: (2, 4, 1, 5),
+    30_000: (2, 6, 1, 12),
+    100_000: (3, 8, 2, 10),
 }
 
 
@@ -48,7 +48,7 @@ def study_of(runs: int) -> Study:
     widths, depths, optimizers, replicates = GRIDS[runs]
     return compose(
         [
-            "study=default", "name=scaling", "dataset=[digits]", "grid.learning_rate=[0.01,0.03,0.1,0.3,1.0]",
+            "study=default", "name=scaling", "dataset=[digits]", "grid.tuning_replicates=2", "grid.learning_rate=[0.01,0.03,0.1,0.3,1.0]",
             f"grid.width={[16, 32, 64][:widths]}", f"grid.depth={[2, 3, 4, 5, 6, 8, 10, 12][:depths]}",
             f"training.optimizer={['sgd', 'momentum'][:optimizers]}".replace("'", ""), f"grid.replicates={replicates}",
         ]
@@ -74,6 +74,7 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
             {
                 "run_id": run.id,
                 "initializer": run.initializer,
+                "pretraining": run.pretraining,
                 "learning_rate": run.learning_rate,
                 "replicate": run.replicate,
                 "diverged_step": 20 if diverged else None,
@@ -86,6 +87,10 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
                 "calibration_time_s": 0.0,
                 "calibration_forward": 0.0,
                 "calibration_backward": 0.0,
+                "pretraining_time_s": 0.0,
+                "pretraining_step": [],
+                "pretraining_error": [],
+                "pretraining_baseline": [],
                 "curve_step": curve_steps,
                 "layer_step": layer_steps,
                 "trace_step": [],

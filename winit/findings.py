@@ -260,12 +260,14 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
             small = methods[(methods["compared_with"] == "small weights") & (methods["initializer"] == methods["reference_initializer"])]
             if small.empty:
                 continue
-            best = small.loc[small["difference"].idxmax()]
+            controlled = set(cells["pretraining"].str.removesuffix("+moments")[cells["pretraining"].str.endswith("+moments")])
+            known = small[small["pretraining"].isin(controlled)]
+            best = (known if len(known) else small).loc[lambda rows: rows["difference"].idxmax()]
             name = catalog.PRETRAINING[best["pretraining"]].label
             start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
             text = (
-                f"{place}, {_name(activation)}, {depth} layers: from {catalog.label(best['initializer'])}, pretraining gains most "
-                f"test accuracy by {name}, {_gain(best)}"
+                f"{place}, {_name(activation)}, {depth} layers: from {catalog.label(best['initializer'])}, pretraining "
+                f"by {name} gains {_gain(best)} of test accuracy"
             )
             moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
             if len(moments) and best["verdict"] == "better":
