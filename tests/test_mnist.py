@@ -66,9 +66,9 @@ def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (gzip.compress(b"\0\0\x09\x01\0\0\0\x01A"), "is no IDX file of bytes"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABC"), "holds 3 values, but says 5"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABCDE")[:-3], "cannot be unpacked"),
+        (gzip.compress(b"\0\0\x09\x01\0\0\0\x01A", mtime=0), "is no IDX file of bytes"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABC", mtime=0), "holds 3 values, but says 5"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABCDE", mtime=0)[:-3], "cannot be unpacked"),
         (b"no gzip", "cannot be unpacked"),
     ],
 )
