@@ -104,7 +104,8 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        expand(f"{PACKAGE}/{{file}}", file=["cards.py", "initializers.py", "comparisons.py", "figures.py", "pretraining_figures.py", "findings.py", "report.py", "catalog.py", "meanfield.py", "stats.py", "tables.py", "templates/report.html", "templates/report.css"]),
+        expand(f"{PACKAGE}/{{file}}.py", file=["cards", "catalog", "chapters", "compact", "comparisons", "figures", "findings", "initializers", "interactive", "meanfield", "pretraining_figures", "ranking_figures", "report", "state_figures", "stats", "tables"]),
+        glob.glob(f"{PACKAGE}/templates/*.*"),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(

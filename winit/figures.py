@@ -111,7 +111,7 @@ def legend(figure: Figure, initializers: list[str], columns: int) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def _lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
+def lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
     """Draw one median or mean line an initializer, in the catalogue's look."""
     sns.lineplot(
         data=data, x=x, y=y, hue="initializer", style="initializer", hue_order=initializers, style_order=initializers,
@@ -234,8 +234,10 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     return Drawn(figure, best[columns])
 
 
-def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str) -> Drawn:
-    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin."""
+def convergence(
+    curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
+) -> Drawn:
+    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
     data = _of_best_rate(curves, runs, summary)
     worst = 0.0 if "accuracy" in metric else np.inf
     data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
@@ -248,12 +250,12 @@ def convergence(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame,
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
             here = (data["activation"] == activation) & (data["depth"] == depth)
-            if data["replicate"].nunique() <= THIN_LINES:
+            if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
                 sns.lineplot(
                     data=data[here], x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
                     palette=_looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
                 )  # fmt: skip
-            _lines(
+            lines(
                 axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names
             )
             step_axis(axes, data["step"].max())
@@ -337,7 +339,7 @@ def signal(
             axes.plot(rows["layer"], rows["theory"].clip(*SHOWN_RANGE), color=colour, linestyle=":", linewidth=1)
             edges = rows["low"].clip(*SHOWN_RANGE), rows["high"].clip(*SHOWN_RANGE)
             axes.fill_between(rows["layer"], *edges, color=colour, alpha=0.12, linewidth=0)
-        _lines(axes, here, "layer", "shown", names)
+        lines(axes, here, "layer", "shown", names)
         axes.set_yscale("log")
         axes.set_ylim(low / 3, high * 3)
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES[quantity])
@@ -360,7 +362,7 @@ def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd
         for name, rows in here.dropna(subset=["theory"]).groupby("initializer"):
             colour = catalog.style(name)["color"]
             axes.plot(rows["layer"], rows["theory"], color=colour, linestyle=":", linewidth=1)
-        _lines(axes, here, "layer", "correlation", names)
+        lines(axes, here, "layer", "correlation", names)
         axes.set(title=catalog.ACTIVATIONS[activation].label, xlabel="layer", ylabel=_QUANTITIES["correlation"])
         axes.set_ylim(min(-0.1, mean["correlation"].min() - 0.05), 1.05)
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
@@ -421,7 +423,7 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         quantity = "saturated" if catalog.ACTIVATIONS[activation].saturated else "dead"
-        _lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
+        lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
         title = f"{catalog.ACTIVATIONS[activation].label}: {_QUANTITIES[quantity]}"
         axes.set(title=title, xlabel="layer", ylabel="share", ylim=(-0.03, 1.03))
         axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
@@ -437,7 +439,7 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
             here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
-            _lines(axes, here, "learning_rate", "validation_accuracy", names)
+            lines(axes, here, "learning_rate", "validation_accuracy", names)
             for _, best in here[here["is_best_rate"]].iterrows():
                 axes.plot(
                     best["learning_rate"], best["validation_accuracy"], marker="o", markersize=8, fillstyle="none",
@@ -467,7 +469,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     names, activations = catalog.in_order(mean["initializer"]), sorted_activations(mean["activation"])
     figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
-        _lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
+        lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
         step_axis(axes, mean["step"].max())
         axes.set(
             title=catalog.ACTIVATIONS[activation].label,

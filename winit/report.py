@@ -33,6 +33,7 @@ from winit import (
     findings,
     interactive,
     ranking_figures,
+    state_figures,
     tables,
 )
 from winit import pretraining_figures as drawings
@@ -69,6 +70,12 @@ class Exhibit:
     svg: Markup
     data: DataTable
     csv: str | None
+
+    @property
+    def height(self) -> int:
+        """Height of the drawing where there is room for it, in pixels."""
+        drawn = re.search(r'width="(\d+)" viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
+        return round(int(drawn[1]) * float(drawn[3]) / float(drawn[2]))
 
 
 @dataclass(frozen=True)
@@ -488,7 +495,7 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
             ),
             *each_setting(
                 "loss", "Training loss against step",
-                lambda r, s: figures.convergence(curves, r, s, "train_loss"),
+                lambda r, s: figures.convergence(curves, r, s, "train_loss", has_single_runs=False),
                 f"Median cross-entropy in nats on a fixed sample of training examples {over}, at each initializer's chosen rate.",
                 "A flat line at log(classes) is a network that has learned nothing but the class frequencies.",
                 "Losses beyond 30 nats run off the panel. A diverged run counts as infinite from then on.",
@@ -554,6 +561,36 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
             "for the map above, not for this figure.",
             "Activations that neither saturate nor die stay at 0.",
         ),
+    )  # fmt: skip
+    yield Section(
+        "state", "What do untrained networks do to their inputs, and updates to weights?",
+        "Three more looks at the same networks: how strongly outputs depend on inputs, how much that varies from draw to draw, and how large "
+        "the steps of training are.",
+        [
+            *each_setting(
+                "jacobians", "Singular values of the Jacobian at initialization",
+                lambda r, s: state_figures.jacobians(found["jacobians"], r),
+                f"Median and quartiles of the singular values of ∂logits/∂inputs over 8 training examples, median {over}; log scale.",
+                "On the dashed line small changes of an input arrive as they are. Long bars: some directions explode while others vanish.",
+                "Not for networks with batch normalization, in which no example has a Jacobian of its own. Edges as in the section on signals.",
+            ),
+            *each_setting(
+                "spread", "How much lengths vary from draw to draw",
+                lambda r, s: state_figures.length_spread(s),
+                f"Standard deviation {over} of log mean z² in the last hidden layer, before training.",
+                "A line that rises with depth is an initialization whose networks differ more and more from one another: the mean of the "
+                "theory is then no typical network.",
+                "The second failure of Hanin & Rolnick 2018. Bounded activations cannot fluctuate so.",
+            ),
+            *each_setting(
+                "updates", "Size of updates relative to weights",
+                lambda r, s: state_figures.update_ratio(layers, r, s, deepest(r)),
+                f"‖ΔW‖/‖W‖ of the next update, median over hidden layers and {findings.count(replicates, 'replicate')}, at each initializer's "
+                "chosen rate, in the deepest networks.",
+                "Far below the dashed line (10⁻³, a rule of thumb) layers hardly move; far above it they are overwritten.",
+                "Zero weights that move have an infinite ratio, drawn at the upper edge; what does not move is at the lower one.",
+            ),
+        ],
     )  # fmt: skip
     if runs["learning_rate"].nunique() > 1:
         yield Section(
