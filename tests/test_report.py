@@ -262,7 +262,7 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
         tables.write(folder, name, frame)
     (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
     report.write(study, folder, tmp_path / "report" / "index.html")
-    assert "6 diverged" in (tmp_path / "report" / "index.html").read_text()
+    assert f"{len(found['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_findings_name_the_setting_where_there_are_several(made):
@@ -294,7 +294,7 @@ def test_the_page_counts_every_run(made):
     study, found, page = made
     text = page.read_text()
     assert f"{study.run_count:,} networks: {study.product}." in text
-    for status, number in found["runs"]["status"].value_counts().items():
+    for status, number in found["all_runs"]["status"].value_counts().items():
         assert re.search(rf'class="{status}"><b>{number:,}</b>', text)
 
 

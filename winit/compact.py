@@ -155,6 +155,17 @@ def _with_markers(tokens: list[str], tag: str) -> list[str]:
     return out
 
 
+def _plain_ticks(text: str) -> str:
+    """Drop what uses of a symbol say of its ink, where the symbol is a line with ink of its own."""
+    own = set(re.findall(r'<path id="([^"]+)" d="[^"zZ]*" style="[^"]*stroke:#[^"]*stroke-width:[^"]*"/>', text))
+    return re.sub(
+        r'(<use xlink:href="#([^"]+)"[^>]*?) style="[^"]*"/>', lambda m: f"{m[1]}/>" if m[2] in own else m[0], text
+    )
+
+
+_FAMILY = re.compile(r"font-family:('[^'\"]+', sans-serif);")
+
+
 def compact(text: str, tag: str = "") -> str:
     """Return the SVG text of a matplotlib figure, about half as long.
 
@@ -167,6 +178,10 @@ def compact(text: str, tag: str = "") -> str:
     text = text.replace("<svg ", '<svg stroke-linejoin="round" ', 1)
     text = text.replace("stroke-dashoffset:0;", "").replace(' transform="rotate(-0 ', ' data-dropped="(')
     text = re.sub(r' data-dropped="[^"]*"', "", text)
+    family = _FAMILY.search(text)
+    if family:  # of all text but the rare one in another
+        text = text.replace(family[0], "").replace("<svg ", f'<svg font-family="{family[1]}" ', 1)
+    text = _plain_ticks(text)
     tokens = _unwrapped(_TOKEN.findall(text))
     tokens = [re.sub(r'(\d)\.0(?=["\s,)])', r"\1", t) if t[0] == "<" else t for t in tokens]
     if tag:

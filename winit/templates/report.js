@@ -153,18 +153,26 @@ $$(".filters").forEach(makeFilterable);
 
 // ---- Contents
 
-const links = new Map($$("nav a").map((link) => [link.hash.slice(1), link]));
-const inView = new Set();
-const spy = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) inView[isIntersecting ? "add" : "delete"](target.id);
-  const current = [...links.keys()].find((id) => inView.has(id));
-  if (current === undefined) return;
-  for (const [id, link] of links) {
-    if (id !== current) link.removeAttribute("aria-current");
+const links = $$("nav a").filter((link) => !link.closest("[hidden]"));
+
+/** Mark the section that is being read: the last that begins above the upper third; at the end of the page, the last. */
+function follow() {
+  const isEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
+  const begun = links.filter((link) => $(link.hash).getBoundingClientRect().top < innerHeight / 3);
+  const current = isEnd ? links.at(-1) : begun.at(-1);
+  for (const link of links) {
+    if (link !== current) link.removeAttribute("aria-current");
     else link.setAttribute("aria-current", "true");
   }
-}, { rootMargin: "-15% 0px -75% 0px" });
-for (const id of links.keys()) spy.observe(document.getElementById(id));
+}
+
+let isWaiting = false;
+addEventListener("scroll", () => {
+  if (isWaiting) return;
+  isWaiting = true;
+  requestAnimationFrame(() => { isWaiting = false; follow(); });
+}, { passive: true });
+follow();
 
 // ---- Charts for chosen initializers
 
@@ -247,8 +255,9 @@ function explore(state) {
     return { fg: variable("--fg"), muted: variable("--muted"), grid: variable("--grid"), font: style.fontFamily };
   }
 
-  // With ast, Vega interprets its expressions; otherwise it would make functions of them, which the policy forbids.
-  const embed = async (element, spec) => (await loadVega())(element, spec, { renderer: "svg", actions: false, ast: true });
+  // With ast, Vega interprets its expressions; otherwise it would make functions of them, which the policy forbids. It is
+  // not to warn of empty charts, which a reader may well choose.
+  const embed = async (element, spec) => (await loadVega())(element, spec, { renderer: "svg", actions: false, ast: true, logLevel: 1 });
 
   async function draw(name) {
     const turn = (views[name]?.turn ?? 0) + 1;
