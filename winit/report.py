@@ -847,7 +847,7 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
     }
     ranks = {column: {name: i for i, name in enumerate(names)} for column, names in ranks.items()}
     return frame.sort_values(
-        [*leading, "setting", "activation", "depth", "initializer", "pretraining"],
+        [*leading, *PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"],
         key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
         kind="stable",
     )
