@@ -20,7 +20,7 @@ def tables(accuracies: dict[tuple[str, str], list[float]]) -> tuple[pd.DataFrame
     ]
     summary = [
         SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "is_best_rate": True,
-                   "validation_accuracy": np.nanmedian(values), "validation_loss": 1.0}
+                   "tuning_accuracy": np.nanmedian(values), "tuning_loss": 1.0}
         for (i, p), values in accuracies.items()
     ]  # fmt: skip
     return pd.DataFrame(rows), pd.DataFrame(summary)

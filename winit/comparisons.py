@@ -39,7 +39,7 @@ def small_weights(initializers: list[str]) -> str | None:
 def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Return what every way of pretraining, and every control of one, gains in test accuracy over what it is compared with.
 
-    The best scaled scheme is that without pretraining whose median validation accuracy is the highest, then the loss.
+    The best scaled scheme is that without pretraining whose tuning accuracy is the highest, then its loss the smallest.
     """
     chosen = at_best_rate(runs, summary)
     best = summary[summary["is_best_rate"]]
@@ -87,7 +87,7 @@ def _references(initializer: str, pretraining: str, best: pd.DataFrame) -> Itera
         yield "small weights", (small, "none")
     scaled = plain[plain["initializer"].map(is_scaled).to_numpy(dtype=bool)]
     if len(scaled):
-        ranked = scaled.sort_values(["validation_accuracy", "validation_loss", "initializer"], ascending=[False, True, True])
+        ranked = scaled.sort_values(["tuning_accuracy", "tuning_loss", "initializer"], ascending=[False, True, True])
         yield "best scaled", (ranked["initializer"].iloc[0], "none")
     if method != "none" and not control:
         yield "trained longer", (initializer, "none+longer")
