@@ -490,7 +490,7 @@ def test_text_in_scripts_cannot_end_them():
 def test_every_figure_has_its_data_and_its_command(made):
     study, _, page = made
     text = page.read_text()
-    parts = re.findall(r'<figure id="fig-([^"]+)">(.*?)</figure>', text, re.DOTALL)
+    parts = re.findall(r'<figure id="fig-([^"]+)"[^>]*>(.*?)</figure>', text, re.DOTALL)
     assert len(parts) > 20
     for name, part in parts:
         csv = (page.parent / "figures" / f"{name}.csv").read_text()

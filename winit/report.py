@@ -838,6 +838,7 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
         tuple(key): findings.setting_name(frame, **dict(zip(PRETRAINED_SETTING, key, strict=True)), pretraining="")
         for key in settings.itertuples(index=False)
     }
+    names = {key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()}  # rows are narrow
     frame = frame.assign(setting=[names[key] for key in frame[PRETRAINED_SETTING].itertuples(index=False, name=None)])
     ranks = {
         "activation": list(catalog.ACTIVATIONS),
