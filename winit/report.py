@@ -204,7 +204,7 @@ class Gallery:
     ) -> list[Exhibit]:
         """Return one figure for each setting, a combination of levels of the factors in `runs`.
 
-        `draw` takes the setting's part of `runs` and of each of the frames.
+        `draw` takes the setting's part of `runs` and of each of the frames; it returns None where there is nothing to draw.
         """
         exhibits = []
         for setting in runs[factors].drop_duplicates().itertuples(index=False):
@@ -213,7 +213,8 @@ class Gallery:
             name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
             with figures.style():
                 drawn = draw(*mine)
-            exhibits.append(self.exhibit(name, f"{title}: {part}", drawn, *caption))
+            if drawn is not None:
+                exhibits.append(self.exhibit(name, f"{title}: {part}", drawn, *caption))
         return exhibits
 
 

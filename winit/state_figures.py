@@ -1,4 +1,7 @@
-"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in."""
+"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in.
+
+None where nothing was measured: of networks that all diverged, say, or of Jacobians with batch normalization.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from winit.figures import MUTED, SHOWN_RANGE, Drawn, legend, lines, panels, sort
 HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ (Karpathy, makemore part 3)
 
 
-def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn:
+def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn | None:
     """Draw ‖ΔW‖/‖W‖ over the steps at each initializer's chosen rate: median over hidden layers and replicates.
 
     Where weights are zero and the update is not the ratio is infinite, where neither moves it is zero: both are drawn at the
@@ -24,6 +27,8 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     data = data[data["update_ratio"].notna()]
     median = data.groupby(["activation", "initializer", "step"], as_index=False)["update_ratio"].median()
     median["shown"] = median["update_ratio"].clip(1e-9, 1e3)
+    if median.empty:
+        return None
     names, activations = catalog.in_order(median["initializer"]), sorted_activations(median["activation"])
     figure, grid = panels(1, len(activations), 2.3, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
@@ -36,7 +41,7 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     return Drawn(figure, median.drop(columns="shown"))
 
 
-def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
+def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn | None:
     """Draw the singular values of ∂logits/∂inputs of untrained networks against depth: median, and quartiles as a bar.
 
     Medians over replicates.
@@ -45,6 +50,8 @@ def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     data = table[table["step"] == 0].merge(first[["run_id", "activation", "initializer", "depth"]], on="run_id")
     columns = ["lower_quartile", "median", "upper_quartile"]
     middle = data.groupby(["activation", "initializer", "depth"], as_index=False)[columns].median()
+    if middle.empty:
+        return None
     names, activations = catalog.in_order(middle["initializer"]), sorted_activations(middle["activation"])
     depths = sorted(middle["depth"].unique())
     figure, grid = panels(1, len(activations), 2.5, 2.75, sharey=True)
@@ -65,13 +72,15 @@ def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     return Drawn(figure, middle)
 
 
-def length_spread(summary: pd.DataFrame) -> Drawn:
+def length_spread(summary: pd.DataFrame) -> Drawn | None:
     """Draw the spread over replicates of log(mean z²) in the last hidden layer of untrained networks against depth.
 
     Source: the second failure of Hanin & Rolnick 2018, §3: lengths that fluctuate from draw to draw.
     """
     first = summary[summary["learning_rate"] == summary["learning_rate"].min()]
     data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
+    if data.empty:
+        return None
     names, activations = catalog.in_order(data["initializer"]), sorted_activations(data["activation"])
     figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
