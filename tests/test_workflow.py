@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # Small, but with every status, two datasets, a pair that is not applicable, and runs that diverge.
 SMALL = [
     "study=smoke", "name=small", "dataset=[digits,spirals]", "grid.depth=[2]", "grid.activation=[tanh,relu]",
-    "grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.replicates=2", "training.steps=30",
+    "grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.replicates=2", "grid.tuning_replicates=0",
+    "training.steps=30",
 ]  # fmt: skip
 
 
