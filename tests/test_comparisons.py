@@ -35,7 +35,7 @@ def test_every_reference_is_met_in_pairs():
         ("glorot_uniform", "none"): [0.7, 0.7, 0.7, np.nan],
         ("constant:0.1", "none"): [0.99, 0.99, 0.99, 0.99],
     })  # fmt: skip
-    found = pretraining_effects(runs, summary).set_index(["pretraining", "compared_with"])
+    found = pretraining_effects(runs, summary, 0.01).set_index(["pretraining", "compared_with"])
     assert set(found.loc["rbm"].index) == {"same start", "small weights", "best scaled", "moments"}
     best = found.loc[("rbm", "best scaled")]
     assert best["reference_initializer"] == "he_normal" and best["difference"] == 0 and best["verdict"] == "equivalent"
@@ -49,13 +49,13 @@ def test_every_reference_is_met_in_pairs():
 
 def test_a_diverged_run_counts_as_nothing_right():
     runs, summary = tables({("he_normal", "none"): [0.5, np.nan, 0.5], ("he_normal", "autoencoder"): [0.5, 0.5, 0.5]})
-    found = pretraining_effects(runs, summary).set_index("compared_with")
+    found = pretraining_effects(runs, summary, 0.01).set_index("compared_with")
     assert found.at["same start", "difference"] == pytest.approx(0.5 / 3)
     assert found.at["same start", "replicates"] == 3
 
 
 def test_a_study_without_pretraining_has_none():
-    assert pretraining_effects(*tables({("he_normal", "none"): [0.5]})).empty
+    assert pretraining_effects(*tables({("he_normal", "none"): [0.5]}), 0.01).empty
 
 
 def test_what_takes_its_scale_from_the_layer():

@@ -460,7 +460,7 @@ def tables(study: Study, store: Store) -> dict[str, pd.DataFrame]:
     found["arrivals"] = arrivals(main["runs"], main["summary"], analysis, curve_steps)
     found["depth_limits"] = depth_limits(study, found["summary"])
     found["phase"] = phase(study)
-    found["pretraining_effects"] = pretraining_effects(runs, found["summary"])
+    found["pretraining_effects"] = pretraining_effects(runs, found["summary"], analysis["margin"])
     found["baselines"] = baselines(study)
     found |= judge(read_claims(CLAIMS), found)
     found["not_applicable"] = pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"]))

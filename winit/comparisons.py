@@ -13,7 +13,6 @@ from winit import catalog, stats
 from winit.tables import FACTORS, TABLES
 
 SETTING = [f for f in FACTORS if f not in ("initializer", "pretraining", "learning_rate", "replicate")]
-MARGIN = 0.01  # differences of accuracy within a point are called equivalent
 
 
 def at_best_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
@@ -36,9 +35,10 @@ def small_weights(initializers: list[str]) -> str | None:
     return found[min(found)] if found else None
 
 
-def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return what every way of pretraining, and every control of one, gains in test accuracy over what it is compared with.
 
+    Differences within ±margin are called equivalent.
     The best scaled scheme is that without pretraining whose tuning accuracy is the highest, then its loss the smallest.
     """
     chosen = at_best_rate(runs, summary)
@@ -70,7 +70,7 @@ def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFra
                         "difference": difference.mean,
                         "difference_low": difference.low,
                         "difference_high": difference.high,
-                        "verdict": stats.verdict(difference.low, difference.high, MARGIN),
+                        "verdict": stats.verdict(difference.low, difference.high, margin),
                     }
                 )
     found = pd.DataFrame(rows, columns=list(TABLES["pretraining_effects"]))

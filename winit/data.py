@@ -72,6 +72,13 @@ def spirals(rng: np.random.Generator, turns: float, noise: float) -> tuple[np.nd
     return x, y
 
 
+def shuffled_epochs(rng: np.random.Generator, examples: int, steps: int, batch_size: int) -> np.ndarray:
+    """Return indices (steps, B) of mini-batches: shuffled epochs, one after another."""
+    needed = steps * batch_size
+    epochs = [rng.permutation(examples) for _ in range(-(-needed // examples))]
+    return np.concatenate(epochs)[:needed].reshape(steps, batch_size)
+
+
 LOADERS = {"digits": digits, "spirals": spirals, "mnist": lambda rng, folder: mnist.read(folder)}
 ON_DISK = {"mnist"}  # read from a folder, or downloaded
 

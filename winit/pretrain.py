@@ -22,6 +22,7 @@ from torch import Tensor
 from winit import catalog
 from winit.activations import activation_of
 from winit.autoencoder import Autoencoder, Corruption, TiedAutoencoder
+from winit.data import shuffled_epochs
 from winit.memory import align
 from winit.network import Optimizer, Stack, product
 from winit.probes import loss_and_accuracy
@@ -98,7 +99,9 @@ def pretrain(
     codes, errors, baselines = data.x, [], []
     for layer, (w, b, activation, decoder) in enumerate(zip(weights, biases, activations, decoders, strict=True)):
         streams = {seed: np.random.default_rng([seed, layer]) for seed in seeds}
-        order = {seed: _mini_batches(stream, len(data.y), recipe) for seed, stream in streams.items()}
+        order = {
+            seed: shuffled_epochs(stream, len(data.y), recipe.steps, recipe.batch_size) for seed, stream in streams.items()
+        }
         noise = {seed: int(stream.integers(2**62)) for seed, stream in streams.items()}
         sample = codes[..., :SAMPLE, :]
         learner = _LEARNERS[method](
@@ -133,13 +136,6 @@ def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tenso
 def networks_at_once(examples: int, widths: Sequence[int]) -> int:
     """Return how many networks to pretrain in one stack."""
     return max(1, CODE_BYTES // (4 * examples * max(widths)))
-
-
-def _mini_batches(stream: np.random.Generator, examples: int, recipe: Pretraining) -> np.ndarray:
-    """Return indices (steps, B): shuffled epochs, one after another."""
-    needed = recipe.steps * recipe.batch_size
-    epochs = [stream.permutation(examples) for _ in range(-(-needed // examples))]
-    return np.concatenate(epochs)[:needed].reshape(recipe.steps, recipe.batch_size)
 
 
 def _flattened(codes: Tensor, y: Tensor, order: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
@@ -233,7 +229,7 @@ class _BoltzmannLayer:
     def error(self, x: Tensor, y: Tensor) -> Tensor:
         v = x.expand(len(self.machine.weights), -1, -1)
         back = self.machine.visible_mean(self.machine.hidden_mean(v))
-        return (back - v).square().sum(dim=2).mean(dim=1)
+        return torch.stack([one.square().sum() for one in back - v]) / v.shape[1]
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)

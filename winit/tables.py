@@ -158,7 +158,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "difference": Column(FLOAT, "mean over pairs of the difference in test accuracy; a diverged run counts as 0"),
         "difference_low": Column(FLOAT, "lower end of its 95 % t-interval"),
         "difference_high": Column(FLOAT, "upper end"),
-        "verdict": Column(STR, "better, worse, equivalent (within a point) or undecided, by the interval"),
+        "verdict": Column(STR, "better, worse, equivalent (within analysis.margin) or undecided, by the interval"),
     },
     "baselines": {
         "dataset": FACTORS["dataset"],

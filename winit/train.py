@@ -129,9 +129,7 @@ def initial_parameters(
 def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) -> np.ndarray:
     """Return indices (steps, B) of the mini-batches of a replicate: shuffled epochs, one after another."""
     rng = np.random.default_rng(seed(workload.seed, "batches", dataset=workload.dataset, replicate=replicate))
-    needed = steps * workload.training.batch_size
-    epochs = [rng.permutation(examples) for _ in range(-(-needed // examples))]
-    return np.concatenate(epochs)[:needed].reshape(steps, -1)
+    return data.shuffled_epochs(rng, examples, steps, workload.training.batch_size)
 
 
 def learning_rates(workload: Workload, runs: Sequence[Run], steps: int) -> np.ndarray:
@@ -240,11 +238,11 @@ class Pretrainer:
             method, self.data, *first, activations(work)[:count], decoders, work.pretraining, seeds,
             work.measure.curve_points,
         )  # fmt: skip
-        ends = [(found.weights, found.biases)]
-        ends.append((found.visible_weights[::-1], found.visible_biases[::-1]) if work.task.is_reconstruction else ([], []))
+        unrolled = list(zip(*pretrain.unroll(found), strict=True))
+        ends = unrolled[:count], unrolled[count:] if work.task.is_reconstruction else []
         for k, key in enumerate(keys):
-            layers = [[(w[k].cpu().numpy(), b[k].cpu().numpy()) for w, b in zip(*end, strict=True)] for end in ends]
-            self._learned[key] = Learned(*layers, found.errors[k].cpu().numpy(), found.baselines[k].cpu().numpy(), found.time_s)
+            first, last = ([(w[k].cpu().numpy(), b[k].cpu().numpy()) for w, b in end] for end in ends)
+            self._learned[key] = Learned(first, last, found.errors[k].cpu().numpy(), found.baselines[k].cpu().numpy(), found.time_s)
 
     def _decoder(self, method: str, initializer: str, replicate: int, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Draw what lies above a layer while it learns, by the network's own initializer."""
