@@ -34,7 +34,7 @@ def tiny():
     """Return a function that composes a study small enough to train in a test."""
 
     def compose(*overrides: str) -> study.Study:
-        small = ["study=smoke", "arms=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "grid.replicates=2",
+        small = ["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "grid.replicates=2",
                  "grid.tuning_replicates=0"]  # fmt: skip
         return study.compose([*small, *overrides])
 

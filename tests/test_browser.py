@@ -33,7 +33,7 @@ def page_file(tmp_path_factory):
     """The page of a small study, with a question that is hostile to a careless page."""
     study = compose(
         [
-            "study=smoke", "arms=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
+            "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
             "grid.activation=[tanh,relu]", "grid.initializer=[zeros,normal:1,he_normal,torch_default]",
             'question="</script><script>document.title=1</script> & why?"',
         ]

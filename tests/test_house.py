@@ -17,6 +17,8 @@ LAYERS = {
         "stats",
         "data",
         "settings",
+        "conf",
+        "yaml_files",
         "progress",
         "memory",
         "mnist",
@@ -56,7 +58,8 @@ SAME_LAYER = {
     "activations": {"memory", "functions"},
     "regularization": {"memory"},
     "data": {"catalog", "mnist"},
-    "settings": {"catalog", "data"},
+    "settings": {"catalog", "data", "yaml_files"},
+    "conf": {"catalog", "settings", "yaml_files"},
     "report": {"cards"},
     "ranking": {"comparisons"},
     "measures": {"comparisons"},
@@ -67,7 +70,7 @@ SAME_LAYER = {
     "interactive": {"figures", "findings"},
     "train": {"pretrain"},
 }
-LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
+LIGHT = {"study", "conf", "yaml_files", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

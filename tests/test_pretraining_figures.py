@@ -20,9 +20,9 @@ def made(tmp_path_factory):
     """A small study with every way of pretraining."""
     study = compose(
         [
-            "study=smoke", "arms=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=60", "grid.initializer=[normal:0.01,he_normal]",
+            "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=60", "grid.initializer=[normal:0.01,he_normal]",
             "grid.activation=[sigmoid,tanh]", "pretraining.steps=30",
-            "+arms.x={pretraining:[none+longer,autoencoder,autoencoder+moments,denoising_autoencoder,rbm,supervised]}",
+            "+extra_grids.x={pretraining:[none+longer,autoencoder,autoencoder+moments,denoising_autoencoder,rbm,supervised]}",
         ]
     )  # fmt: skip
     return study, *made_of(study, tmp_path_factory.mktemp("study"))

@@ -13,12 +13,12 @@ from winit.study import compose
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A small study with tuning replicates and arms of every kind."""
+    """A small study with tuning replicates and extra grids of every kind."""
     study = compose(
         [
-            "study=smoke", "arms=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=40", "grid.activation=[tanh,relu]",
+            "study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=40", "grid.activation=[tanh,relu]",
             "grid.initializer=[zeros,normal:0.01,glorot_uniform,he_normal]", "analysis.resamples=100", "dataset.digits.target_accuracy=0.4",
-            "+arms.drop={initializer:[zeros],dropout:[0.5]}", "+arms.norm={initializer:[normal:0.01,he_normal],batch_norm:[true]}",
+            "+extra_grids.drop={initializer:[zeros],dropout:[0.5]}", "+extra_grids.norm={initializer:[normal:0.01,he_normal],batch_norm:[true]}",
         ]
     )  # fmt: skip
     return study, *made_of(study, tmp_path_factory.mktemp("study"))

@@ -53,7 +53,7 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("study")
     study = compose(
         [
-            "study=smoke", "arms=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
+            "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
             'question="<script>alert(1)</script> & why?"', "grid.initializer=[zeros,normal:1,he_normal,kumar,torch_default]",
             "measure.histogram_bins=8",
         ]

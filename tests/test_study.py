@@ -43,7 +43,7 @@ def test_one_resolver_for_every_way_to_start(tmp_path):
 
 
 def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
-    s = compose(["study=smoke", "arms=null", "training.optimizer=[sgd,adam]", "dataset=[digits,spirals]", "grid.width=[8,16]"])
+    s = compose(["study=smoke", "extra_grids=null", "training.optimizer=[sgd,adam]", "dataset=[digits,spirals]", "grid.width=[8,16]"])
     grid = s.settings["grid"]
     pairs = len(grid["initializer"]) * len(grid["activation"]) - 1  # Kumar with ReLU
     assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * (grid["replicates"] + grid["tuning_replicates"])
@@ -54,7 +54,7 @@ def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
 
 
 def test_a_run_id_stays_when_others_come_and_go():
-    base = {run.id for w in compose(["study=smoke", "arms=null"]).workloads for run in w.runs}
+    base = {run.id for w in compose(["study=smoke", "extra_grids=null"]).workloads for run in w.runs}
     wider = [
         "grid.learning_rate=[0.003,0.03,0.3]",
         "grid.depth=[2,4,6]",
@@ -94,7 +94,7 @@ def test_spellings_of_one_value_are_one_run():
         ("grid.dept=[2]", "unknown key 'grid.dept'; did you mean 'grid.depth'?"),
         ("+grid.foo=1", "unknown key 'grid.foo'"),
         ("+study.extra=1", "unknown key 'study.extra'"),
-        ("grid=3", "unknown key 'grid'"),
+        ("grid=3", "grid: got 3; set its keys one by one: grid.initializer="),
         ("study=smok", "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, phase_diagram, smoke"),
         ("study=[smoke,default]", "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, phase_diagram, smoke"),
         ("dataset=mnits", "dataset: unknown dataset 'mnits'; did you mean 'mnist'? choose from digits, mnist, spirals"),
@@ -202,14 +202,14 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             ["task=reconstruction", "grid.initializer=[lsuv]"],
             "grid.initializer: got orthogonal:1+lsuv, which calibrates classifiers",
         ),
-        (["+arms.x={dept:[2]}"], "arms.x: unknown factor 'dept'; did you mean 'depth'?"),
-        (["+arms.x={depth:[0]}"], "arms.x.depth: got 0; allowed is a whole number from 1 to 1000"),
-        (["+arms.x={dataset:[spirals]}"], "arms.x.dataset: unknown dataset of this study 'spirals'"),
-        (["+arms.x=3"], "arms.x: got 3; it needs levels of"),
-        (["+arms.x={initializer:[kumar],activation:[relu]}"], "arms.x: nothing to train, because kumar with relu"),
+        (["+extra_grids.x={dept:[2]}"], "extra_grids.x: unknown factor 'dept'; did you mean 'depth'?"),
+        (["+extra_grids.x={depth:[0]}"], "extra_grids.x.depth: got 0; allowed is a whole number from 1 to 1000"),
+        (["+extra_grids.x={dataset:[spirals]}"], "extra_grids.x.dataset: unknown dataset of this study 'spirals'"),
+        (["+extra_grids.x=3"], "extra_grids.x: got 3; it needs levels of"),
+        (["+extra_grids.x={initializer:[kumar],activation:[relu]}"], "extra_grids.x: nothing to train, because kumar with relu"),
     ],
 )
-def test_bad_pretraining_tasks_and_arms_get_one_clear_line(overrides, sentence):
+def test_bad_pretraining_tasks_and_extra_grids_get_one_clear_line(overrides, sentence):
     with pytest.raises(ValueError) as caught:
         compose(["study=smoke", *overrides])
     assert str(caught.value).startswith(sentence)
@@ -220,29 +220,29 @@ def ids(*overrides: str) -> set[str]:
     return {run.id for w in compose(["study=smoke", *overrides]).workloads for run in w.runs}
 
 
-def test_arms_add_their_runs_once():
-    base = ids("arms=null")
-    dropout = ids("arms=null", "+arms.x={initializer:[he_normal],dropout:[0,0.5],depth:[2]}")
+def test_extra_grids_add_their_runs_once():
+    base = ids("extra_grids=null")
+    dropout = ids("extra_grids=null", "+extra_grids.x={initializer:[he_normal],dropout:[0,0.5],depth:[2]}")
     added = dropout - base
     assert base < dropout and len(added) == 3 * 2 * 4  # activations, rates, replicates (one for tuning): dropout 0 is in the grid already
-    crossed = compose(["study=smoke", "arms=null", "+arms.x={pretraining:[none,autoencoder],depth:[2]}"])
+    crossed = compose(["study=smoke", "extra_grids=null", "+extra_grids.x={pretraining:[none,autoencoder],depth:[2]}"])
     assert crossed.run_count == len(base) + len(base) // 2
     for workload in crossed.workloads:
         assert workload.run_count == len(workload.runs) == len({run.id for run in workload.runs})
 
 
-def test_another_grid_is_another_question_and_leaves_the_arms_out():
-    assert compose(["study=smoke"]).settings["arms"]
-    assert not compose(["study=smoke", "grid.depth=[3]"]).settings["arms"]
-    assert not compose(["study=smoke", "dataset=spirals"]).settings["arms"]
-    assert compose(["study=smoke", "grid.replicates=4"]).settings["arms"]
-    kept = compose(["study=smoke", "grid.depth=[7]", "arms.pretraining.depth=[4]"])
-    assert kept.settings["arms"]["pretraining"]["depth"] == [4]
+def test_another_grid_is_another_question_and_leaves_the_extra_grids_out():
+    assert compose(["study=smoke"]).settings["extra_grids"]
+    assert not compose(["study=smoke", "grid.depth=[3]"]).settings["extra_grids"]
+    assert not compose(["study=smoke", "dataset=spirals"]).settings["extra_grids"]
+    assert compose(["study=smoke", "grid.replicates=4"]).settings["extra_grids"]
+    kept = compose(["study=smoke", "grid.depth=[7]", "extra_grids.pretraining.depth=[4]"])
+    assert kept.settings["extra_grids"]["pretraining"]["depth"] == [4]
 
 
 def test_pretraining_is_part_of_a_run_by_what_it_uses():
     def of(*overrides):
-        return ids("arms=null", "grid.activation=[sigmoid]", *overrides)
+        return ids("extra_grids=null", "grid.activation=[sigmoid]", *overrides)
 
     plain, rbm = of(), of("grid.pretraining=[rbm]")
     assert not plain & rbm and of("pretraining.steps=9") == plain
@@ -256,7 +256,7 @@ def test_pretraining_is_part_of_a_run_by_what_it_uses():
 
 
 def test_training_longer_has_the_updates_of_pretraining():
-    study = compose(["study=smoke", "arms=null", "grid.depth=[6]", "grid.pretraining=[rbm,none+longer]",
+    study = compose(["study=smoke", "extra_grids=null", "grid.depth=[6]", "grid.pretraining=[rbm,none+longer]",
                      "grid.activation=[sigmoid]", "pretraining.steps=50", "pretraining.layers=4"])  # fmt: skip
     steps = {run.pretraining: w.training.steps for w in study.workloads for run in w.runs}
     assert steps == {"rbm": 200, "none+longer": 200 + 4 * 50}
@@ -281,8 +281,8 @@ def test_batch_normalization_needs_a_batch():
 
 
 def test_regularization_is_a_factor_with_workloads_of_its_own():
-    plain = compose(["study=smoke", "arms=null"])
-    crossed = compose(["study=smoke", "arms=null", "grid.batch_norm=[false,true]", "grid.dropout=[0,0.5]"])
+    plain = compose(["study=smoke", "extra_grids=null"])
+    crossed = compose(["study=smoke", "extra_grids=null", "grid.batch_norm=[false,true]", "grid.dropout=[0,0.5]"])
     assert crossed.run_count == 4 * plain.run_count
     assert {w.name for w in plain.workloads} < {w.name for w in crossed.workloads}
     assert sum("-bn-" in w.name for w in crossed.workloads) == 2 * len(plain.workloads)

@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
-from winit import catalog
+from winit import catalog, yaml_files
 from winit.measures import CELL, MEASURES, Row, Tables, median
 from winit.settings import Rule, name_of
 from winit.tables import TABLES
@@ -288,10 +287,7 @@ def read(folder: Path) -> list[Claim]:
         raise ValueError(f"no claims at {folder}; it needs a file *.yaml with a list of claims")
     claims: dict[str, Claim] = {}
     for file in files:
-        try:
-            tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ValueError(f"{file.name} is no YAML: {' '.join(str(error).split())}") from error
+        tree = yaml_files.read(file)
         if not isinstance(tree, list) or not tree:
             raise ValueError(f"{file.name}: got {_given(tree)[:60]}; allowed is a list of claims")
         for index, entry in enumerate(tree, start=1):

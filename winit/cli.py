@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from winit import __version__, catalog, data, study, workflow
+from winit import __version__, catalog, data, study, workflow, yaml_files
 from winit.progress import FILE, Progress, duration
 from winit.workflow import Places
 
@@ -225,11 +225,8 @@ def run(given: argparse.Namespace) -> int:
     command += ["--profile", str(ROOT / "profiles" / "default")]
     if given.dry_run:
         command.append("--dry-run")
-    frozen = [a for a in given.overrides if "=" not in a]
-    if frozen:
-        command += ["--configfile", frozen[0]]
-    else:
-        command += ["--config", f"overrides={json.dumps(list(given.overrides))}"]
+    # The arguments as they are, a frozen study's path included: its file is read by winit's reader, not by Snakemake's.
+    command += ["--config", f"overrides={yaml_files.dump_line(list(given.overrides))}"]
     code = subprocess.run(command, check=False).returncode
     if code:
         print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from winit import catalog
+from winit import catalog, yaml_files
 from winit.data import part_sizes
 
 
@@ -39,6 +40,8 @@ def real(low: float, high: float, ends: bool = False, many: bool = False) -> Rul
     """A number between low and high, the ends excluded unless `ends`."""
 
     def check(value: object) -> float:
+        if isinstance(value, str):  # Snakemake's reader takes 1e-3 for text
+            value = yaml_files.number(value)
         if not _is_number(value) or not (low <= value <= high if ends else low < value < high):
             raise ValueError
         return float(value)
@@ -95,11 +98,17 @@ def _share(value: object) -> float:
 def _words(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("got text with half a character (a lone surrogate); write the character itself") from None
     return value
 
 
 def _identifier(value: object) -> str:
-    text = str(value) if isinstance(value, str) or _is_number(value) else ""
+    if _is_number(value) or isinstance(value, date):  # of a reader that is not ours: 2024_01 has become 202401
+        raise ValueError(f"got {value}, which is not text; quote the name as you want it: name: '{value}'")
+    text = value if isinstance(value, str) else ""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", text):
         raise ValueError
     if text.lower() == "store":
@@ -175,13 +184,49 @@ DATASET_KEYS = [
     for name, facts in catalog.DATASETS.items()
     for key in ("target_accuracy", *facts.parameters)
 ]
+# Keys that hold other keys.
+SECTIONS = list(dict.fromkeys(key.rpartition(".")[0] for key in [*RULES, *DATASET_KEYS] if "." in key))
+# Keys whose values are text as written: `name: 2024_01` is not a number.
+TEXT_KEYS = [key for key, rule in RULES.items() if rule.check in (_words, _identifier)]
+
+# --- keys of older versions ---------------------------------------------------------------------------------------
+
+_RENAMED = {"arms": "extra_grids"}  # since 0.2
 
 
-def _flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+def current_key(key: str) -> str:
+    """Return the present name of a key, which may be one of an older version: `arms.x` is `extra_grids.x`."""
+    first, dot, rest = key.partition(".")
+    return _RENAMED.get(first, first) + dot + rest
+
+
+def with_current_keys(tree: Mapping[str, object]) -> dict[str, object]:
+    """Return a tree of settings with the present names of its keys, in the same order.
+
+    Raises:
+        ValueError: a key is given under both names.
+    """
+    refuse_both_names(map(str, tree))
+    return {current_key(key) if isinstance(key, str) else key: value for key, value in tree.items()}
+
+
+def refuse_both_names(given: Iterable[str]) -> None:
+    """Refuse keys or overrides that use the old and the present name of a key side by side."""
+    firsts = {re.split(r"[.=]", text.lstrip("+~"), maxsplit=1)[0] for text in given}
+    for old, new in _RENAMED.items():
+        if {old, new} <= firsts:
+            raise ValueError(f"{old}: got {old} and {new}, but {old} is the old name of {new}; write {new} alone")
+
+
+# --- checks -------------------------------------------------------------------------------------------------------
+
+
+def flatten(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the dotted keys of nested mappings with their values."""
     for key, value in tree.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            yield from _flatten(value, f"{path}.")
+            yield from flatten(value, f"{path}.")
         else:
             yield path, value
 
@@ -232,12 +277,15 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
     Raises:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
+    tree = with_current_keys(tree)
+    _check_sections(tree)
     rules = _rules_for(tree)
-    arms = tree.get("arms")
-    given = dict(_flatten({key: value for key, value in tree.items() if key != "arms"}))
+    given = dict(flatten({key: value for key, value in tree.items() if key != "extra_grids"}))
     for key in given:
         if key not in rules:
             raise ValueError(catalog.unknown("key", key, rules))
+    if given.get("task.name") == "reconstruction":
+        given = _encoder_shape(given.get("task.encoder")) | given
     settings: dict[str, object] = {}
     for key, rule in rules.items():
         if given.get(key) is None:
@@ -249,43 +297,68 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
         node[last] = _apply(key, rule, given[key])
     # The datasets keep the order in which they were given.
     settings["dataset"] = {name: settings["dataset"][name] for name in tree["dataset"]}
-    settings["arms"] = _arms(arms, list(settings["dataset"]))
+    settings["extra_grids"] = _extra_grids(tree.get("extra_grids"), list(settings["dataset"]))
     _check_task(settings)
     _check_sizes(settings)
     for name, grid in grids(settings):
-        _check_pretraining(settings, grid, f"arms.{name}." if name else "grid.")
+        _check_pretraining(settings, grid, f"extra_grids.{name}." if name else "grid.")
     return settings
 
 
-def grids(settings: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
-    """Return the grids whose runs a study unites, by name: the main one, named '', and one for each arm.
+def _check_sections(tree: Mapping[str, object]) -> None:
+    """Refuse a section that is no mapping, such as `grid: 3`."""
+    for section in SECTIONS:
+        node: object = tree
+        for part in section.split("."):
+            node = node.get(part) if isinstance(node, Mapping) else None
+        if node is not None and not isinstance(node, Mapping):
+            keys = [key.removeprefix(f"{section}.") for key in [*RULES, *DATASET_KEYS] if key.startswith(f"{section}.")]
+            given = json.dumps(node, default=str, ensure_ascii=False)
+            raise ValueError(f"{section}: {section} needs a mapping with the keys {', '.join(keys)}; got {given}")
 
-    An arm is the main grid with other levels of some factors. Each has all factors of the grid, and `dataset`.
+
+def grids(settings: Mapping[str, object]) -> list[tuple[str, dict[str, object]]]:
+    """Return the grids whose runs a study unites, by name: the main one, named '', and the extra grids.
+
+    An extra grid is the main grid with other levels of some factors. Each has all factors of the grid, and `dataset`.
     """
     base = settings["grid"] | {"dataset": list(settings["dataset"])}
-    return [("", base), *((name, base | arm) for name, arm in settings["arms"].items())]
+    return [("", base), *((name, base | extra) for name, extra in settings["extra_grids"].items())]
 
 
-def _arms(given: object, datasets: list[str]) -> dict[str, dict[str, object]]:
-    """Return the arms, checked; one that is null is no arm."""
+def _extra_grids(given: object, datasets: list[str]) -> dict[str, dict[str, object]]:
+    """Return the extra grids, checked; one that is null is left out."""
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        raise ValueError(f"arms: got {json.dumps(given, default=str)}; allowed is a mapping from names to grids, or null")
+        got = json.dumps(given, default=str)
+        raise ValueError(f"extra_grids: got {got}; allowed is a mapping from names to grids, or null")
     rules = {key.removeprefix("grid."): rule for key, rule in RULES.items() if key.startswith("grid.")}
     rules["dataset"] = name_of("dataset of this study", datasets, many=True)
-    arms = {}
-    for name, arm in given.items():
-        _apply("arms", RULES["name"], name)
-        if arm is None:
+    checked = {}
+    for name, levels in given.items():
+        name = _apply("extra_grids", RULES["name"], str(name))
+        place = f"extra_grids.{name}"
+        if levels is None:
             continue
-        if not isinstance(arm, Mapping) or not arm:
-            raise ValueError(f"arms.{name}: got {json.dumps(arm, default=str)}; it needs levels of {', '.join(rules)}")
-        for key in arm:
+        if not isinstance(levels, Mapping) or not levels:
+            raise ValueError(f"{place}: got {json.dumps(levels, default=str)}; it needs levels of {', '.join(rules)}")
+        for key in levels:
             if key not in rules:
-                raise ValueError(f"arms.{name}: {catalog.unknown('factor', str(key), rules)}")
-        arms[name] = {key: _apply(f"arms.{name}.{key}", rules[key], value) for key, value in arm.items()}
-    return arms
+                raise ValueError(f"{place}: {catalog.unknown('factor', str(key), rules)}")
+        checked[name] = {key: _apply(f"{place}.{key}", rules[key], value) for key, value in levels.items()}
+    return checked
+
+
+def _encoder_shape(encoder: object) -> dict[str, list[int]]:
+    """Return depth and width of the deep autoencoder that an encoder makes; nothing for one that is not sound."""
+    try:
+        widths = _encoder(encoder)
+    except ValueError:
+        widths = []
+    if not widths:
+        return {"grid.depth": [1], "grid.width": [1]}  # the encoder is refused
+    return {"grid.depth": [2 * len(widths) - 1], "grid.width": [max(widths)]}
 
 
 def _check_task(settings: dict[str, object]) -> None:
@@ -302,9 +375,14 @@ def _check_task(settings: dict[str, object]) -> None:
         raise ValueError(
             "task.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit"
         )
-    if settings["arms"] and any({"depth", "width"} & set(arm) for arm in settings["arms"].values()):
-        raise ValueError("arms: got a depth or a width, but with task=reconstruction both follow from task.encoder")
-    grid["depth"], grid["width"] = [2 * len(encoder) - 1], [max(encoder)]
+    if any({"depth", "width"} & set(extra) for extra in settings["extra_grids"].values()):
+        raise ValueError("extra_grids: got a depth or a width, but with task=reconstruction both follow from task.encoder")
+    for key, follows in _encoder_shape(encoder).items():
+        given = grid[key.removeprefix("grid.")]
+        if given != follows:
+            raise ValueError(
+                f"{key}: got {given}, but with task=reconstruction depth and width follow from task.encoder; remove it"
+            )
     for _, one in grids(settings):
         for initializer in one["initializer"]:
             if catalog.parse_initializer(initializer).is_data_dependent:
@@ -328,7 +406,7 @@ def _check_sizes(settings: Mapping[str, object]) -> None:
                 )
     for name, grid in grids(settings):
         if batch == 1 and True in grid["batch_norm"]:
-            place = f"arms.{name}" if name else "grid"
+            place = f"extra_grids.{name}" if name else "grid"
             raise ValueError(f"training.batch_size: got 1, but {place}.batch_norm needs at least 2 examples in a mini-batch")
     steps, warmup = settings["training"]["steps"], settings["training"]["warmup"]
     if warmup >= steps:
@@ -336,7 +414,7 @@ def _check_sizes(settings: Mapping[str, object]) -> None:
 
 
 def is_pretrained(grid: Mapping[str, object]) -> bool:
-    """Return whether a grid has arms that are pretrained, or are as long as if they were."""
+    """Return whether a grid has runs that are pretrained, or are as long as if they were."""
     return any(name != "none" for name in grid["pretraining"])
 
 

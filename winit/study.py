@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,8 +19,8 @@ from math import cos, pi
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from winit import catalog
-from winit.settings import DATASET_KEYS, RULES, check, grids
+from winit import catalog, conf, yaml_files
+from winit.settings import TEXT_KEYS, check, grids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -258,11 +259,19 @@ class Workload:
 
     @cached_property
     def run_count(self) -> int:
-        """The number of runs; where there is one block, counted without making them."""
-        if len(self.blocks) > 1:
-            return len(self.runs)
-        block = self.blocks[0]
-        return len(self._arms_of(block)) * len(block.learning_rates) * len(block.all_replicates)
+        """The number of runs, counted without making them.
+
+        Runs of one arm and rate differ in the replicate alone, and the replicates of every block run from −tuning to
+        judged − 1: those of several blocks are one such range, too.
+        """
+        ranges: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+        for block in self.blocks:
+            for arm in self._arms_of(block):
+                of_rate = ranges.setdefault(arm, {})
+                for rate in map(repr, block.learning_rates):  # as in the run's id
+                    judged, tuning = of_rate.get(rate, (0, 0))
+                    of_rate[rate] = max(judged, block.replicates), max(tuning, block.tuning_replicates)
+        return sum(judged + tuning for of_rate in ranges.values() for judged, tuning in of_rate.values())
 
     @cached_property
     def runs_digest(self) -> str:
@@ -392,8 +401,8 @@ class Study:
         tuning = grid["tuning_replicates"]
         text += f" and {tuning} for tuning" if tuning and " replicates" in text else ""
         text += ", less what is not applicable" if self.not_applicable else ""
-        arms = [name for name, _ in grids(self.settings) if name]
-        return text + (f"; with the {'arms' if len(arms) > 1 else 'arm'} {', '.join(arms)}" if arms else "")
+        extra = list(self.settings["extra_grids"])
+        return text + (f"; with the extra {'grids' if len(extra) > 1 else 'grid'} {', '.join(extra)}" if extra else "")
 
     @cached_property
     def not_applicable(self) -> list[tuple[str, str, str, str]]:
@@ -422,7 +431,7 @@ class Study:
 
 
 def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table of runs or of settings that lie in a study's main grid: what arms add is left out.
+    """Return the rows of a table of runs or of settings that lie in a study's main grid: what extra grids add is left out.
 
     Tuning replicates count as part of it.
     """
@@ -446,12 +455,6 @@ def log_spaced(last: int, points: int) -> list[int]:
     return sorted({0, last} | {round(last**r) for r in ratio if points > 2})
 
 
-# Overrides that make another question of a study.
-ASKS_ANEW = {"dataset", "task"} | {
-    key for key in RULES if key.startswith("grid.") and key not in ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
-}
-
-
 # --- composition --------------------------------------------------------------------------------------------------
 
 
@@ -466,10 +469,10 @@ def validate(tree: Mapping[str, object]) -> Study:
     """
     study = Study(check(tree))
     for name, grid in grids(study.settings):
-        place = f"arms.{name}" if name else "grid"
+        place = f"extra_grids.{name}" if name else "grid"
         for pretraining in grid["pretraining"]:
             reasons = [catalog.why_not_pretrainable(pretraining, a, study.settings["task"]["name"]) for a in grid["activation"]]
-            if all(reasons) and not name:  # an arm may be wider than the grid it goes with
+            if all(reasons) and not name:  # an extra grid may be wider than the main one
                 raise ValueError(f"{place}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
         reasons = {(i, a): catalog.why_not_applicable(i, a) for i in grid["initializer"] for a in grid["activation"]}
         if all(reasons.values()):
@@ -481,67 +484,23 @@ def validate(tree: Mapping[str, object]) -> Study:
 def compose(overrides: Sequence[str] = ()) -> Study:
     """Resolve a study from conf/ and overrides in Hydra's syntax: `["study=smoke", "grid.depth=[2,4]"]`.
 
-    A grid that is overridden is another question, so the arms of the study's file are left out, unless an override speaks
-    of arms, too. Learning rates and replicates are a matter of budget, and leave the arms where they are.
+    Extra grids are inherited as long as the question stays the same. If a study's own file or an override sets the dataset,
+    the task or a factor of the grid and does not mention `extra_grids`, the inherited ones are dropped; if it mentions them,
+    they are inherited and merged with what it says (null removes one). Learning rates and replicates are a matter of
+    budget: setting them keeps the extra grids.
 
     Raises:
         ValueError: one sentence, for any mistake in the overrides or in the files.
     """
-    # Half of a light command's time is these imports: only those who compose pay for them.
-    import yaml
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-    from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
-
-    keys = []
-    groups = {path.name: sorted(p.stem for p in path.glob("*.yaml")) for path in CONF.iterdir() if path.is_dir() and path != CLAIMS}
-    for text in overrides:
-        try:
-            override = OverridesParser.create().parse_override(text)
-        except HydraException:
-            raise ValueError(f"cannot read '{text}'; write key=value, and quote lists: 'grid.depth=[2,4]'") from None
-        key = override.key_or_group
-        keys.append(key)
-        if override.is_sweep_override():
-            raise ValueError(f"cannot sweep with '{text}'; give a list instead: {key}=[…]")
-        if override.is_delete():
-            raise ValueError(f"cannot delete with '{text}'; every key is needed, so set it to another value")
-        if key in groups:
-            chosen = override.value()
-            if isinstance(chosen, list) and key != "dataset":
-                raise ValueError(f"{key}: got {text}; it takes one of {', '.join(groups[key])}")
-            for name in chosen if isinstance(chosen, list) else [chosen]:
-                if name not in groups[key]:
-                    raise ValueError(f"{key}: {catalog.unknown(key, str(name), groups[key])}")
-        elif key not in RULES and key not in DATASET_KEYS and key.partition(".")[0] != "arms":
-            raise ValueError(catalog.unknown("key", key, [*groups, *RULES, *DATASET_KEYS]) + f" (given: {text})")
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
-            config = hydra_compose("config", overrides=list(overrides))
-        tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException, yaml.YAMLError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
-        raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
-    chosen = [text.partition("=")[2] for text in overrides if text.startswith("study=")] or ["default"]
-    if "study" in tree:
-        raise ValueError(f"conf/study/{chosen[-1]}.yaml must begin with the line '# @package _global_'")
-    if ASKS_ANEW & set(keys) and not any(key.partition(".")[0] == "arms" for key in keys):
-        tree["arms"] = None
-    if tree.get("name") is None:
-        tree["name"] = chosen[-1]
-    return validate(tree)
+    return validate(conf.compose(CONF, overrides))
 
 
 def resolve(config: Mapping[str, object]) -> Study:
     """Return the study that a workflow's configuration asks for: the one resolver of every way to start.
 
     Args:
-        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional; overrides are a list, or
-            one string with blanks between them.
+        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional; overrides are a list of what
+            stands on winit's command line, or one string of overrides with blanks between them.
     """
     if "grid" in config:
         return validate(config)
@@ -558,39 +517,65 @@ def resolve(config: Mapping[str, object]) -> Study:
         raise ValueError(f'overrides: got {overrides!r}; write overrides="key=value key=value"')
     overrides = [str(o) for o in overrides]
     if "study" in config:
-        overrides = [f"study={config['study']}", *overrides]
-    return compose(overrides)
+        return compose([f"study={_study_name(config['study'])}", *overrides])
+    return from_arguments(overrides)
+
+
+def _study_name(given: object) -> str:
+    """Return the name of a study's file. Snakemake takes `study=1e5` for a number; the files tell what was typed.
+
+    Raises:
+        ValueError: no file or several have a name that Snakemake takes for this value.
+    """
+    if isinstance(given, str):
+        return given
+    names = [name for name in conf.groups_of(CONF)["study"] if _as_snakemake_types(name) == given]
+    if len(names) != 1:
+        raise ValueError(
+            f"study: got {given}, for Snakemake takes names like 1e5 and 007 for numbers; "
+            f'write overrides="study=<name>" instead'
+        )
+    return names[0]
+
+
+def _as_snakemake_types(text: str) -> object:
+    """Return what Snakemake makes of a value in --config."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"True": True, "False": False}.get(text, text)
 
 
 def from_arguments(arguments: Sequence[str]) -> Study:
     """Return the study of a command line: overrides, or one path of a frozen study.yaml with none."""
-    if arguments and arguments[0].endswith((".yaml", ".yml")) and "=" not in arguments[0]:
+    first = arguments[0] if arguments else ""
+    if first.endswith((".yaml", ".yml")) and ("=" not in first or os.path.isfile(first)):
         if len(arguments) > 1:
             raise ValueError(f"a frozen study takes no overrides; got {' '.join(arguments[1:])}")
-        return read(Path(arguments[0]))
+        return read(Path(first))
     return compose(arguments)
 
 
 def read(path: Path) -> Study:
-    """Read a frozen study."""
-    import yaml
+    """Read a frozen study.
 
-    if not path.is_file():
+    Raises:
+        ValueError: one sentence that names the file or the key.
+    """
+    if not os.path.exists(path):  # also of a path that is too long
         raise ValueError(
-            f"no study at {path}; give a study.yaml that a run has frozen, or overrides such as study=smoke"
+            f"no study at {yaml_files.shortened(path)}; "
+            "give a study.yaml that a run has frozen, or overrides such as study=smoke"
         )
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot read {path} as YAML: {' '.join(str(error).split())}") from None
+    tree = yaml_files.read(path, TEXT_KEYS)
     if not isinstance(tree, Mapping):
-        raise ValueError(f"{path} is not a study: it holds no mapping of settings")
+        raise ValueError(f"{yaml_files.shortened(path)} is not a study: it holds no mapping of settings")
     return validate(tree)
 
 
 def dump(study: Study) -> str:
     """Return the study as YAML: what `results/<study>/study.yaml` holds, and enough to run it again."""
-    import yaml
-
     head = f"# The resolved study, frozen. Run it again: winit run results/{study.name}/study.yaml --cores 2\n"
-    return head + yaml.safe_dump(dict(study.settings), sort_keys=False, allow_unicode=True, width=110)
+    return head + yaml_files.dump(dict(study.settings))
