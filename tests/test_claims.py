@@ -511,7 +511,6 @@ def test_files_are_read_by_name_and_ids_are_taken_once(tmp_path):
     [
         ("so: true", 'c.yaml: got {"so": true}; allowed is a list of claims'),
         ("", "c.yaml: got null; allowed is a list of claims"),
-        ("[", "c.yaml is no YAML: while parsing"),
         ("- just words", 'c.yaml, claim 1: got "just words"; it needs a mapping with the keys id, statement'),
     ],
 )
@@ -582,3 +581,11 @@ def test_the_least_that_is_allowed(tmp_path):
 def test_conditions_may_share_an_end_but_no_more(tmp_path):
     rule = declared(tmp_path, contrast("success", {"between": [0, 1]}, {"outside": [0, 1]}, initializer="kumar"))[0].contrast[0]
     assert rule.outcome(0.5, 0.0, 1.0) == "supports" and rule.outcome(0.0, np.nan, np.nan) == "undecided"
+
+
+@pytest.mark.parametrize("content", [b"[", b"\xff\xfe", b"- id: a\n  id: b\n"])
+def test_a_claims_file_that_is_no_yaml_is_named(tmp_path, content):
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(ValueError, match=r"^cannot read .*c\.yaml as YAML: .+") as error:
+        read(tmp_path)
+    assert "\n" not in str(error.value)

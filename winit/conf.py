@@ -70,11 +70,15 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
     key = current_key(key)
     if sign != "~" and rest and key in TEXT_KEYS:
         return Override(key, given, _text(rest[1:]), "")
-    if sign == "" and key in groups and re.fullmatch(r"=[\w.-]+", rest):
+    if key in groups and sign != "~":
+        sign = ""  # a choice from a group takes no plus sign
+    if key in groups and re.fullmatch(r"=[\w.-]+", rest):
         rest = f"='{rest[1:]}'"  # a name as typed: study=1e5 is no number
     if sign in ("", "+") and speaks_of_extra_grids({key}):
         sign = "++"  # a new extra grid needs no plus sign
     override = _hydra_override(sign + key + rest, given)
+    if override.package is not None:  # key@package
+        raise ValueError(_unreadable(given))
     if override.is_sweep_override():
         raise ValueError(f"cannot sweep with '{given}'; give a list instead: {key}=[…]")
     if override.is_delete():
@@ -97,8 +101,11 @@ def _hydra_override(text: str, given: str):  # noqa: ANN202 (Hydra's class, impo
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException:
-        short = yaml_files.shortened(given)
-        raise ValueError(f"cannot read '{short}'; write key=value, and quote lists: 'grid.depth=[2,4]'") from None
+        raise ValueError(_unreadable(given)) from None
+
+
+def _unreadable(given: str) -> str:
+    return f"cannot read '{yaml_files.shortened(given)}'; write key=value, and quote lists: 'grid.depth=[2,4]'"
 
 
 def _text(value: str) -> str | None:
@@ -127,7 +134,7 @@ def _check_choice(group: str, given: str, chosen: object, names: Sequence[str]) 
 
 def _one_by_one(section: str, value: object) -> str:
     """Return the sentence for an override of a whole section."""
-    first = next((key for key in RULES if key.startswith(f"{section}.")), f"{section}.…")
+    first = next(key for key in [*RULES, *DATASET_KEYS] if key.startswith(f"{section}."))
     example = f"{first}=…"
     if isinstance(value, Mapping) and value:
         name, inner = next(iter(value.items()))
