@@ -19,6 +19,7 @@ LAYERS = {
         "settings",
         "progress",
         "memory",
+        "locks",
         "mnist",
         "functions",
         "activations",
@@ -67,7 +68,7 @@ SAME_LAYER = {
     "interactive": {"figures", "findings"},
     "train": {"pretrain"},
 }
-LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
+LIGHT = {"study", "settings", "catalog", "tables", "store", "progress", "locks", "provenance", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 
