@@ -4,32 +4,49 @@
     snakemake --cores 2 --config study=smoke              another one
     snakemake --cores 2 --config study=smoke overrides="grid.depth=[2,4] training.steps=100"
     snakemake --cores 2 --configfile results/smoke/study.yaml
+
+`force=1` in --config lets a study replace the tables of another question under the same name.
 """
 
-import glob
 import shlex
 import sys
+from contextlib import contextmanager
 
 from snakemake.exceptions import WorkflowError
+from winit import tables
 from winit import workflow as joint
+from winit.study import CLAIMS
 
-try:
-    STUDY = joint.open_study(config)
-except ValueError as reason:
-    raise WorkflowError(str(reason))
+
+@contextmanager
+def one_sentence():
+    """Turn the mistakes of a caller into Snakemake's own kind of error, which it prints without a traceback."""
+    try:
+        yield
+    except (ValueError, OSError) as reason:
+        raise WorkflowError(str(reason)) from None
+
+
+with one_sentence():
+    STUDY, FORCE = joint.open_study(config)
+    # What Snakemake cannot see is due as if by --forcerun; deleting it here would change files in dry runs and jobs, too.
+    DUE = joint.due(STUDY, joint.Places(STUDY.name)) if workflow.is_main_process else {}
+if DUE and workflow.dag_settings:
+    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, DUE)}
+    print(*(f"winit: {reason}" for reason in DUE.values()), sep="\n", file=sys.stderr)
 
 WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
-PACKAGE = f"{workflow.basedir}/winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
-TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=["runs", "curves", "layers", "jacobians", "histograms", "traces", "pretraining", "theory", "agreement", "summary", "ranking", "profiles", "arrivals", "claims", "claims_evidence", "pretraining_effects", "baselines", "depth_limits", "phase", "not_applicable"])
-COPIES = expand(f"{RESULTS}/{{table}}.csv", table=["runs", "summary", "not_applicable"])
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=tables.COLLECTED)
+COPIES = expand(f"{RESULTS}/{{table}}.csv", table=tables.COPIED)
 CAPTIONS = "winit/templates/captions"
 
 
 onstart:
-    joint.begin(STUDY)
+    with one_sentence():
+        joint.start(STUDY, FORCE, DUE)
 
 
 wildcard_constraints:
@@ -68,8 +85,8 @@ rule collect:
     """Join the runs of the study into tidy tables."""
     input:
         MANIFESTS,
-        glob.glob(f"{workflow.basedir}/conf/claims/*.yaml"),
-        expand(f"{PACKAGE}/{{module}}.py", module=["aggregate", "baselines", "catalog", "claims", "comparisons", "functions", "initializers", "meanfield", "measures", "provenance", "ranking", "stats", "tables"]),
+        lambda _: joint.sources("*.yaml", folder=CLAIMS),
+        lambda _: joint.sources("**/*.py"),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
@@ -86,7 +103,7 @@ rule collect:
 rule replay:
     """Replay the tutorial's five tanh layers."""
     input:
-        expand(f"{PACKAGE}/{{module}}.py", module=["replay", "initializers"]),
+        lambda _: joint.sources("**/*.py"),
     output:
         f"{RESULTS}/replay.parquet",
     log:
@@ -104,8 +121,8 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        expand(f"{PACKAGE}/{{file}}.py", file=["cards", "catalog", "chapters", "compact", "comparisons", "figures", "findings", "initializers", "interactive", "meanfield", "pretraining_figures", "ranking_figures", "report", "state_figures", "stats", "tables"]),
-        glob.glob(f"{PACKAGE}/templates/*.*"),
+        lambda _: joint.sources("**/*.py"),
+        lambda _: joint.sources("templates/**/*.*"),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(

@@ -106,7 +106,7 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
 
 def fill(study: Study, places: Places) -> None:
     """Commit synthetic runs to the store and declare every workload trained."""
-    workflow.begin(study, places.results)
+    workflow.begin(study, places)
     for workload in study.workloads:
         rows = synthetic_rows(workload)
         for start in range(0, len(rows), CHUNK):

@@ -140,7 +140,7 @@ def test_a_table_must_match_its_declaration(tmp_path):
 
 def test_tables_come_back_as_they_were_written(tmp_path):
     frame = pd.DataFrame({"initializer": ["kumar"], "pretraining": [""], "activation": ["relu"], "reason": ['ü, "x"']})
-    tables.write(tmp_path, "not_applicable", frame, csv=True)
+    tables.write(tmp_path, "not_applicable", frame)
     pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
     assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ['ü, "x"']
 

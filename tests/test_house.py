@@ -21,6 +21,7 @@ LAYERS = {
         "yaml_files",
         "progress",
         "memory",
+        "locks",
         "mnist",
         "functions",
         "activations",
@@ -70,7 +71,7 @@ SAME_LAYER = {
     "interactive": {"figures", "findings"},
     "train": {"pretrain"},
 }
-LIGHT = {"study", "conf", "yaml_files", "settings", "catalog", "tables", "store", "progress", "workflow", "cli"}  # planning imports these
+LIGHT = {"study", "conf", "yaml_files", "settings", "catalog", "tables", "store", "progress", "locks", "provenance", "workflow", "cli"}  # planning imports these
 HEAVY = {"torch", "pandas", "matplotlib", "seaborn", "sklearn", "jinja2"}
 MODULES = sorted(path for path in PACKAGE.glob("*.py") if path.stem != "__init__")
 

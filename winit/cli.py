@@ -6,6 +6,7 @@ import argparse
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from winit import __version__, catalog, data, study, workflow, yaml_files
+from winit import __version__, catalog, data, locks, study, workflow, yaml_files
 from winit.progress import FILE, Progress, duration
 from winit.workflow import Places
 
@@ -28,21 +29,45 @@ JOB_SECONDS, PAGE_SECONDS = 3, 15
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one verb; a mistake of the caller's costs one line on stderr and exit code 2."""
+    try:
+        code = _run_verb(arguments)
+        sys.stdout.flush()
+    except ValueError as reason:
+        print(f"winit: {reason}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+        code = 128 + signal.SIGPIPE
+    except OSError as error:
+        print(f"winit: {_of_system(error)}", file=sys.stderr)
+        code = 2
+    except KeyboardInterrupt:
+        print("winit: interrupted; finished chunks are kept, and the same command goes on from there", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _run_verb(arguments: Sequence[str] | None) -> int:
     parser = _parser()
-    given, rest = parser.parse_known_args(arguments)
+    try:
+        given, rest = parser.parse_known_args(arguments)
+    except SystemExit as end:  # --help and --version end here, with their text still in the buffer
+        return end.code
     if rest and hasattr(given, "overrides") and all("=" in text and not text.startswith("-") for text in rest):
         given.overrides += rest  # overrides may stand behind options, too
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    try:
-        code = given.verb(given)
-    except ValueError as reason:
-        print(f"winit: {reason}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("winit: interrupted; finished chunks are kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(code or 0)
+    locks.require()
+    return given.verb(given) or 0
+
+
+def _of_system(error: OSError) -> str:
+    """Return the sentence for what the system refused; a path that fills the screen is cut."""
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return reason
+    path = os.fspath(error.filename)
+    return f"{reason}: {path if len(path) <= 120 else path[:60] + '…' + path[-40:]}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
             "--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)"
         )
     verbs.choices["run"].add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
+    verbs.choices["run"].add_argument(
+        "--force", action="store_true",
+        help="replace the tables of another question under the same name; without it, a study that lacks some of their runs "
+        "is refused. Stored runs are kept in any case",
+    )  # fmt: skip
 
     sub = verb(
         "gain", gain, "say what the theory of wide networks knows of an activation: gains, fixed points, criticality"
@@ -122,6 +152,8 @@ def plan(given: argparse.Namespace) -> None:
     chosen = study.from_arguments(given.overrides)
     store = Places(chosen.name).store
     for line in _plan_lines(chosen, store, given.cores):
+        print(line)
+    for line in workflow.due(chosen, Places(chosen.name)).values():
         print(line)
 
 
@@ -214,11 +246,35 @@ def run(given: argparse.Namespace) -> int:
         from winit.train import choose_device  # imports torch: paid only by those who insist on CUDA
 
         choose_device(chosen.device)
-    if not given.dry_run:
-        for name in chosen.settings["dataset"]:
-            data.ensure(name, chosen.settings["data"]["dir"])
     places = Places(chosen.name)
-    for line in _plan_lines(chosen, places.store, given.cores):
+    workflow.check_places(chosen, places)
+    if given.dry_run:
+        taken = None if given.force else workflow.other_question(chosen, places)
+        if taken:
+            print(f"winit: without -n, this is refused: {taken}", file=sys.stderr)
+        return 1 if _snakemake(given, chosen) else 0
+    for name in chosen.settings["dataset"]:
+        data.ensure(name, chosen.settings["data"]["dir"])
+    with workflow.lock(chosen, places) as lock:
+        taken = None if given.force else workflow.other_question(chosen, places)
+        if taken:
+            raise ValueError(taken)
+        workflow.freeze(chosen, places)
+        code = _snakemake(given, chosen, lock.fileno())
+    if code:
+        print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)
+        return 1
+    progress = places.folder / FILE
+    fresh = progress.is_file() and progress.stat().st_mtime >= started
+    took = duration(time.time() - started)
+    print(f"{'done' if fresh else 'nothing to do: tables and report are up to date'}, after {took}")
+    print(f"report: {places.report}")
+    return 0
+
+
+def _snakemake(given: argparse.Namespace, chosen: study.Study, lock: int | None = None) -> int:
+    """Print the plan of a study, run Snakemake, to which the study's lock is handed down, and return its exit code."""
+    for line in _plan_lines(chosen, Places(chosen.name).store, given.cores):
         print(line, flush=True)
 
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(given.cores)]
@@ -227,18 +283,10 @@ def run(given: argparse.Namespace) -> int:
         command.append("--dry-run")
     # The arguments as they are, a frozen study's path included: its file is read by winit's reader, not by Snakemake's.
     command += ["--config", f"overrides={yaml_files.dump_line(list(given.overrides))}"]
-    code = subprocess.run(command, check=False).returncode
-    if code:
-        print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)
-        return 1
-    took = duration(time.time() - started)
-    if not given.dry_run:
-        workflow.freeze(chosen, places)  # Snakemake's start does, but for a run with nothing else to do
-        progress = places.folder / FILE
-        fresh = progress.is_file() and progress.stat().st_mtime >= started
-        print(f"{'done' if fresh else 'nothing to do: tables and report are up to date'}, after {took}")
-        print(f"report: {places.report}")
-    return 0
+    if lock is None:
+        return subprocess.run(command, check=False).returncode
+    environment = {**os.environ, locks.VARIABLE: str(lock)}
+    return subprocess.run(command, check=False, pass_fds=[lock], env=environment).returncode
 
 
 # --- one verb a rule ----------------------------------------------------------------------------------------------
@@ -286,7 +334,7 @@ def collect(given: argparse.Namespace) -> None:
     places = _places(chosen, given.study)
     found = aggregate.tables(chosen, places.store)
     for name, frame in found.items():
-        tables.write(places.folder, name, frame, csv=name in ("runs", "summary", "not_applicable"))
+        tables.write(places.folder, name, frame)
     tables.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder, found))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from winit import __version__
 from winit.study import REVISION, Study
+from winit.tables import COLLECTED, COPIED
 
 PACKAGES = (
     "torch", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake",
@@ -55,7 +56,9 @@ def _version(package: str) -> str:
 
 
 def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
-    """Return the record as JSON, with the SHA-256 sums of these tables in `folder`."""
+    """Return the record as JSON, with the SHA-256 sums of these tables in `folder` and of their CSV copies."""
+    names = list(tables)
+    copies = [name for name in COPIED if name in names and (folder / f"{name}.csv").is_file()]
     facts = {
         "study": study.name,
         "digest": study.digest,
@@ -67,6 +70,35 @@ def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
-        "tables": {t: hashlib.sha256((folder / f"{t}.parquet").read_bytes()).hexdigest() for t in tables},
+        "tables": {name: _sum(folder / f"{name}.parquet") for name in names},
+        "copies": {name: _sum(folder / f"{name}.csv") for name in copies},
     }
     return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def _sum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> dict[str, object]:
+    """Return a record, empty if the file is not one."""
+    try:
+        facts = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def altered(path: Path) -> list[Path]:
+    """Return the tables and CSV copies beside a record whose SHA-256 sum is not the recorded one; missing files aside."""
+    facts = read(path)
+    found = []
+    for key, suffix, names in (("tables", "parquet", COLLECTED), ("copies", "csv", COPIED)):
+        sums = facts.get(key)
+        for name in names:
+            file = path.with_name(f"{name}.{suffix}")
+            recorded = sums.get(name) if isinstance(sums, dict) else None
+            if file.is_file() and _sum(file) != recorded:
+                found.append(file)
+    return found

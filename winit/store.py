@@ -7,7 +7,6 @@ itself away and is never read as data. Parts are written whole or not at all, an
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from winit import locks
 from winit.tables import read_parquet, write_bytes
 
 CURVE_COLUMNS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -155,7 +155,7 @@ class Store:
         folder = self.root / workload
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / ".lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            locks.acquire(lock)
             for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
                 leftover.unlink()
             yield

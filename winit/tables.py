@@ -344,6 +344,12 @@ HISTOGRAM_REACH = 4.0  # how far a layer's histogram goes on either side of 0, i
 TIME_COLUMNS = ("wall_time_s", "calibration_time_s", "pretraining_time_s")
 
 
+# Which tables a rule of the workflow writes, and which of them have a CSV copy.
+REPLAYED = ("replay",)
+COLLECTED = tuple(name for name in TABLES if name not in REPLAYED)
+COPIED = ("runs", "summary", "not_applicable")
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file so that it is never seen half-written: temporary name, sync, rename, sync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -373,11 +379,11 @@ def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[list(columns)].astype({c: columns[c].dtype for c in columns}).reset_index(drop=True)
 
 
-def write(folder: Path, name: str, frame: pd.DataFrame, csv: bool = False) -> None:
-    """Check a table against its declaration and write it as parquet, with a CSV copy if wanted."""
+def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
+    """Check a table against its declaration and write it as parquet, and as CSV if it is one of `COPIED`."""
     frame = conform(name, frame)
     write_bytes(folder / f"{name}.parquet", frame.to_parquet(index=False, compression="zstd"))
-    if csv:
+    if name in COPIED:
         write_bytes(folder / f"{name}.csv", frame.to_csv(index=False).encode())
 
 
