@@ -108,7 +108,7 @@ class Section:
     @property
     def reasons(self) -> list[str]:
         """Why figures were left out, each reason once."""
-        return list(dict.fromkeys(figure.reason for figure in self.omissions)) or ["no run of this study has data for it"]
+        return list(dict.fromkeys(figure.reason for figure in self.omissions))
 
 
 SHOWN_ROWS = 200  # of a figure's data, on the page
@@ -463,8 +463,6 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
     over = f"over {findings.count(replicates, 'replicate')}"
 
     def each_setting(kind: str, title: str, draw: Callable[..., Drawn], *caption: str) -> list[Exhibit | Omission]:
-        if runs.empty:
-            return [Omission(title, "the main grid has no runs: none of its initializers applies to its activations")]
         return gallery.each(findings.SETTING, runs, (summary,), kind, title, draw, *caption)
 
     yield Section(

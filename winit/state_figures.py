@@ -8,7 +8,7 @@ import pandas as pd
 
 from winit import catalog
 from winit.comparisons import at_best_rate
-from winit.figures import MUTED, SHOWN_RANGE, Drawn, legend, lines, panels, sorted_activations, some, step_axis
+from winit.figures import MUTED, SHOWN_RANGE, Drawn, legend, lines, panels, some, sorted_activations, step_axis
 
 HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ (Karpathy, makemore part 3)
 
