@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import numpy as np
 
@@ -53,6 +54,7 @@ class Card:
     jax: str
 
 
+@cache
 def card(initializer: str, activation: str | None = None) -> Card:
     """Return the card of an initializer.
 

@@ -35,6 +35,21 @@ class Drawn:
     data: pd.DataFrame
 
 
+class NothingToDraw(Exception):
+    """A figure has no data; its message says what the study lacks. The page shows it in place of the figure."""
+
+
+def some(frame: pd.DataFrame, lacking: str) -> pd.DataFrame:
+    """Return a frame that has rows.
+
+    Raises:
+        NothingToDraw: it has none; `lacking` is the reason, a sentence without its full stop.
+    """
+    if frame.empty:
+        raise NothingToDraw(lacking)
+    return frame
+
+
 @contextmanager
 def style():
     """Set the look of every figure; nothing outside the block changes."""
@@ -76,7 +91,13 @@ def sorted_activations(names: Iterable[str]) -> list[str]:
 
 
 def panels(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
-    """Return a figure and its axes (rows, columns), each of that size in inches."""
+    """Return a figure and its axes (rows, columns), each of that size in inches.
+
+    Raises:
+        NothingToDraw: there are no rows or no columns.
+    """
+    if not rows or not columns:
+        raise NothingToDraw("no run of this study has data for it")
     figure = Figure(figsize=(1.2 + width * columns, 0.9 + height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -128,7 +149,7 @@ def step_axis(axes, last: int) -> None:
 
 def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
-    best = summary[summary["is_best_rate"]]
+    best = some(summary[summary["is_best_rate"]], "no run has a chosen learning rate")
     names, depths = catalog.in_order(best["initializer"]), sorted(best["depth"].unique())
     activations = sorted_activations(best["activation"])
     figure, grid = panels(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
@@ -180,6 +201,14 @@ def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
 DEPTH_CONTOURS = (5, 10, 20, 50, 100)  # layers
 
 
+def _contour(axes, plane: list[np.ndarray], height: pd.DataFrame, levels: list[float], **look):
+    """Draw the contours of the levels that a surface crosses; return them, or None where it crosses none."""
+    low, high = height.min().min(), height.max().max()  # matplotlib warns of a figure without any contour
+    if not any(low <= level <= high for level in levels):
+        return None
+    return axes.contour(*plane, height, levels=levels, **look)
+
+
 def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFrame) -> Drawn:
     """Draw measured trainability over the plane (σ_w², σ_b²), under the theory's critical line and depth contours.
 
@@ -190,6 +219,8 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
     is_point = best["initializer"].isin(list(catalog.diagram_points(best["initializer"].unique())))
+    if phase.empty or not is_point.any():
+        raise NothingToDraw("it needs several mean_field initializers that differ in both variances, without batch normalization")
     activations, depths = sorted_activations(best["activation"]), sorted(best["depth"].unique())
     named = catalog.in_order(best.loc[~is_point, "initializer"])
     figure, grid = panels(len(activations), len(depths), 2.9, 3.5, sharex=True, sharey="row")
@@ -200,20 +231,22 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
         for axes, depth in zip(grid[row], depths, strict=True):
             here = (best["activation"] == activation) & (best["depth"] == depth)
             cells = best[here & is_point].pivot(index="sigma_b2", columns="sigma_w2", values="test_accuracy")
+            if cells.empty:
+                axes.set_axis_off()
+                continue
             mesh = axes.pcolormesh(
                 cells.columns, cells.index, cells, shading="nearest", cmap="cividis", vmin=0, vmax=1, linewidth=0
             )
             # Black with a white rim is seen on every colour of the map.
             rim = [patheffects.withStroke(linewidth=2.6, foreground="white")]
             line = {"colors": "black", "path_effects": rim}
-            axes.contour(*plane, theory["chi_1"], levels=[1.0], linewidths=1.5, **line)
+            _contour(axes, plane, theory["chi_1"], [1.0], linewidths=1.5, **line)
             limit = np.log(theory["depth_limit"].clip(1e-3, 1e6))
-            axes.contour(*plane, limit, levels=[np.log(depth)], linewidths=1, linestyles="dashed", **line)
-            others = [level for level in DEPTH_CONTOURS if level != depth]
-            thin = axes.contour(
-                *plane, limit, levels=np.log(others), linewidths=0.5, linestyles="dotted", colors="black"
-            )
-            axes.clabel(thin, fmt=lambda value: f"{np.exp(value):.0f}", fontsize=6.5, colors="black")
+            _contour(axes, plane, limit, [np.log(depth)], linewidths=1, linestyles="dashed", **line)
+            others = [np.log(level) for level in DEPTH_CONTOURS if level != depth]
+            thin = _contour(axes, plane, limit, others, linewidths=0.5, linestyles="dotted", colors="black")
+            if thin is not None:
+                axes.clabel(thin, fmt=lambda value: f"{np.exp(value):.0f}", fontsize=6.5, colors="black")
             for _, one in best[here & ~is_point].iterrows():
                 look = catalog.style(one["initializer"])
                 axes.plot(one["sigma_w2"], one["sigma_b2"], look["marker"], color=look["color"], markersize=8,
@@ -238,7 +271,7 @@ def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
-    data = _of_best_rate(curves, runs, summary)
+    data = some(_of_best_rate(curves, runs, summary), "no run has a chosen learning rate")
     worst = 0.0 if "accuracy" in metric else np.inf
     data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
     activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
@@ -267,7 +300,8 @@ def convergence(
             else:
                 axes.set_yscale("log")
             if "accuracy" not in metric and len(finite):
-                axes.set_ylim(max(finite.min() * 0.8, 1e-4), min(finite.max() * 1.2, 30))
+                low = min(max(finite.min() * 0.8, 1e-4), 3.0)
+                axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
     figure.supylabel(metric.replace("_", " "), size=9)
     legend(figure, names, 4)
     return Drawn(figure, median)
@@ -322,7 +356,7 @@ def signal(
     infinitely wide networks expects is dotted, and shaded as far as a mean over networks of this width agrees with it.
     """
     data = _at_start(layers, runs, depth)
-    data = data[data[quantity].notna()]
+    data = some(data[data[quantity].notna()], f"no untrained network has a finite {_QUANTITIES[quantity]}")
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[quantity].agg(stats.geometric_mean)
     mean["shown"] = mean[quantity].clip(*SHOWN_RANGE)
@@ -351,7 +385,7 @@ def signal(
 def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd.DataFrame) -> Drawn:
     """Draw the correlation of two inputs against the layer at initialization, mean over replicates; theory dotted."""
     data = _at_start(layers, runs, depth)
-    data = data[data["correlation"].notna()]
+    data = some(data[data["correlation"].notna()], "no untrained network tells two inputs apart by an angle")
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)["correlation"].mean()
     mean = mean.merge(_expected(theory, runs, mean, "correlation", depth), on=keys, how="left")
@@ -375,11 +409,11 @@ def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: in
 
     Shares of all replicates' counts, against the value in root mean squares of its layer.
     """
-    data = _at_start(table, runs, depth)
+    data = some(_at_start(table, runs, depth), "no histograms were measured (measure.histogram_bins)")
     keys = ["initializer", "activation", "layer", "bin_low", "bin_high"]
     data = data.groupby(keys, as_index=False)[quantity].sum()
     totals = data.groupby(["initializer", "activation", "layer"])[quantity].transform("sum")
-    data = data[totals > 0].assign(share=data[quantity] / totals)
+    data = some(data[totals > 0].assign(share=data[quantity] / totals), "no layer has finite values to count")
     names, activations = catalog.in_order(data["initializer"]), sorted_activations(data["activation"])
     figure, grid = panels(len(names), len(activations), 0.85, 2.2, sharex=True, sharey=True)
     for row, name in enumerate(names):
@@ -416,7 +450,7 @@ _QUANTITIES = {
 def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     """Draw, by layer at initialization, the saturated share of activations, or of dead units where φ does not saturate."""
     data = _at_start(layers, runs, depth)
-    data = data[data["dead"].notna()]
+    data = some(data[data["dead"].notna()], "no untrained network has finite activations")
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[["saturated", "dead"]].mean()
     names, activations = catalog.in_order(mean["initializer"]), sorted_activations(mean["activation"])
@@ -433,6 +467,8 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
 
 def learning_rate(summary: pd.DataFrame) -> Drawn:
     """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
+    if summary["learning_rate"].nunique() < 2:
+        raise NothingToDraw("every run has the same learning rate")
     activations, depths = sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
     names, rates = catalog.in_order(summary["initializer"]), sorted(summary["learning_rate"].unique())
     figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
@@ -461,6 +497,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     """Draw the share of distinct units in the hidden layers over the steps, mean over all runs of an initializer."""
     chosen = runs[runs["depth"] == depth]
     data = layers[layers["layer"] <= depth].merge(chosen[["run_id", "activation", "initializer"]], on="run_id")
+    data = some(data, "no layer of a network was measured")
     data = data.assign(distinct_share=data["distinct_units"] / data["units"])
     keys = ["activation", "initializer", "step"]
     mean = data.groupby(keys, as_index=False).agg(

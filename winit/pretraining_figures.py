@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from winit import catalog
 from winit.comparisons import at_best_rate
-from winit.figures import MUTED, SHOWN_RANGE, Drawn, panels, sorted_activations, step_axis
+from winit.figures import MUTED, SHOWN_RANGE, Drawn, panels, some, sorted_activations, step_axis
 from winit.stats import geometric_mean
 
 ARM = ["activation", "depth", "initializer", "pretraining"]
@@ -82,6 +82,7 @@ def _is_method(pretraining: str) -> bool:
 def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
     """Draw what each way gains over the same start, and what its controls gain: mean of pairs and 95 % t-interval."""
     data = effects[(effects["compared_with"] == "same start") & (effects["initializer"] == initializer)]
+    some(data, "the study has no such networks without pretraining to compare with")
     activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
     names = catalog.pretrainings_in_order(data["pretraining"])
     figure, grid = panels(len(depths), len(activations), 0.17 * len(names) + 0.35, 2.75, sharex=True, sharey=True)
@@ -143,6 +144,7 @@ def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, init
     # All rates share the pretraining, so one of them stands for all.
     chosen = chosen.drop_duplicates([*ARM, "replicate"])
     data = pretraining.merge(chosen[["run_id", *ARM, "replicate"]], on="run_id")
+    some(data, f"no network of {depth} layers was pretrained layer by layer from {catalog.label(initializer)}")
     data["relative"] = data["error"] / data["baseline"].where(data["baseline"] > 0)
     mean = data.groupby([*ARM, "layer", "step"], as_index=False)["relative"].agg(geometric_mean)
     activations, names = sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])
@@ -179,7 +181,7 @@ def signal_through_pretraining(layers: pd.DataFrame, runs: pd.DataFrame, summary
         [data["step"] < 0, data["step"] == 0, data["step"] == data["steps"]], ["drawn", "start", "end"], default=""
     )
     data = data.assign(stage=stage)
-    data = data[data["stage"] != ""]
+    data = some(data[data["stage"] != ""], "no layer of these networks has finite activations")
     mean = data.groupby([*ARM, "stage", "layer"], as_index=False)["h_variance"].agg(geometric_mean)
     mean["shown"] = mean["h_variance"].clip(*SHOWN_RANGE)
     activations, names = sorted_activations(mean["activation"]), catalog.pretrainings_in_order(mean["pretraining"])

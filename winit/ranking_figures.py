@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from winit import catalog
-from winit.figures import MUTED, Drawn, legend, panels, sorted_activations, step_axis
+from winit.figures import MUTED, Drawn, NothingToDraw, legend, panels, some, sorted_activations, step_axis
 
 INTERVALS = {
     "success_rate": ("success_low", "success_high", "reached the target"),
@@ -16,9 +16,17 @@ INTERVALS = {
 }
 
 
+def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
+    """Return the rows of a view in which several initializers compete."""
+    mine = frame[frame["view"] == view]
+    if mine["initializer"].nunique() < 2:
+        raise NothingToDraw("it needs at least two initializers in the main grid")
+    return mine
+
+
 def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
     """Draw success rate, interquartile mean and probability of improvement with their intervals, best success first."""
-    rows = ranking[ranking["view"] == view].reset_index(drop=True)
+    rows = _field(ranking, view).reset_index(drop=True)
     figure, grid = panels(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
     for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
         for place, row in rows.iterrows():
@@ -50,7 +58,7 @@ def _steps(axes, data: pd.DataFrame, x: str) -> None:
 
 def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
     """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
-    mine, arrived = (frame[frame["view"] == view] for frame in (profiles, arrivals))
+    mine, arrived = profiles[profiles["view"] == view], _field(arrivals, view)
     names = catalog.in_order(arrived["initializer"])
     figure, grid = panels(1, 2, 2.8, 3.4, sharey=True)
     left, right = grid[0]
@@ -66,6 +74,8 @@ def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
 
 def tuning_gain(ranking: pd.DataFrame) -> Drawn:
     """Draw each initializer's success at one rate for all against that at its own best rate."""
+    if _field(ranking, "tuned").empty or "fixed" not in set(ranking["view"]):
+        raise NothingToDraw("every run has the same learning rate")
     both = ranking.pivot(index="initializer", columns="view", values="success_rate").dropna()
     figure, grid = panels(1, 1, 3.0, 3.4)
     axes = grid[0][0]
@@ -86,6 +96,7 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
     Args:
         chosen: judged runs at chosen rates, of cells that exist with and without.
     """
+    some(chosen, "no initializer was trained both with and without batch normalization")
     activations = sorted_activations(chosen["activation"])
     names = catalog.in_order(chosen["initializer"])
     figure, grid = panels(1, len(activations), 0.27 * len(names) + 0.35, 2.7, sharex=True, sharey=True)

@@ -13,7 +13,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from winit import (
     tables,
 )
 from winit import pretraining_figures as drawings
-from winit.figures import Drawn
+from winit.figures import Drawn, NothingToDraw
 from winit.study import Study, dump, log_spaced
 from winit.study import main_grid as in_main_grid
 
@@ -79,13 +79,36 @@ class Exhibit:
 
 
 @dataclass(frozen=True)
+class Omission:
+    """A figure that the study has no data for: its title, and what the study lacks."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the page: a question, and the figures that answer it."""
+    """A part of the page: a question, and the figures that answer it. Without any figure it is not shown."""
 
     id: str
     title: str
     lead: str
-    exhibits: list[Exhibit]
+    figures: list[Exhibit | Omission]
+
+    @property
+    def exhibits(self) -> list[Exhibit]:
+        """The figures that were drawn."""
+        return [figure for figure in self.figures if isinstance(figure, Exhibit)]
+
+    @property
+    def omissions(self) -> list[Omission]:
+        """The figures that were left out."""
+        return [figure for figure in self.figures if isinstance(figure, Omission)]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why figures were left out, each reason once."""
+        return list(dict.fromkeys(figure.reason for figure in self.omissions))
 
 
 SHOWN_ROWS = 200  # of a figure's data, on the page
@@ -182,13 +205,25 @@ def json_in_script(value: object) -> Markup:
 
 
 class Gallery:
-    """Turns drawings into exhibits, and writes each beside the page: the SVG, and the data it draws."""
+    """Turns drawings into exhibits, and writes each beside the page: the SVG, and the data it draws.
+
+    A figure function raises `NothingToDraw` where it has no data. The gallery alone catches it, so that such a figure is
+    left out with a sentence wherever it stands.
+    """
 
     def __init__(self, folder: Path, found: dict[str, pd.DataFrame]) -> None:
         self.folder, self.found = folder, found
 
-    def exhibit(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
-        """Return one figure for the page."""
+    def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], *caption: str) -> Exhibit | Omission:
+        """Return one figure for the page, or what the study lacks for it."""
+        try:
+            with figures.style():
+                drawn = draw()
+        except NothingToDraw as lacking:
+            return Omission(title, str(lacking))
+        return self._hang(name, title, drawn, *caption)
+
+    def _hang(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
         text = _svg(drawn, name, title)
         # Six digits: more than any drawing shows, and half as long; the study's tables have them all.
         csv = drawn.data.to_csv(index=False, float_format="%.6g")
@@ -200,21 +235,19 @@ class Gallery:
         )
 
     def each(
-        self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str, draw, *caption: str
-    ) -> list[Exhibit]:
+        self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str,
+        draw: Callable[..., Drawn], *caption: str,
+    ) -> list[Exhibit | Omission]:  # fmt: skip
         """Return one figure for each setting, a combination of levels of the factors in `runs`.
 
-        `draw` takes the setting's part of `runs` and of each of the frames; it returns None where there is nothing to draw.
+        `draw` takes the setting's part of `runs` and of each of the frames.
         """
         exhibits = []
         for setting in runs[factors].drop_duplicates().itertuples(index=False):
             mine = [f[(f[factors] == list(setting)).all(axis=1)] for f in (runs, *frames)]
             part = findings.setting_name(runs, **{"pretraining": "", **setting._asdict()})
             name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
-            with figures.style():
-                drawn = draw(*mine)
-            if drawn is not None:
-                exhibits.append(self.exhibit(name, f"{title}: {part}", drawn, *caption))
+            exhibits.append(self.exhibit(name, f"{title}: {part}", lambda mine=mine: draw(*mine), *caption))
         return exhibits
 
 
@@ -286,11 +319,17 @@ def _pretraining(
     found: dict[str, pd.DataFrame], gallery: Gallery, runs: pd.DataFrame, summary: pd.DataFrame, curves: pd.DataFrame,
     layers: pd.DataFrame,
 ) -> Iterator[Section]:  # fmt: skip
-    """Yield the section on greedy pretraining, of a study that has any."""
+    """Yield the section on greedy pretraining."""
+    id_, title = "pretraining", "Does greedy layerwise pretraining help?"
+    lead = (
+        "It is where deep learning began again in 2006. Here it is an arm beside the best random weights, with controls that tell scale from "
+        "structure."
+    )
     effects = found["pretraining_effects"]
-    if effects.empty:
-        return
     is_arm = runs["pretraining"] != "none"
+    if not is_arm.any():
+        yield Section(id_, title, lead, [Omission(title, "no network was pretrained")])
+        return
     arms = runs.loc[is_arm, [*comparisons.SETTING, "initializer"]].drop_duplicates()
     runs = runs.merge(arms)  # those from the starts that are pretrained
     replicates = runs["replicate"].nunique()
@@ -302,7 +341,7 @@ def _pretraining(
     def deepest(frame: pd.DataFrame) -> int:
         return int(frame.loc[frame["pretraining"] != "none", "depth"].max())
 
-    exhibits: list[Exhibit] = []
+    exhibits: list[Exhibit | Omission] = []
     if not is_reconstruction:
         exhibits += gallery.each(
             PRETRAINED_SETTING, runs, (summary,), "pretraining", "Test accuracy with and without pretraining",
@@ -344,27 +383,15 @@ def _pretraining(
         "Grey is what was drawn; what pretraining does to it before the first step of training shows in the other solid lines.",
         "Deepest pretrained networks, each arm at its chosen rate; edges as in the section on signals.",
     )  # fmt: skip
-    yield Section(
-        "pretraining", "Does greedy layerwise pretraining help?",
-        "It is where deep learning began again in 2006. Here it is an arm beside the best random weights, with controls that tell scale from "
-        "structure.",
-        exhibits,
-    )
+    yield Section(id_, title, lead, exhibits)
 
 
 def _ranking(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
-    """Yield the section that compares the field over all cells, of a study with several initializers."""
-    ranking = found["ranking"]
-    if ranking["initializer"].nunique() < 2:
-        return
-    baseline, has_views = catalog.label(study.settings["analysis"]["baseline"]), ranking["view"].nunique() > 1
-    with figures.style():
-        intervals = ranking_figures.intervals(ranking, "tuned")
-        speed = ranking_figures.speed(found["profiles"], found["arrivals"], "tuned")
-        tuning = ranking_figures.tuning_gain(ranking) if has_views else None
+    """Yield the section that compares the field over all cells."""
+    ranking, baseline = found["ranking"], catalog.label(study.settings["analysis"]["baseline"])
     exhibits = [
         gallery.exhibit(
-            "ranking", "The field over all cells", intervals,
+            "ranking", "The field over all cells", lambda: ranking_figures.intervals(ranking, "tuned"),
             "Share of runs that reached the target (Wilson's interval), interquartile mean score (replicates drawn anew within cells), and the "
             f"probability of a better score than {baseline} in a cell at random (cells drawn anew, then replicates); 95 % intervals.",
             "Sorted by success. The small bars are the mean of the worst tenth of scores: an initializer can be good in the middle and "
@@ -373,21 +400,21 @@ def _ranking(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> 
             "learns are left out of the scores, not of the success rate.",
         ),
         gallery.exhibit(
-            "ranking-speed", "Who arrives, and how fast", speed,
+            "ranking-speed", "Who arrives, and how fast",
+            lambda: ranking_figures.speed(found["profiles"], found["arrivals"], "tuned"),
             "Left: the share of cells in which an initializer's median steps to the target are at most τ times the fewest of any. Right: the "
             "share of runs that have arrived by each step (Kaplan and Meier).",
             "High on the left edge: often the fastest. High on the right edge: arrives nearly everywhere, if late.",
             "A run that never arrives, or diverges, takes infinitely many steps on the left and is censored at the budget on the right. The profile "
             "depends on who else is in the study.",
         ),
-    ]  # fmt: skip
-    if tuning:
-        exhibits.append(gallery.exhibit(
-            "ranking-tuning", "What tuning is worth", tuning,
+        gallery.exhibit(
+            "ranking-tuning", "What tuning is worth", lambda: ranking_figures.tuning_gain(ranking),
             "Share of runs at the target when all train at one rate, against that when each has its own.",
             "Far above the line: an initializer that needs its own rate. On the line: one that does not care.",
             "The fixed rate is declared in analysis.fixed_rate; equal budgets of tuning for all.",
-        ))  # fmt: skip
+        ),
+    ]  # fmt: skip
     yield Section(
         "ranking", "Who wins overall?",
         f"All initializers over all cells of the main grid, against the declared baseline, {baseline}.",
@@ -396,18 +423,17 @@ def _ranking(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> 
 
 
 def _regularization(found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
-    """Yield the section on batch normalization and dropout, of a study that has arms with and without."""
-    exhibits = []
+    """Yield the section on batch normalization and dropout."""
+    exhibits: list[Exhibit | Omission] = []
     factors = [f for f in comparisons.SETTING if f != "batch_norm"]
     chosen = comparisons.at_best_rate(found["judged_runs"], found["all_summary"])
     chosen = chosen[(chosen["pretraining"] == "none") & (chosen["dropout"] == 0)]
     kinds = chosen.groupby([*factors, "initializer"])["batch_norm"].transform("nunique")
     both = chosen[kinds == 2]
-    for depth, here in both.groupby("depth"):
-        with figures.style():
-            drawn = ranking_figures.normalization(here)
+    for depth in sorted(chosen.loc[chosen["batch_norm"], "depth"].unique()):
         exhibits.append(gallery.exhibit(
-            f"regularization-norm-{depth}", f"With and without batch normalization, {depth} layers", drawn,
+            f"regularization-norm-{depth}", f"With and without batch normalization, {depth} layers",
+            lambda depth=depth: ranking_figures.normalization(both[both["depth"] == depth]),
             "Test accuracy of every judged run at its arm's chosen rate: hollow without batch normalization, filled with it.",
             "If filled marks stand in one column, normalization has made the initialization matter less.",
             "Batch normalization lies between weights and activation; the initializer draws the weights all the same.",
@@ -416,20 +442,18 @@ def _regularization(found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterato
     if len(dropped):
         same = dropped[["dataset", "activation", "depth", "initializer"]].drop_duplicates()
         runs = found["judged_runs"].merge(same)
-        with figures.style():
-            drawn = ranking_figures.dropout_symmetry(found["all_layers"], runs)
         exhibits.append(gallery.exhibit(
-            "regularization-dropout", "Can dropout break the symmetry?", drawn,
+            "regularization-dropout", "Can dropout break the symmetry?",
+            lambda: ranking_figures.dropout_symmetry(found["all_layers"], runs),
             "Distinct units of the hidden layers as a share of all, over the steps, with and without dropout; mean over runs and layers.",
             "A line that leaves the bottom is a symmetry that broke: units that were dropped at different steps are no longer alike.",
             "Equality is exact, in float32.",
         ))  # fmt: skip
-    if exhibits:
-        yield Section(
-            "regularization", "Do batch normalization and dropout change the picture?",
-            "In passing, as in the tutorial: arms beside the main grid, each against its twin without.",
-            exhibits,
-        )
+    title = "Do batch normalization and dropout change the picture?"
+    yield Section(
+        "regularization", title, "In passing, as in the tutorial: arms beside the main grid, each against its twin without.",
+        exhibits or [Omission(title, "no network has batch normalization or dropout")],
+    )  # fmt: skip
 
 
 def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
@@ -437,27 +461,26 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
     runs, curves, layers, summary = (found[name] for name in ("runs", "curves", "layers", "summary"))
     replicates, examples = runs["replicate"].nunique(), study.settings["measure"]["probe_examples"]
     over = f"over {findings.count(replicates, 'replicate')}"
-    exhibit = gallery.exhibit
 
-    def each_setting(kind: str, title: str, draw, *caption: str) -> list[Exhibit]:
+    def each_setting(kind: str, title: str, draw: Callable[..., Drawn], *caption: str) -> list[Exhibit | Omission]:
         return gallery.each(findings.SETTING, runs, (summary,), kind, title, draw, *caption)
 
+    yield Section(
+        "phase", "Where in the phase diagram does training work?",
+        "Every point is a variance of the weights and one of the biases. Left of the solid line signals from different inputs flow "
+        "together (order), right of it neighbours are torn apart (chaos); on it, depth costs nothing.",
+        each_setting(
+            "phase", "Test accuracy over (σ_w², σ_b²)",
+            lambda r, s: figures.phase_diagram(s, found["phase"], found["depth_limits"]),
+            f"Median test accuracy {over} at each point's chosen rate. Solid line: χ₁ = 1, critical in wide networks. "
+            "Dashed: where the theory's limit of 6/|log χ₁| layers equals the panel's depth; dotted: other limits, in layers.",
+            "If the theory holds, the bright region follows the solid line and narrows with depth to what lies between the dashed ones. "
+            "Markers show where named initializers lie.",
+            "Schoenholz et al. 2017, figure 5, on other data and at a smaller width. Biases beyond the named schemes' 0 exist "
+            "on the diagram alone.",
+        ),
+    )  # fmt: skip
     if len(found["phase"]) and len(found["depth_limits"]):  # no theory with batch normalization alone
-        yield Section(
-            "phase", "Where in the phase diagram does training work?",
-            "Every point is a variance of the weights and one of the biases. Left of the solid line signals from different inputs flow "
-            "together (order), right of it neighbours are torn apart (chaos); on it, depth costs nothing.",
-            each_setting(
-                "phase", "Test accuracy over (σ_w², σ_b²)",
-                lambda r, s: figures.phase_diagram(s, found["phase"], found["depth_limits"]),
-                f"Median test accuracy {over} at each point's chosen rate. Solid line: χ₁ = 1, critical in wide networks. "
-                "Dashed: where the theory's limit of 6/|log χ₁| layers equals the panel's depth; dotted: other limits, in layers.",
-                "If the theory holds, the bright region follows the solid line and narrows with depth to what lies between the dashed ones. "
-                "Markers show where named initializers lie.",
-                "Schoenholz et al. 2017, figure 5, on other data and at a smaller width. Biases beyond the named schemes' 0 exist "
-                "on the diagram alone.",
-            ),
-        )  # fmt: skip
         # Lines and maps by name are for the named initializers: a diagram's points would drown them.
         named = ~runs["initializer"].isin(list(catalog.diagram_points(runs["initializer"].unique())))
         if named.any():
@@ -593,18 +616,17 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
             ),
         ],
     )  # fmt: skip
-    if runs["learning_rate"].nunique() > 1:
-        yield Section(
-            "learning-rate", "How much does the learning rate matter?",
-            "An initialization that trains at one rate alone is a fragile one. Every initializer had the same rates to choose from.",
-            each_setting(
-                "learning-rate", "Validation accuracy against learning rate",
-                lambda r, s: figures.learning_rate(s),
-                f"Median validation accuracy at the end {over}; the ring marks the chosen rate.",
-                "Wide plateaus are forgiving; a ring on the edge of the grid says that a better rate may lie outside.",
-                "A diverged run counts as 0.",
-            ),
-        )  # fmt: skip
+    yield Section(
+        "learning-rate", "How much does the learning rate matter?",
+        "An initialization that trains at one rate alone is a fragile one. Every initializer had the same rates to choose from.",
+        each_setting(
+            "learning-rate", "Validation accuracy against learning rate",
+            lambda r, s: figures.learning_rate(s),
+            f"Median validation accuracy at the end {over}; the ring marks the chosen rate.",
+            "Wide plateaus are forgiving; a ring on the edge of the grid says that a better rate may lie outside.",
+            "A diverged run counts as 0.",
+        ),
+    )  # fmt: skip
     yield Section(
         "symmetry", "Is the symmetry broken?",
         "Two units that start with the same weights get the same gradient and stay the same unit, for ever.",
@@ -622,38 +644,34 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
         found, gallery, found["judged_runs"], found["all_summary"], found["all_curves"], found["all_layers"]
     )
     yield from _regularization(found, gallery)
-    if len(found["histograms"]):
-        yield Section(
-            "histograms", "How are the values distributed?",
-            "The deepest networks before training, layer by layer: brighter is more common.",
-            [
-                shown
-                for quantity, what in (("h_count", "activations"), ("delta_count", "gradients ∂ℓ/∂z"))
-                for shown in each_setting(
-                    f"histograms-{what.split()[0]}", f"Distribution of {what} by layer at initialization",
-                    lambda r, s, quantity=quantity: figures.histograms(found["histograms"], r, quantity, deepest(r)),
-                    f"Counts of {what} over units and {examples} examples, all of {findings.count(replicates, 'replicate')} together.",
-                    "Two bright columns apart are saturated units; one bright column at 0 with faint tails is a layer where few units speak.",
-                    "Each layer in units of its own root mean square, so that shapes can be compared where sizes vanish.",
-                )
-            ],
-        )  # fmt: skip
-    if "replay" in found:
-        with figures.style():
-            drawn = figures.replay(found["replay"])
-        yield Section(
-            "replay", "The tutorial's own experiment",
-            "100 normal inputs through five tanh layers of 50 units: small weights, large weights, and the 1/n rule.",
-            [
-                exhibit(
-                    "replay", "Histograms of activations in five tanh layers", drawn,
-                    "Distribution of the activations of each layer over 400 draws of inputs and weights.",
-                    "σ = 0.01: the activations collapse onto 0, layer by layer. σ = 1: they pile up at ±1. σ = 1/√n: they stay spread out, "
-                    "shrinking slowly.",
-                    "“std” is the standard deviation over a layer's units, averaged over the draws.",
-                )
-            ],
-        )  # fmt: skip
+    yield Section(
+        "histograms", "How are the values distributed?",
+        "The deepest networks before training, layer by layer: brighter is more common.",
+        [
+            shown
+            for quantity, what in (("h_count", "activations"), ("delta_count", "gradients ∂ℓ/∂z"))
+            for shown in each_setting(
+                f"histograms-{what.split()[0]}", f"Distribution of {what} by layer at initialization",
+                lambda r, s, quantity=quantity: figures.histograms(found["histograms"], r, quantity, deepest(r)),
+                f"Counts of {what} over units and {examples} examples, all of {findings.count(replicates, 'replicate')} together.",
+                "Two bright columns apart are saturated units; one bright column at 0 with faint tails is a layer where few units speak.",
+                "Each layer in units of its own root mean square, so that shapes can be compared where sizes vanish.",
+            )
+        ],
+    )  # fmt: skip
+    yield Section(
+        "replay", "The tutorial's own experiment",
+        "100 normal inputs through five tanh layers of 50 units: small weights, large weights, and the 1/n rule.",
+        [
+            gallery.exhibit(
+                "replay", "Histograms of activations in five tanh layers", lambda: figures.replay(found["replay"]),
+                "Distribution of the activations of each layer over 400 draws of inputs and weights.",
+                "σ = 0.01: the activations collapse onto 0, layer by layer. σ = 1: they pile up at ±1. σ = 1/√n: they stay spread out, "
+                "shrinking slowly.",
+                "“std” is the standard deviation over a layer's units, averaged over the draws.",
+            )
+        ],
+    )  # fmt: skip
 
 
 def number(value: float) -> str:
@@ -935,7 +953,8 @@ def write(study: Study, folder: Path, page: Path) -> None:
     explorer = interactive.explorer(found)
     lost, all_lost = failures(runs)
     best = arms(found["all_summary"])
-    sections = list(_sections(study, found, page.parent / "figures"))
+    drawn = list(_sections(study, found, page.parent / "figures"))
+    sections = [section for section in drawn if section.exhibits]
     ledger = found["claims"].to_dict("records")
     schemes = {catalog.parse_initializer(i).name for i in runs["initializer"].unique()}
     lessons = chapters.of_study(schemes, bool((runs["pretraining"] != "none").any()))
@@ -948,6 +967,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         of_section=lambda section: findings.of_section(section, found),
         sections=sections,
         section_ids={section.id for section in sections},
+        left_out=[section for section in drawn if not section.exhibits],
         claims=ledger,
         chapters=[(lesson, [c for c in ledger if c["claim"] in lesson.claims]) for lesson in lessons],
         glossary=sorted(chapters.GLOSSARY.items()),

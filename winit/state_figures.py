@@ -1,7 +1,4 @@
-"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in.
-
-None where nothing was measured: of networks that all diverged, say, or of Jacobians with batch normalization.
-"""
+"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in."""
 
 from __future__ import annotations
 
@@ -11,12 +8,12 @@ import pandas as pd
 
 from winit import catalog
 from winit.comparisons import at_best_rate
-from winit.figures import MUTED, SHOWN_RANGE, Drawn, legend, lines, panels, sorted_activations, step_axis
+from winit.figures import MUTED, SHOWN_RANGE, Drawn, legend, lines, panels, some, sorted_activations, step_axis
 
 HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ (Karpathy, makemore part 3)
 
 
-def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn | None:
+def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn:
     """Draw ‖ΔW‖/‖W‖ over the steps at each initializer's chosen rate: median over hidden layers and replicates.
 
     Where weights are zero and the update is not the ratio is infinite, where neither moves it is zero: both are drawn at the
@@ -24,11 +21,9 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     """
     chosen = at_best_rate(runs[runs["depth"] == depth], summary)[["run_id", "activation", "initializer"]]
     data = layers[layers["layer"] <= depth].merge(chosen, on="run_id")
-    data = data[data["update_ratio"].notna()]
+    data = some(data[data["update_ratio"].notna()], "no network has a finite update at its chosen rate")
     median = data.groupby(["activation", "initializer", "step"], as_index=False)["update_ratio"].median()
     median["shown"] = median["update_ratio"].clip(1e-9, 1e3)
-    if median.empty:
-        return None
     names, activations = catalog.in_order(median["initializer"]), sorted_activations(median["activation"])
     figure, grid = panels(1, len(activations), 2.3, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
@@ -41,17 +36,16 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     return Drawn(figure, median.drop(columns="shown"))
 
 
-def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn | None:
+def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     """Draw the singular values of ∂logits/∂inputs of untrained networks against depth: median, and quartiles as a bar.
 
     Medians over replicates.
     """
     first = runs[runs["learning_rate"] == runs["learning_rate"].min()]
     data = table[table["step"] == 0].merge(first[["run_id", "activation", "initializer", "depth"]], on="run_id")
+    some(data, "no untrained network has a finite Jacobian; with batch normalization, none has one")
     columns = ["lower_quartile", "median", "upper_quartile"]
     middle = data.groupby(["activation", "initializer", "depth"], as_index=False)[columns].median()
-    if middle.empty:
-        return None
     names, activations = catalog.in_order(middle["initializer"]), sorted_activations(middle["activation"])
     depths = sorted(middle["depth"].unique())
     figure, grid = panels(1, len(activations), 2.5, 2.75, sharey=True)
@@ -72,15 +66,14 @@ def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn | None:
     return Drawn(figure, middle)
 
 
-def length_spread(summary: pd.DataFrame) -> Drawn | None:
+def length_spread(summary: pd.DataFrame) -> Drawn:
     """Draw the spread over replicates of log(mean z²) in the last hidden layer of untrained networks against depth.
 
     Source: the second failure of Hanin & Rolnick 2018, §3: lengths that fluctuate from draw to draw.
     """
     first = summary[summary["learning_rate"] == summary["learning_rate"].min()]
     data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
-    if data.empty:
-        return None
+    some(data, "it needs two replicates whose untrained networks have a signal in the last hidden layer")
     names, activations = catalog.in_order(data["initializer"]), sorted_activations(data["activation"])
     figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
