@@ -29,11 +29,19 @@ def one_sentence():
 
 with one_sentence():
     STUDY, FORCE = joint.open_study(config)
-    # What Snakemake cannot see is due as if by --forcerun; deleting it here would change files in dry runs and jobs, too.
     DUE = joint.due(STUDY, joint.Places(STUDY.name)) if workflow.is_main_process else {}
-if DUE and workflow.dag_settings:
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, DUE)}
-    print(*(f"winit: {reason}" for reason in DUE.values()), sep="\n", file=sys.stderr)
+for reason in DUE.values():
+    print(f"winit: {reason}", file=sys.stderr)
+
+
+def make_due_again(_):
+    """Add what winit found to be due to what --forcerun names. An input function, because there is no graph before.
+
+    Deleting the files would do as well, but Snakemake reads this file in dry runs and in jobs, too.
+    """
+    workflow.dag.forcefiles.update(map(str, DUE))
+    return []
+
 
 WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
@@ -67,6 +75,8 @@ rule all:
 
 rule train:
     """Train the runs of one workload that the store lacks."""
+    input:
+        make_due_again,
     output:
         f"{RESULTS}/workloads/{{workload}}.json",
     log:
@@ -84,6 +94,7 @@ rule train:
 rule collect:
     """Join the runs of the study into tidy tables."""
     input:
+        make_due_again,
         MANIFESTS,
         lambda _: joint.sources("*.yaml", folder=CLAIMS),
         lambda _: joint.sources("**/*.py"),
