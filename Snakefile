@@ -49,6 +49,8 @@ WINIT = f"{shlex.quote(sys.executable)} -m winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=tables.COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=tables.COPIED)
+MODULES, TEMPLATES = joint.sources("**/*.py"), joint.sources("templates/**/*.*")
+CLAIM_FILES = joint.sources("*.yaml", folder=CLAIMS)
 CAPTIONS = "winit/templates/captions"
 
 
@@ -96,8 +98,7 @@ rule collect:
     input:
         make_due_again,
         MANIFESTS,
-        lambda _: joint.sources("*.yaml", folder=CLAIMS),
-        lambda _: joint.sources("**/*.py"),
+        joint.as_inputs(CLAIM_FILES + MODULES),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
@@ -107,6 +108,7 @@ rule collect:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
+        sources=joint.content_digest(CLAIM_FILES + MODULES),
     shell:
         "{WINIT} collect {params.study:q} --log {log:q}"
 
@@ -114,7 +116,7 @@ rule collect:
 rule replay:
     """Replay the tutorial's five tanh layers."""
     input:
-        lambda _: joint.sources("**/*.py"),
+        joint.as_inputs(MODULES),
     output:
         f"{RESULTS}/replay.parquet",
     log:
@@ -122,6 +124,7 @@ rule replay:
     params:
         study=f"{RESULTS}/study.yaml",
         seed=STUDY.seed,
+        sources=joint.content_digest(MODULES),
     shell:
         "{WINIT} replay {params.study:q} --log {log:q}"
 
@@ -132,8 +135,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        lambda _: joint.sources("**/*.py"),
-        lambda _: joint.sources("templates/**/*.*"),
+        joint.as_inputs(MODULES + TEMPLATES),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(
@@ -145,5 +147,6 @@ rule report:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
+        sources=joint.content_digest(MODULES + TEMPLATES),
     shell:
         "{WINIT} report {params.study:q} --log {log:q}"

@@ -95,7 +95,7 @@ def test_sources_are_found_below_any_folder(tmp_path):
     (folder / "inner").mkdir(parents=True)
     for name in ("b.py", "a.py", "inner/c.py", "d.txt"):
         (folder / name).touch()
-    assert workflow.sources("**/*.py", folder=folder) == [str(folder / n) for n in ("a.py", "b.py", "inner/c.py")]
+    assert workflow.sources("**/*.py", folder=folder) == [os.path.relpath(folder / n) for n in ("a.py", "b.py", "inner/c.py")]
 
 
 def test_the_rules_of_the_snakefile_write_the_declared_tables(tiny, tmp_path):
