@@ -29,11 +29,19 @@ def one_sentence():
 
 with one_sentence():
     STUDY, FORCE = joint.open_study(config)
-    # What Snakemake cannot see is due as if by --forcerun; deleting it here would change files in dry runs and jobs, too.
     DUE = joint.due(STUDY, joint.Places(STUDY.name)) if workflow.is_main_process else {}
-if DUE and workflow.dag_settings:
-    workflow.dag_settings.forcerun = {*workflow.dag_settings.forcerun, *map(str, DUE)}
-    print(*(f"winit: {reason}" for reason in DUE.values()), sep="\n", file=sys.stderr)
+for reason in DUE.values():
+    print(f"winit: {reason}", file=sys.stderr)
+
+
+def make_due_again(_):
+    """Add what winit found to be due to what --forcerun names. An input function, because there is no graph before.
+
+    Deleting the files would do as well, but Snakemake reads this file in dry runs and in jobs, too.
+    """
+    workflow.dag.forcefiles.update(map(str, DUE))
+    return []
+
 
 WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
@@ -41,6 +49,8 @@ WINIT = f"{shlex.quote(sys.executable)} -m winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=tables.COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=tables.COPIED)
+MODULES, TEMPLATES = joint.sources("**/*.py"), joint.sources("templates/**/*.*")
+CLAIM_FILES = joint.sources("*.yaml", folder=CLAIMS)
 CAPTIONS = "winit/templates/captions"
 
 
@@ -67,6 +77,8 @@ rule all:
 
 rule train:
     """Train the runs of one workload that the store lacks."""
+    input:
+        make_due_again,
     output:
         f"{RESULTS}/workloads/{{workload}}.json",
     log:
@@ -84,9 +96,9 @@ rule train:
 rule collect:
     """Join the runs of the study into tidy tables."""
     input:
+        make_due_again,
         MANIFESTS,
-        lambda _: joint.sources("*.yaml", folder=CLAIMS),
-        lambda _: joint.sources("**/*.py"),
+        joint.as_inputs(CLAIM_FILES + MODULES),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
@@ -96,6 +108,7 @@ rule collect:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
+        sources=joint.content_digest(CLAIM_FILES + MODULES),
     shell:
         "{WINIT} collect {params.study:q} --log {log:q}"
 
@@ -103,7 +116,7 @@ rule collect:
 rule replay:
     """Replay the tutorial's five tanh layers."""
     input:
-        lambda _: joint.sources("**/*.py"),
+        joint.as_inputs(MODULES),
     output:
         f"{RESULTS}/replay.parquet",
     log:
@@ -111,6 +124,7 @@ rule replay:
     params:
         study=f"{RESULTS}/study.yaml",
         seed=STUDY.seed,
+        sources=joint.content_digest(MODULES),
     shell:
         "{WINIT} replay {params.study:q} --log {log:q}"
 
@@ -121,8 +135,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        lambda _: joint.sources("**/*.py"),
-        lambda _: joint.sources("templates/**/*.*"),
+        joint.as_inputs(MODULES + TEMPLATES),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(
@@ -134,5 +147,6 @@ rule report:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
+        sources=joint.content_digest(MODULES + TEMPLATES),
     shell:
         "{WINIT} report {params.study:q} --log {log:q}"

@@ -130,7 +130,7 @@ def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(tmp_pat
     assert first < second
     trained = [i for p in second - first for i in pd.read_parquet(p, columns=["run_id"])["run_id"]]
     assert len(trained) == len(set(trained)) == 140
-    done = run(tmp_path, "grid.initializer=[he_normal]")
+    done = run(tmp_path, "grid.initializer=[he_normal]", "--force")
     assert "to train: nothing" in done.stdout and parts(tmp_path) == second
     runs = tables.read(tmp_path / "results" / "small", "runs")
     assert set(runs["initializer"]) == {"he_normal"} and len(runs) == 16
@@ -219,11 +219,9 @@ def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
 def test_one_study_is_not_run_twice_at_once(tmp_path):
     from winit import study, workflow
 
-    chosen = study.compose(SMALL)
-    workflow.begin(chosen, tmp_path / "results")  # this process now holds the lock
-    done = winit("run", *SMALL, "--cores", "1", cwd=tmp_path, check=False)
-    assert done.returncode == 1 and "study 'small' is already running" in done.stderr
-    workflow._locks.pop().close()
+    with workflow.lock(study.compose(SMALL), workflow.Places("small", tmp_path / "results")):
+        done = winit("run", *SMALL, "--cores", "1", cwd=tmp_path, check=False)
+        assert done.returncode == 2 and "study 'small' is already running" in done.stderr
     run(tmp_path)
 
 

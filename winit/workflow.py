@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -73,10 +74,21 @@ def write_manifest(path: Path, workload: Workload, store: Store) -> None:
 def sources(*patterns: str, folder: Path = PACKAGE) -> list[str]:
     """Return the files below a folder that match a pattern, sorted: the source files that a rule depends on.
 
-    `**` stands for any number of folders. Return them to Snakemake from an input function: it would read braces in a
-    path that stands in the rule itself as wildcards.
+    `**` stands for any number of folders. The paths are relative to the working directory.
     """
-    return sorted({path for p in patterns for path in glob.glob(f"{glob.escape(str(folder))}/{p}", recursive=True)})
+    found = {path for p in patterns for path in glob.glob(f"{glob.escape(str(folder))}/{p}", recursive=True)}
+    return sorted(os.path.relpath(path) for path in found)
+
+
+def as_inputs(paths: Iterable[str]) -> list[str]:
+    """Return the paths that Snakemake can take for inputs: it reads braces as wildcards, and nothing escapes them."""
+    return [path for path in paths if "{" not in path]
+
+
+def content_digest(paths: Iterable[str]) -> str:
+    """Return twelve hexadecimal digits of the files' contents: a parameter of rules, whatever the paths look like."""
+    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
+    return hashlib.sha256("".join(sums).encode()).hexdigest()[:12]
 
 
 def open_study(config: Mapping[str, object]) -> tuple[Study, bool]:
