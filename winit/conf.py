@@ -16,7 +16,14 @@ from urllib.parse import quote, unquote
 
 from winit import catalog, yaml_files
 from winit.settings import (
-    DATASET_KEYS, RULES, SECTIONS, TEXT_KEYS, current_key, flatten, refuse_both_names, with_current_keys,
+    DATASET_KEYS,
+    RULES,
+    SECTIONS,
+    TEXT_KEYS,
+    current_key,
+    flatten,
+    refuse_both_names,
+    with_current_keys,
 )  # fmt: skip
 
 BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
@@ -94,7 +101,7 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
     return Override(key, given, value, sign + key + rest)
 
 
-def _hydra_override(text: str, given: str):  # noqa: ANN202 (Hydra's class, imported late)
+def _hydra_override(text: str, given: str):
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
