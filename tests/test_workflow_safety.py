@@ -72,7 +72,7 @@ def touched(file: Path, text: str, project: Path) -> str:
     before, stat = file.read_bytes(), file.stat()
     file.write_bytes(before + text.encode())
     try:
-        done = snakemake("--dry-run", cwd=project, root=project)
+        done = snakemake("--dry-run", "--quiet", "host", cwd=project, root=project)
     finally:
         file.write_bytes(before)
         os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
@@ -112,7 +112,7 @@ def test_a_dry_run_changes_nothing(finished):
         done = call("-m", "winit", "run", *TINY, *more, "-n", "--cores", "1", cwd=finished)
         assert done.returncode == 0 and state(finished) == before
         assert bool(more) == ("without -n, this is refused" in done.stderr)
-    done = snakemake("--dry-run", cwd=finished)
+    done = snakemake("--dry-run", "--quiet", "host", cwd=finished)
     assert done.returncode == 0 and "rule train:" in done.stdout + done.stderr and state(finished) == before
 
 
