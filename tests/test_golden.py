@@ -1,0 +1,230 @@
+"""Golden runs: short runs of everything that can move a number, with all of their numbers pinned in `golden.json`.
+
+They fail when a stream, a tolerance, a constant or a default changes what a stored run means. If that is intended, raise
+`REVISION` and pin the runs again:
+
+    python -m tests.test_golden
+    git diff tests/golden.json
+
+Other processors and math libraries round differently. Runs are therefore short and their learning rates moderate, and
+floats are compared with the tolerances below. Names, run ids, steps and counts of units must be equal.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from winit import study, train
+
+GOLDEN = Path(__file__).with_name("golden.json")
+
+BASE = (
+    "study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "grid.replicates=1", "grid.tuning_replicates=0",
+    "grid.learning_rate=[0.1]", "training.steps=8", "training.batch_size=32", "pretraining.steps=20",
+    "measure.curve_points=4", "measure.layer_points=2", "measure.probe_examples=128",
+)  # fmt: skip
+SCHEDULED = ("training.warmup=3", "training.weight_decay=0.01")
+
+CASES: dict[str, tuple[str, ...]] = {
+    # Engines and optimizers. Adam starts from weights so small that its epsilon matters.
+    "kernel sgd": (
+        "engine=kernel", "training=sgd", "grid.activation=[relu]", "grid.initializer=[he_normal,torch_default]",
+        "grid.learning_rate=[0.1,1e30]", "grid.tuning_replicates=1", "measure.histogram_bins=8", "measure.trace_points=3",
+    ),
+    "kernel momentum": (
+        "engine=kernel", "training=momentum", "training.schedule=cosine", *SCHEDULED, "grid.activation=[tanh]",
+        "grid.initializer=[glorot_uniform,orthogonal:1,lecun_truncated_normal,mean_field:1.5/0.05,edge_of_chaos:0.05]",
+        "grid.learning_rate=[0.03]",
+    ),
+    "kernel nesterov": (
+        "engine=kernel", "training=nesterov", "training.schedule=linear", *SCHEDULED, "grid.activation=[relu]",
+        "grid.initializer=[he_uniform]", "grid.learning_rate=[0.03]", "dataset=[spirals]",
+    ),
+    "kernel adam": (
+        "engine=kernel", "training=adam", "training.weight_decay=1e-6", "grid.activation=[tanh]",
+        "grid.initializer=[glorot_normal,normal:0.0003]", "grid.learning_rate=[0.003]",
+    ),
+    "kernel adamw": (
+        "engine=kernel", "training=adamw", "training.schedule=cosine", "training.warmup=3", "grid.activation=[sigmoid]",
+        "grid.initializer=[glorot_normal]", "grid.learning_rate=[0.003]",
+    ),
+    "torch sgd": (
+        "engine=torch", "training=sgd", "grid.activation=[gelu]", "grid.initializer=[he_normal]",
+        "grid.learning_rate=[0.1,1e30]", "dataset=[spirals]", "measure.histogram_bins=8", "measure.trace_points=3",
+    ),
+    "torch momentum": (
+        "engine=torch", "training=momentum", "training.schedule=cosine", *SCHEDULED, "grid.activation=[silu]",
+        "grid.initializer=[he_normal]", "grid.learning_rate=[0.03]",
+    ),
+    "torch nesterov": (
+        "engine=torch", "training=nesterov", "training.schedule=linear", *SCHEDULED, "grid.activation=[elu]",
+        "grid.initializer=[he_fan_avg]", "grid.learning_rate=[0.03]",
+    ),
+    "torch adam": (
+        "engine=torch", "training=adam", "training.weight_decay=1e-6", "grid.activation=[tanh]",
+        "grid.initializer=[glorot_normal,normal:0.0003]", "grid.learning_rate=[0.003]",
+    ),
+    "torch adamw": (
+        "engine=torch", "training=adamw", "training.schedule=cosine", "training.warmup=3", "grid.activation=[mish]",
+        "grid.initializer=[he_normal]", "grid.learning_rate=[0.003]",
+    ),
+    # Saturation: many units lie near both bounds, and some slopes near the one that counts as dead.
+    "saturated sigmoid": ("grid.activation=[sigmoid]", "grid.width=[16]", "grid.initializer=[normal:1,mean_field:0.01/144]"),
+    "saturated tanh": ("grid.activation=[tanh]", "grid.width=[16]", "grid.initializer=[normal:0.5]"),
+    "saturated LeCun's tanh": ("grid.activation=[lecun_tanh]", "grid.width=[16]", "grid.initializer=[normal:0.5]"),
+    "saturated softsign": (
+        "grid.activation=[softsign]", "grid.width=[16]", "grid.initializer=[normal:5]", "grid.learning_rate=[0.01]",
+    ),
+    # Regularization. Small weights make batch normalization's epsilon matter.
+    "batch norm": ("grid.batch_norm=[true]", "grid.activation=[relu]", "grid.initializer=[he_normal,normal:0.01]"),
+    "dropout": ("grid.dropout=[0.3]", "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]"),
+    "batch norm and dropout": (
+        "grid.batch_norm=[true]", "grid.dropout=[0.3]", "grid.activation=[relu]", "grid.initializer=[he_normal]",
+    ),
+    # Pretraining and its controls.
+    "autoencoder": (
+        "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]",
+        "grid.pretraining=[none,none+longer,autoencoder,autoencoder+shuffled,autoencoder+moments]",
+    ),
+    "free autoencoder": (
+        "grid.activation=[sigmoid]", "grid.initializer=[glorot_uniform]", "data.scaling=unit", "pretraining.decoder=free",
+        "pretraining.loss=cross_entropy", "pretraining.optimizer=momentum", "grid.pretraining=[autoencoder,autoencoder+shuffled]",
+    ),
+    "denoising by masking": (
+        "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]",
+        "grid.pretraining=[denoising_autoencoder,denoising_autoencoder+moments]",
+    ),
+    "denoising of Gaussian noise": (
+        "grid.activation=[relu]", "grid.initializer=[he_normal]", "grid.pretraining=[denoising_autoencoder]",
+        "pretraining.corruption=gaussian",
+    ),
+    "binary RBM": (
+        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.1]", "data.scaling=unit",
+        "grid.pretraining=[rbm,rbm+shuffled,rbm+moments]",
+    ),
+    "Gaussian RBM": (
+        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.1]", "grid.pretraining=[rbm]", "pretraining.layers=1",
+        "pretraining.rbm.gibbs_steps=2",
+    ),
+    "linear RBM": ("grid.activation=[identity]", "grid.initializer=[normal:0.05]", "grid.pretraining=[rbm]"),
+    "supervised": (
+        "grid.activation=[tanh]", "grid.initializer=[torch_default]",
+        "grid.pretraining=[supervised,supervised+shuffled,supervised+moments]",
+    ),
+    # Modifiers. Biases make LSUV need several rescalings; with large ones it takes all it has.
+    "modifiers": (
+        "grid.activation=[tanh]", "training=sgd", "grid.initializer=[lsuv,mean_field:1.5/0.4+lsuv,mean_field:1/2+lsuv,"
+        "zeros+lsuv,he_normal+gradinit,normal:0.5+gradinit,torch_default+metainit,he_normal+last_layer_zero]",
+    ),
+    "modifiers with Adam and batch norm": (
+        "grid.activation=[relu]", "training=adam", "grid.batch_norm=[true]", "grid.learning_rate=[0.003]",
+        "grid.initializer=[lsuv,normal:0.01+gradinit,metainit]",
+    ),
+    # Deep autoencoders.
+    "reconstruction": (
+        "task=reconstruction", "task.encoder=[12,5]", "grid.activation=[sigmoid]", "data.scaling=unit",
+        "task.loss=cross_entropy", "training=adam", "grid.learning_rate=[0.003]", "grid.initializer=[glorot_uniform]",
+        "grid.pretraining=[none,rbm,autoencoder]",
+    ),
+    "reconstruction of standardised inputs": (
+        "task=reconstruction", "task.encoder=[12,5]", "grid.activation=[tanh]", "training=momentum",
+        "grid.learning_rate=[0.001]", "grid.initializer=[glorot_uniform]", "grid.pretraining=[none,denoising_autoencoder+shuffled]",
+    ),
+}  # fmt: skip
+
+NOT_PINNED = {"device", "wall_time_s", "calibration_time_s", "pretraining_time_s"}
+FLOOR = 1e-6  # of a column's largest value: what cancels has no digits of its own
+RELATIVE = 1e-4
+TOLERANCE = {  # absolute, where rounding can move a whole example, value or count
+    "train_accuracy": 0.004, "validation_accuracy": 0.004, "test_accuracy": 0.004,  # one of 299 examples
+    "saturated": 1e-3,  # one of 128 · 12 activations
+    "h_count": 1, "delta_count": 1,
+}  # fmt: skip
+
+
+def measured(case: str) -> dict[str, object]:
+    """Train the runs of a case, and return its workload's name and every run's row of the store, rounded."""
+    composed = study.compose([*BASE, *CASES[case]])
+    runs = {}
+    for workload, row in _rows(composed):
+        label = f"{row['initializer']}, {row['pretraining']}, rate {row['learning_rate']:g}, replicate {row['replicate']}"
+        runs[label] = {"workload": workload.name}
+        runs[label] |= {name: _plain(value) for name, value in row.items() if name not in NOT_PINNED}
+    return {"runs": runs}
+
+
+def _rows(composed: study.Study):
+    for workload in composed.workloads:
+        for rows in train.train(workload, workload.runs, torch.device("cpu"), composed.engine):
+            yield from ((workload, row) for row in rows)
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON can hold it: numbers of seven digits, null for what is not a number."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | np.ndarray):
+        return [_plain(v) for v in np.ravel(value).tolist()]
+    if isinstance(value, int | np.integer):
+        return int(value)
+    return None if np.isnan(value) else float(f"{value:.7g}")
+
+
+def _differences(name: str, got: object, want: object) -> str | None:
+    """Return a line on a column that differs by more than its tolerance, or None."""
+    ours, theirs = (v if isinstance(v, list) else [v] for v in (got, want))
+    is_exact = name not in TOLERANCE and not any(isinstance(v, float) for v in (*ours, *theirs))
+    if is_exact or len(ours) != len(theirs) or [v is None for v in ours] != [v is None for v in theirs]:
+        return None if got == want else f"{name}: got {got}, pinned {want}"
+    a, b = (np.array([v for v in values if v is not None], float) for values in (ours, theirs))
+    finite = np.abs(b[np.isfinite(b)])
+    allowed = RELATIVE * np.abs(b) + FLOOR * finite.max(initial=0) + TOLERANCE.get(name, 0)
+    with np.errstate(invalid="ignore"):  # ∞ − ∞
+        far = ~((a == b) | (np.abs(a - b) <= allowed))
+    return f"{name}: got {a[far].tolist()}, pinned {b[far].tolist()}" if far.any() else None
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, dict]:
+    return json.loads(GOLDEN.read_text())
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden_runs(case, golden):
+    got, want = measured(case), golden[case]
+    assert list(got["runs"]) == list(want["runs"])
+    lines = [
+        f"{label}: {line}"
+        for label, row in got["runs"].items()
+        for name in {**row, **want["runs"][label]}
+        if (line := _differences(name, row.get(name), want["runs"][label].get(name)))
+    ]
+    assert not lines, "stored runs would mean something else; raise REVISION if that is intended\n" + "\n".join(lines)
+
+
+def test_every_pinned_case_is_run(golden):
+    assert list(golden) == list(CASES)
+
+
+def pin() -> None:
+    """Write `golden.json`: one column of a run on a line."""
+
+    def run(label: str, row: dict) -> str:
+        columns = ",\n".join(f"        {json.dumps(k)}: {json.dumps(v)}" for k, v in row.items())
+        return f"      {json.dumps(label, ensure_ascii=False)}: {{\n{columns}\n      }}"
+
+    def entry(case: str) -> str:
+        found = measured(case)
+        runs = ",\n".join(run(label, row) for label, row in found["runs"].items())
+        return f'  {json.dumps(case)}: {{\n    "runs": {{\n{runs}\n    }}\n  }}'
+
+    GOLDEN.write_text("{\n" + ",\n".join(map(entry, CASES)) + "\n}\n")
+
+
+if __name__ == "__main__":
+    pin()
