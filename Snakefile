@@ -13,9 +13,10 @@ import sys
 from contextlib import contextmanager
 
 from snakemake.exceptions import WorkflowError
-from winit import tables
-from winit import workflow as joint
-from winit.study import CLAIMS
+from winit.store.schema import COLLECTED, COPIED
+from winit.study.compose import CLAIMS
+from winit.workflow import session
+from winit.workflow.paths import StudyPaths
 
 
 @contextmanager
@@ -28,8 +29,8 @@ def one_sentence():
 
 
 with one_sentence():
-    STUDY, FORCE = joint.open_study(config)
-    DUE = joint.due(STUDY, joint.Places(STUDY.name)) if workflow.is_main_process else {}
+    STUDY, FORCE = session.open_study(config)
+    DUE = session.due(STUDY, StudyPaths(STUDY.name)) if workflow.is_main_process else {}
 for reason in DUE.values():
     print(f"winit: {reason}", file=sys.stderr)
 
@@ -47,16 +48,16 @@ WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
-TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=tables.COLLECTED)
-COPIES = expand(f"{RESULTS}/{{table}}.csv", table=tables.COPIED)
-MODULES, TEMPLATES = joint.sources("**/*.py"), joint.sources("templates/**/*.*")
-CLAIM_FILES = joint.sources("*.yaml", folder=CLAIMS)
-CAPTIONS = "winit/templates/captions"
+TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
+COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
+MODULES, TEMPLATES = session.sources("**/*.py"), session.sources("report/templates/**/*.*")
+CLAIM_FILES = session.sources("*.yaml", folder=CLAIMS)
+CAPTIONS = "winit/report/templates/captions"
 
 
 onstart:
     with one_sentence():
-        joint.start(STUDY, FORCE, DUE)
+        session.start(STUDY, FORCE, DUE)
 
 
 wildcard_constraints:
@@ -88,7 +89,7 @@ rule train:
         runs=lambda wildcards: WORKLOADS[wildcards.workload].runs_digest,
     threads: 1
     resources:
-        gpu=int(joint.needs_gpu(STUDY)),
+        gpu=int(session.needs_gpu(STUDY)),
     shell:
         "{WINIT} train {params.study:q} {wildcards.workload:q} --runs {params.runs} --output {output:q} --log {log:q}"
 
@@ -98,7 +99,7 @@ rule collect:
     input:
         make_due_again,
         MANIFESTS,
-        joint.as_inputs(CLAIM_FILES + MODULES),
+        session.as_inputs(CLAIM_FILES + MODULES),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
@@ -108,7 +109,7 @@ rule collect:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
-        sources=joint.content_digest(CLAIM_FILES + MODULES),
+        sources=session.content_digest(CLAIM_FILES + MODULES),
     shell:
         "{WINIT} collect {params.study:q} --log {log:q}"
 
@@ -116,7 +117,7 @@ rule collect:
 rule replay:
     """Replay the tutorial's five tanh layers."""
     input:
-        joint.as_inputs(MODULES),
+        session.as_inputs(MODULES),
     output:
         f"{RESULTS}/replay.parquet",
     log:
@@ -124,7 +125,7 @@ rule replay:
     params:
         study=f"{RESULTS}/study.yaml",
         seed=STUDY.seed,
-        sources=joint.content_digest(MODULES),
+        sources=session.content_digest(MODULES),
     shell:
         "{WINIT} replay {params.study:q} --log {log:q}"
 
@@ -135,7 +136,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        joint.as_inputs(MODULES + TEMPLATES),
+        session.as_inputs(MODULES + TEMPLATES),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(
@@ -147,6 +148,6 @@ rule report:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
-        sources=joint.content_digest(MODULES + TEMPLATES),
+        sources=session.content_digest(MODULES + TEMPLATES),
     shell:
         "{WINIT} report {params.study:q} --log {log:q}"

@@ -26,11 +26,13 @@ import torch  # noqa: E402
 
 from benchmarks.peers import PEERS, Method  # noqa: E402
 from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
-from winit.kernel import KernelStack  # noqa: E402
-from winit.network import Optimizer, Stack  # noqa: E402
-from winit.provenance import processor  # noqa: E402
-from winit.tables import write_bytes  # noqa: E402
-from winit.vector import ARGUMENTS, Emit, compiled, host_lanes  # noqa: E402
+from winit.engine.kernel.compilation import compiled  # noqa: E402
+from winit.engine.kernel.emit import ARGUMENTS, Emit, host_lanes  # noqa: E402
+from winit.engine.kernel.stack import KernelStack  # noqa: E402
+from winit.engine.optimizers import Optimizer  # noqa: E402
+from winit.engine.torch_stack import Stack  # noqa: E402
+from winit.store.files import write_bytes  # noqa: E402
+from winit.store.provenance import processor  # noqa: E402
 
 HEADINGS = {
     "idiomatic": "idiomatic PyTorch", "sklearn": "scikit-learn", "vmap": "torch.func", "jax": "JAX", "torch": "our torch",

@@ -29,7 +29,9 @@ def main() -> None:
         raise SystemExit("no Chromium on this machine; name one in WINIT_CHROMIUM")
     parsed, painted = [], []
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"])
+        browser = driver.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
         for _ in range(OPENINGS):
             with browser.new_context(offline=True) as context:
                 page = context.new_page()

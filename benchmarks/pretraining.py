@@ -15,10 +15,11 @@ import time
 import numpy as np
 import torch
 
-from winit.autoencoder import Autoencoder, Corruption, TiedAutoencoder
-from winit.kernel import KernelStack
-from winit.network import Optimizer, Stack
-from winit.rbm import RBM
+from winit.engine.autoencoder import Autoencoder, Corruption, TiedAutoencoder
+from winit.engine.kernel.stack import KernelStack
+from winit.engine.optimizers import Optimizer
+from winit.engine.rbm import RBM
+from winit.engine.torch_stack import Stack
 
 SIZES = [(784, 256, 100), (256, 128, 100), (64, 64, 32)]  # inputs, units, mini-batch
 NETWORKS, STEPS, ROUNDS, EXAMPLES = 8, 100, 7, 2000
@@ -70,7 +71,10 @@ def main() -> None:
             engine = statistics.median(times["torch engine"])
             for name, found in times.items():
                 median = statistics.median(found)
-                print(f"| {D}-{n}, batch {batch} | {optimizer} | {name} | {1e6 * median:.1f} | {median / engine:.2f} |", flush=True)
+                print(
+                    f"| {D}-{n}, batch {batch} | {optimizer} | {name} | {1e6 * median:.1f} | {median / engine:.2f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

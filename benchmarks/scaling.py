@@ -25,11 +25,13 @@ from pathlib import Path
 
 import numpy as np
 
-from winit import workflow
-from winit.store import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
-from winit.study import Study, Workload, compose, log_spaced, seed
-from winit.tables import write_bytes
-from winit.workflow import Places
+from winit.store.files import write_bytes
+from winit.store.schema import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
+from winit.study.compose import compose
+from winit.study.model import Study, Workload, log_spaced
+from winit.study.seeds import seed
+from winit.workflow import session
+from winit.workflow.paths import StudyPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 64  # runs committed together, as in training
@@ -104,17 +106,17 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
     return rows
 
 
-def fill(study: Study, places: Places) -> None:
+def fill(study: Study, places: StudyPaths) -> None:
     """Commit synthetic runs to the store and declare every workload trained."""
-    workflow.begin(study, places)
+    session.begin(study, places)
     for workload in study.workloads:
         rows = synthetic_rows(workload)
         for start in range(0, len(rows), CHUNK):
             places.store.commit(workload.name, rows[start : start + CHUNK])
-        workflow.write_manifest(places.manifest(workload.name), workload, places.store)
+        session.write_manifest(places.manifest(workload.name), workload, places.store)
 
 
-def stages(places: Places) -> dict[str, list[str]]:
+def stages(places: StudyPaths) -> dict[str, list[str]]:
     """Return the commands of the stages, to be run in the folder of the results."""
     winit, frozen = [sys.executable, "-m", "winit"], str(places.study)
     snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--dry-run"]
@@ -143,7 +145,7 @@ def train(replicates: int) -> dict[str, object]:
     """Train the smallest workload of the smoke study with so many replicates, and return its row."""
     import torch
 
-    from winit.train import train as train_runs
+    from winit.training.workload import train as train_runs
 
     workload = compose(["study=smoke", "grid.depth=[2]", f"grid.replicates={replicates}"]).workloads[0]
     start = time.process_time()
@@ -162,9 +164,9 @@ def main() -> None:
     for runs in sorted(given.runs):
         with tempfile.TemporaryDirectory() as temporary:
             folder, study = Path(temporary), study_of(runs)
-            places = Places(study.name, Path("results"))
+            places = StudyPaths(study.name, Path("results"))
             start = time.process_time()
-            fill(study, Places(study.name, folder / "results"))
+            fill(study, StudyPaths(study.name, folder / "results"))
             print(
                 f"{study.run_count:,} runs in {len(study.workloads)} workloads; made in {time.process_time() - start:.0f} s"
             )

@@ -21,9 +21,19 @@ from itertools import pairwise
 
 import numpy as np
 
-from winit import catalog, meanfield
-from winit.functions import FUNCTIONS
-from winit.initializers import BIASES, SCHEMES, Layer, VarianceScaling, draw, variances
+from winit.schemes import (
+    BIASES,
+    INITIALIZERS,
+    SCHEMES,
+    Layer,
+    VarianceScaling,
+    draw,
+    parse,
+    variances,
+    why_not_applicable,
+)
+from winit.theory import prediction
+from winit.theory.activations import FUNCTIONS
 
 WIDTH, DEPTH, INPUTS, CLASSES, EXAMPLES = 1000, 20, 500, 10, 8
 WIDTHS = [INPUTS, *[WIDTH] * DEPTH, CLASSES]
@@ -34,11 +44,11 @@ NOISE = {"normal": "lecun_normal", "uniform": "lecun_uniform", "truncated_normal
 def schemes(activation: str) -> list[str]:
     """Return the fan-scaled schemes that the activation has, with example parameters."""
     found = []
-    for name, entry in catalog.INITIALIZERS.items():
+    for name, entry in INITIALIZERS.items():
         scheme = SCHEMES[name]
         text = name + (":" + "/".join(p.example for p in entry.parameters) if entry.parameters else "")
         is_scaled = isinstance(scheme, VarianceScaling) and scheme.fan != "one"
-        if is_scaled and catalog.why_not_applicable(text, activation) is None:
+        if is_scaled and why_not_applicable(text, activation) is None:
             found.append(text)
     return found
 
@@ -69,8 +79,8 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
             for k, (activation, scheme) in enumerate(arms):
                 rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
                 z[rows] *= stds[k][i][0]
-                if catalog.parse_initializer(scheme).name in BIASES:
-                    parameters = catalog.parse_initializer(scheme).parameters
+                if parse(scheme).name in BIASES:
+                    parameters = parse(scheme).parameters
                     layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i == DEPTH)
                     z[rows] += BIASES[scheme.partition(":")[0]].biases(layer, **parameters)
                 h[rows] = FUNCTIONS[activation].phi(z[rows])
@@ -91,7 +101,7 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def _scheme(text: str) -> VarianceScaling:
-    return SCHEMES[catalog.parse_initializer(text).name]
+    return SCHEMES[parse(text).name]
 
 
 def main() -> None:
@@ -110,7 +120,7 @@ def main() -> None:
     for activation in ACTIVATIONS:
         for scheme in schemes(activation):
             w, b = zip(*(variances(scheme, layer) for layer in layers(activation)), strict=True)
-            theory = meanfield.predict(activation, WIDTHS, list(w), list(b))
+            theory = prediction.predict(activation, WIDTHS, list(w), list(b))
             values = np.array([sample[activation, scheme] for sample in samples])
             for name, column, expected in (("q", 0, theory.q[DEPTH - 1]), ("delta", 1, theory.delta[0])):
                 mean, error = values[:, column].mean(), values[:, column].std(ddof=1) / np.sqrt(len(values))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from winit import mnist, study
+from winit.datasets import mnist
+from winit.study import compose as compose_module
+from winit.study.model import Study
 
 # Tests of real MNIST run where its files are at hand, and download nothing.
 BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "mnist"
@@ -33,9 +35,9 @@ def _restore_torch_state():
 def tiny():
     """Return a function that composes a study small enough to train in a test."""
 
-    def compose(*overrides: str) -> study.Study:
+    def compose(*overrides: str) -> Study:
         small = ["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "grid.replicates=2",
                  "grid.tuning_replicates=0"]  # fmt: skip
-        return study.compose([*small, *overrides])
+        return compose_module.compose([*small, *overrides])
 
     return compose

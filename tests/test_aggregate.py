@@ -7,14 +7,21 @@ import pandas as pd
 import pytest
 import torch
 
-from winit import aggregate, catalog, data, tables, train
-from winit.store import Store
-from winit.study import seed
+from winit import datasets
+from winit.analysis.agreement import agreement
+from winit.analysis.collect import tables
+from winit.analysis.expectation import probe_inputs, theory
+from winit.analysis.summary import initial_state, status, steps_to_target, summarise
+from winit.store import files
+from winit.store.parts import RunStore
+from winit.study.seeds import seed
+from winit.training.workload import train
+from winit.vocabulary.factors import STATUSES
 
 
 def test_steps_to_target():
     accuracy = np.array([[0.1, 0.9, 0.5], [0.1, 0.2, 0.3], [0.95, np.nan, np.nan], [0.1, 0.5, np.nan]])
-    got = aggregate.steps_to_target(accuracy, np.array([0, 10, 100]), 0.9)
+    got = steps_to_target(accuracy, np.array([0, 10, 100]), 0.9)
     assert got.tolist() == [10, np.inf, 0, np.inf]
 
 
@@ -27,8 +34,8 @@ def test_status():
             "validation_loss": [1.0, 1.0, 1.0, np.nan, 1.0],
         }
     )
-    assert aggregate.status(runs, limit=0.15).tolist() == ["ok", "stuck", "missed_target", "diverged", "diverged"]
-    assert set(aggregate.status(runs, 0.15)) == set(catalog.STATUSES)
+    assert status(runs, limit=0.15).tolist() == ["ok", "stuck", "missed_target", "diverged", "diverged"]
+    assert set(status(runs, 0.15)) == set(STATUSES)
 
 
 def runs_of(**columns) -> pd.DataFrame:
@@ -48,7 +55,7 @@ def runs_of(**columns) -> pd.DataFrame:
 
 
 def test_summary_counts_failures_as_the_worst():
-    slow, fast = aggregate.summarise(runs_of()).sort_values("learning_rate").to_dict("records")
+    slow, fast = summarise(runs_of()).sort_values("learning_rate").to_dict("records")
     assert (slow["runs"], slow["ok"], slow["diverged"]) == (3, 3, 0)
     assert (fast["runs"], fast["ok"], fast["diverged"], fast["missed_target"], fast["stuck"]) == (3, 1, 2, 0, 0)
     assert slow["steps_to_target"] == 6 and fast["steps_to_target"] == np.inf
@@ -60,7 +67,7 @@ def test_summary_counts_failures_as_the_worst():
 
 
 def test_the_rate_is_chosen_on_validation_and_not_on_test():
-    best = aggregate.summarise(
+    best = summarise(
         runs_of(
             validation_accuracy=[0.9] * 3 + [0.95] * 3, test_accuracy=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6
         )
@@ -71,26 +78,26 @@ def test_the_rate_is_chosen_on_validation_and_not_on_test():
 @pytest.fixture
 def trained(tiny, tmp_path):
     study = tiny("grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.depth=[2,3]")
-    store = Store(tmp_path)
+    store = RunStore(tmp_path)
     for workload in study.workloads:
-        for rows in train.train(workload, workload.runs, torch.device("cpu"), networks=5):
+        for rows in train(workload, workload.runs, torch.device("cpu"), networks=5):
             store.commit(workload.name, rows)
     return study, store
 
 
 def test_every_run_is_in_the_tables_once(trained):
     study, store = trained
-    found = aggregate.tables(study, store)
+    found = tables(study, store)
     for name, frame in found.items():
-        found[name] = tables.conform(name, frame)  # the declared columns and types
+        found[name] = files.conform(name, frame)  # the declared columns and types
     runs, curves, layers, summary = (found[n] for n in ("runs", "curves", "layers", "summary"))
     assert len(runs) == study.run_count and runs["run_id"].is_unique
-    assert set(runs["status"]) <= set(catalog.STATUSES) and "diverged" in set(runs["status"])
+    assert set(runs["status"]) <= set(STATUSES) and "diverged" in set(runs["status"])
     workload = study.workloads[0]
     assert len(curves) == len(runs) * len(set(curves["step"]))
     assert not curves.duplicated(["run_id", "step"]).any() and not layers.duplicated(["run_id", "step", "layer"]).any()
     assert summary["runs"].sum() == len(runs)
-    assert summary[list(catalog.STATUSES)].sum().sum() == len(runs)
+    assert summary[list(STATUSES)].sum().sum() == len(runs)
     alive = runs[runs["status"] != "diverged"]
     steps = len(set(layers["step"]))
     per_run = layers.groupby("run_id").size()
@@ -105,7 +112,7 @@ def test_every_run_is_in_the_tables_once(trained):
 
 def test_the_units_of_a_layer(trained):
     study, store = trained
-    layers = aggregate.tables(study, store)["layers"]
+    layers = tables(study, store)["layers"]
     assert (layers["distinct_units"] <= layers["units"]).all()
     assert set(layers["units"]) == {12, 10}
 
@@ -115,10 +122,10 @@ def test_tables_do_not_depend_on_the_order_of_the_grid(trained):
     settings = {**study.settings, "grid": {**study.settings["grid"]}}
     for key in ("initializer", "activation", "depth", "learning_rate"):
         settings["grid"][key] = settings["grid"][key][::-1]
-    from winit.study import validate
+    from winit.study.compose import validate
 
-    turned = aggregate.tables(validate(settings), store)
-    for name, frame in aggregate.tables(study, store).items():
+    turned = tables(validate(settings), store)
+    for name, frame in tables(study, store).items():
         if name != "not_applicable":
             pd.testing.assert_frame_equal(frame, turned[name])
 
@@ -127,21 +134,21 @@ def test_a_lacking_run_is_an_error_and_not_a_gap(trained, tmp_path):
     study, store = trained
     next((tmp_path / study.workloads[0].name).glob("*.parquet")).unlink()
     with pytest.raises(ValueError, match=r"^the store lacks \d+ of 12 runs of digits-\w+-d3-"):
-        aggregate.tables(study, store)
+        tables(study, store)
 
 
 def test_a_table_must_match_its_declaration(tmp_path):
     frame = pd.DataFrame({"initializer": ["a"], "pretraining": [""], "activation": ["b"]})
     with pytest.raises(ValueError, match="table not_applicable has columns that differ from its declaration: reason"):
-        tables.write(tmp_path, "not_applicable", frame)
+        files.write(tmp_path, "not_applicable", frame)
     with pytest.raises(ValueError, match=r"no table at .*; run the study first"):
-        tables.read(tmp_path, "runs")
+        files.read(tmp_path, "runs")
 
 
 def test_tables_come_back_as_they_were_written(tmp_path):
     frame = pd.DataFrame({"initializer": ["kumar"], "pretraining": [""], "activation": ["relu"], "reason": ['ü, "x"']})
-    tables.write(tmp_path, "not_applicable", frame)
-    pd.testing.assert_frame_equal(tables.read(tmp_path, "not_applicable"), tables.conform("not_applicable", frame))
+    files.write(tmp_path, "not_applicable", frame)
+    pd.testing.assert_frame_equal(files.read(tmp_path, "not_applicable"), files.conform("not_applicable", frame))
     assert pd.read_csv(tmp_path / "not_applicable.csv")["reason"].tolist() == ['ü, "x"']
 
 
@@ -149,10 +156,10 @@ def test_theory_of_relu_under_he_in_closed_form(tiny):
     workload = tiny(
         "grid.activation=[relu]", "grid.depth=[3]", "grid.initializer=[he_normal,identity,kumar]"
     ).workloads[0]
-    inputs = aggregate.probe_inputs(workload)
-    frame = aggregate.theory(workload, inputs)
+    inputs = probe_inputs(workload)
+    frame = theory(workload, inputs)
     assert set(frame["initializer"]) == {"he_normal"}  # the others are not independent, or not applicable
-    x = data.load("digits", {}, seed(0, "data", dataset="digits")).train.x[: workload.measure.probe_examples]
+    x = datasets.load("digits", {}, seed(0, "data", dataset="digits")).train.x[: workload.measure.probe_examples]
     q = 2 * float(np.square(x).mean())
     assert frame["z_square"].tolist() == pytest.approx([q] * 4)
     # The mean of an activation goes with the length of its input: E h = √(q/2π), and is averaged over lengths.
@@ -166,16 +173,22 @@ def test_theory_of_relu_under_he_in_closed_form(tiny):
         c[1:], (np.sqrt(1 - c[:-1] ** 2) + c[:-1] * (np.pi - np.arccos(c[:-1]))) / np.pi, rtol=1e-6
     )
     normalized = tiny("grid.batch_norm=[true]").workloads[0]
-    assert aggregate.theory(normalized, aggregate.probe_inputs(normalized)).empty
+    assert theory(normalized, probe_inputs(normalized)).empty
 
 
 def measured(tiny, h: list[float], delta: list[float]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return layers, runs and theory of one initializer in two hidden layers, replicates with the given values."""
     workload = tiny("grid.activation=[relu]", "grid.depth=[2]", "grid.initializer=[he_normal]").workloads[0]
-    expected = aggregate.theory(workload, aggregate.probe_inputs(workload))
+    expected = theory(workload, probe_inputs(workload))
     right = expected.set_index("layer")["h_variance"]
     runs = pd.DataFrame({"run_id": [str(k) for k in range(len(h))], "replicate": range(len(h))}).assign(
-        dataset="digits", activation="relu", depth=2, width=workload.width, batch_norm=False, initializer="he_normal", pretraining="none"
+        dataset="digits",
+        activation="relu",
+        depth=2,
+        width=workload.width,
+        batch_norm=False,
+        initializer="he_normal",
+        pretraining="none",
     )
     rows = [
         {"run_id": str(k), "step": 0, "layer": layer, "h_variance": value, "delta_variance": d}
@@ -189,7 +202,7 @@ def test_agreement_is_within_the_width_s_tolerance(tiny):
     width = tiny().workloads[0].width
     right = 10 / width  # He's gradient in the first layer, relative to the output's
     layers, runs, expected = measured(tiny, [1.0, 1.1, 0.9], [right] * 3)
-    found = aggregate.agreement(layers, runs, expected).set_index("quantity")
+    found = agreement(layers, runs, expected).set_index("quantity")
     assert found["agrees"].all() and (found["reason"] == "").all()
     assert found.at["h_variance", "measured"] / found.at["h_variance", "predicted"] == pytest.approx(0.99 ** (1 / 3))
     assert (found["low"] < found["measured"]).all() and (found["measured"] < found["high"]).all()
@@ -197,15 +210,15 @@ def test_agreement_is_within_the_width_s_tolerance(tiny):
 
 def test_a_disagreement_has_a_reason(tiny):
     layers, runs, expected = measured(tiny, [1e6] * 4, [0.0] * 4)
-    found = aggregate.agreement(layers, runs, expected).set_index("quantity")
+    found = agreement(layers, runs, expected).set_index("quantity")
     assert not found["agrees"].any()
     assert found.at["h_variance", "reason"] == "finite width, beyond what linear propagation of its noise explains"
     assert found.at["delta_ratio", "reason"] == "the measured value is not a positive number"
     layers.loc[layers["layer"] == 1, "h_variance"] *= 100
-    assert aggregate.agreement(layers, runs, expected)["reason"].str.startswith("off in the first layer").any()
+    assert agreement(layers, runs, expected)["reason"].str.startswith("off in the first layer").any()
     unstable = expected.assign(amplification=7.5)
     layers.loc[layers["layer"] == 1, "h_variance"] /= 100
-    assert "7.5 times" in aggregate.agreement(layers, runs, unstable).set_index("quantity").at["h_variance", "reason"]
+    assert "7.5 times" in agreement(layers, runs, unstable).set_index("quantity").at["h_variance", "reason"]
 
 
 def test_initial_state_is_loss_and_spread_of_length(tiny):
@@ -214,6 +227,6 @@ def test_initial_state_is_loss_and_spread_of_length(tiny):
         {"run_id": ["a", "a", "b", "b"], "step": 0, "layer": [1, 2, 1, 2], "z_mean": [3.0, 0, 0, 0], "z_variance": [0, 1, 9 * np.e, 5.0]}
     )  # fmt: skip
     curves = pd.DataFrame({"run_id": ["a", "b", "a"], "step": [0, 0, 9], "train_loss": [2.0, 4.0, 0.0]})
-    (row,) = aggregate.initial_state(runs, curves, layers).to_dict("records")
+    (row,) = initial_state(runs, curves, layers).to_dict("records")
     assert row["initial_loss"] == 3.0
     assert row["log_length_spread"] == pytest.approx(1 / np.sqrt(2))  # logs of 9 and 9e

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from tests.test_network import make
-from winit.autoencoder import Autoencoder, Corruption
-from winit.network import Optimizer
+from winit.engine.autoencoder import Autoencoder, Corruption
+from winit.engine.optimizers import Optimizer
 
 WIDTHS, K, BATCH = [6, 5, 2, 5, 6], 3, 4
 ACTIVATIONS = ["sigmoid", "identity", "sigmoid"]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import needs_mnist
-from winit import mnist
-from winit.baselines import baselines, pca_error
-from winit.study import compose
+from winit.analysis.baselines import baselines, pca_error
+from winit.datasets import mnist
+from winit.study.compose import compose
 
 
 def test_components_leave_the_smallest_variances():
@@ -24,7 +24,9 @@ def test_a_study_has_them_for_the_size_of_its_code():
     study = compose(["study=smoke", "task=reconstruction", "task.encoder=[20,6]"])
     mean, pca = baselines(study).to_dict("records")
     assert (mean["components"], pca["components"]) == (0, 6)
-    assert mean["test_accuracy"] == 0 and pca["test_accuracy"] == pytest.approx(1 - pca["test_loss"] / mean["test_loss"])
+    assert mean["test_accuracy"] == 0 and pca["test_accuracy"] == pytest.approx(
+        1 - pca["test_loss"] / mean["test_loss"]
+    )
     assert baselines(compose(["study=smoke"])).empty
 
 

@@ -7,7 +7,8 @@ import torch
 
 from benchmarks import peers
 from benchmarks.shapes import RATES, Shape, problem
-from winit.network import Optimizer, Stack
+from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import Stack
 
 SMALL = Shape(6, 5, 3, 4, "tanh", 3, 5, (3,))
 

@@ -17,14 +17,16 @@ import pandas as pd
 import pytest
 
 from tests.test_report import made_of
-from winit import interactive, report
-from winit.study import compose
+from winit.report import explorer
+from winit.report.figures.style import MUTED
+from winit.report.svg import THEME
+from winit.study.compose import compose
 
 CHROMIUM = os.environ.get("WINIT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if not CHROMIUM:
     pytest.skip("no Chromium on this machine; name one in WINIT_CHROMIUM", allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install -e '.[test]'")
-if interactive.bundle() is None:
+if explorer.bundle() is None:
     pytest.skip("Altair and vl-convert are not installed: pip install -e '.[interactive]'", allow_module_level=True)
 
 
@@ -57,7 +59,9 @@ def opened(browser, file, **options):
     with browser.new_context(offline=True, viewport={"width": 1300, "height": 900}, **options) as context:
         page = context.new_page()
         wrong: list[str] = []
-        page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(f"request of {r.url}"))
+        page.on(
+            "request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or wrong.append(f"request of {r.url}")
+        )
         page.on("console", lambda m: m.type in ("error", "warning") and wrong.append(f"console: {m.text}"))
         page.on("pageerror", lambda e: wrong.append(f"error: {e}"))
         page.goto(file.as_uri())
@@ -155,7 +159,7 @@ def test_files_are_made_from_the_page_alone(browser, page_file, tmp_path):
         svg = saved(page, figure.locator('[data-save="svg"]')).decode()
         root = ET.fromstring(svg)
         assert root.tag.endswith("svg") and "var(" not in svg and "#fff" in root.attrib["style"]
-        assert all(colour in svg for colour in report.THEME), "ink for paper, whatever the theme of the page"
+        assert all(colour in svg for colour in THEME), "ink for paper, whatever the theme of the page"
         assert saved(page, figure.locator('[data-save="png"]'))[:8] == b"\x89PNG\r\n\x1a\n"
         page.locator(".filters input").fill("zeros")
         table = pd.read_csv(io.BytesIO(saved(page, page.locator('.filters [data-table="csv"]'))))
@@ -198,11 +202,11 @@ def test_charts_follow_the_theme(browser, page_file):
     with opened(browser, page_file, color_scheme="light") as page:
         drawn(page, "h_variance")
         light = page.locator("#explore-h_variance .plot").inner_html()
-        assert report.figures.MUTED in light, "the theory is grey"
+        assert MUTED in light, "the theory is grey"
         turns = times_drawn(page, "h_variance")
         page.emulate_media(color_scheme="dark")
         until(page, f"Number(document.querySelector('#explore-h_variance .plot').dataset.drawn) > {turns}")
-        assert report.figures.MUTED not in page.locator("#explore-h_variance .plot").inner_html()
+        assert MUTED not in page.locator("#explore-h_variance .plot").inner_html()
 
 
 def pixels(page) -> np.ndarray:
@@ -280,6 +284,8 @@ def test_axe_finds_nothing_serious(browser, page_file, scheme):
         page.evaluate("for (const d of document.querySelectorAll('#fig-signals-digits details')) d.open = true")
         found = axe.Axe().run(page).response["violations"]
         grave = [
-            f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:200]})" for v in found if v["impact"] in ("serious", "critical")
+            f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:200]})"
+            for v in found
+            if v["impact"] in ("serious", "critical")
         ]
         assert not grave, grave

@@ -9,9 +9,24 @@ import numpy as np
 import pytest
 import torch
 
-from winit import calibrate, catalog, initializers, train
-from winit.calibrate import Calibration, Cost, Network
-from winit.study import compose
+from winit import schemes
+from winit.study.compose import compose
+from winit.theory.activations import ACTIVATIONS
+from winit.training.calibration import (
+    GRADINIT_STEPS,
+    LSUV_TOLERANCE,
+    METHODS,
+    CalibratedNetwork,
+    Calibration,
+    Cost,
+    gradient_quotient,
+    gradinit,
+    lsuv,
+    metainit,
+)
+from winit.training.engines import choose_engine
+from winit.training.task import WorkloadData
+from winit.training.workload import train
 
 WIDTHS = [8, 12, 12, 12, 3]
 
@@ -20,7 +35,7 @@ def layers(scheme: str, activation: str = "tanh", seed: int = 0, widths=WIDTHS):
     rng = np.random.default_rng(seed)
     shapes = list(pairwise(widths))
     return [
-        initializers.draw(scheme, initializers.Layer(a, b, activation, rng, i == len(shapes) - 1))
+        schemes.draw(scheme, schemes.Layer(a, b, activation, rng, i == len(shapes) - 1))
         for i, (a, b) in enumerate(shapes)
     ]
 
@@ -31,25 +46,25 @@ def calibration(activation: str = "tanh", n: int = 200, **options) -> Calibratio
     return Calibration(x, (x[:, :3] @ torch.ones(3, 3).double().tril()).argmax(dim=1), activation, 20, **options)
 
 
-def network(scheme: str, activation: str = "tanh", **options) -> Network:
+def network(scheme: str, activation: str = "tanh", **options) -> CalibratedNetwork:
     weights, biases = zip(*layers(scheme, activation), strict=True)
     c = calibration(activation)
-    return Network(
+    return CalibratedNetwork(
         [torch.tensor(w) for w in weights], [torch.tensor(b) for b in biases], activation, c.x, c.y, 20,
         np.random.default_rng(1), **options,
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("scheme", ["orthogonal:1", "normal:0.01", "torch_default"])
 def test_lsuv_gives_every_layer_variance_1(activation, scheme):
     net = network(scheme, activation)
     start = [w.clone() for w in net.weights]
-    calibrate.lsuv(net)
+    lsuv(net)
     h = net.x
     for i, (w, b) in enumerate(zip(net.weights, net.biases, strict=True)):
         z = h @ w + b
-        assert z.var(correction=0).item() == pytest.approx(1, abs=calibrate.LSUV_TOLERANCE)
+        assert z.var(correction=0).item() == pytest.approx(1, abs=LSUV_TOLERANCE)
         torch.testing.assert_close(w / w.norm(), start[i] / start[i].norm())  # one factor a layer, no more
         h = net.hidden(z)
     # Without biases one correction a layer suffices: each layer is passed twice, or once where nothing was to do.
@@ -77,7 +92,7 @@ def test_gradinit_bounds_the_gradient_and_lowers_the_loss_after_the_first_step(u
 
     before, start = after_a_step(), [w.clone() for w in net.weights]
     net.cost = Cost()
-    calibrate.gradinit(net)
+    gradinit(net)
     cost, net.cost = net.cost, Cost()
     after = after_a_step()
     if uses_sign:  # this start violates ‖g‖₁ ≤ 1, and mending that comes first
@@ -88,7 +103,7 @@ def test_gradinit_bounds_the_gradient_and_lowers_the_loss_after_the_first_step(u
     assert all(f.std() < 1e-12 and 0.5 < f[0] < 1.5 and f[0] != 1 for f in factors)
     # A step costs one pass forward and back for the gradient, a pass back for m, and a pass forward unless it only
     # lowers the gradient's norm.
-    steps = calibrate.GRADINIT_STEPS
+    steps = GRADINIT_STEPS
     assert cost.backward == 2 * steps and steps <= cost.forward <= 2 * steps
 
 
@@ -97,7 +112,7 @@ def test_gradient_quotient_of_a_quadratic_loss():
     a, theta = torch.tensor([0.5, -2.0, 3.0]).double(), torch.tensor([1.0, 2.0, -1.0]).double().requires_grad_()
     net = network("he_normal")
     net.loss = lambda parameters, examples: (a * parameters[0].square()).sum() / 2
-    assert calibrate.gradient_quotient(net, [theta], torch.arange(20)).item() == pytest.approx(5.5 / 3, rel=1e-4)
+    assert gradient_quotient(net, [theta], torch.arange(20)).item() == pytest.approx(5.5 / 3, rel=1e-4)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "relu"])
@@ -106,16 +121,16 @@ def test_metainit_lowers_the_gradient_quotient(activation):
     everything, quotients = torch.arange(len(net.y)), []
     for _ in range(2):
         parameters = [p.clone().requires_grad_() for p in net.parameters]
-        quotients.append(calibrate.gradient_quotient(net, parameters, everything).item())
+        quotients.append(gradient_quotient(net, parameters, everything).item())
         net.cost = Cost()
-        calibrate.metainit(net)
+        metainit(net)
         cost = net.cost
         net.cost = Cost()
     assert quotients[1] < quotients[0] / 2
     assert cost.forward == 500 and cost.backward == 1500
 
 
-@pytest.mark.parametrize("method", calibrate.METHODS)
+@pytest.mark.parametrize("method", METHODS)
 def test_a_hopeless_start_is_left_finite_and_raises_nothing(method):
     done, _ = calibration("relu")(f"he_normal+{method}", [(1e200 * w, b) for w, b in layers("he_normal", "relu")], 1)
     assert all(np.isfinite(w).all() for w, _ in done)
@@ -146,12 +161,12 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
                      "grid.replicates=2", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
     workload = study.workloads[0]
     device = torch.device("cpu")
-    task = train.Task(workload, train.choose_engine("torch", workload, device), device)
+    task = WorkloadData(workload, choose_engine("torch", workload, device), device)
     seen = {tuple(row) for row in task.calibration.x.float().tolist()}
     assert len(task.calibration.y) == 512 and seen <= {tuple(row) for row in task.x.float().tolist()}
 
     rows = {(r["initializer"], r["learning_rate"], r["replicate"]): r
-            for chunk in train.train(workload, workload.runs, device) for r in chunk}  # fmt: skip
+            for chunk in train(workload, workload.runs, device) for r in chunk}  # fmt: skip
     for (name, _, replicate), row in rows.items():
         paid = [row[f"calibration_{c}"] for c in ("time_s", "forward", "backward")]
         assert (paid[0] > 0, paid[1] > 0, paid[2] > 0) == {
@@ -171,7 +186,7 @@ def test_a_calibrated_run_does_not_depend_on_the_runs_beside_it():
 
     def losses(runs, size=None):
         return {r["run_id"]: np.asarray(r["train_loss"]).tobytes()
-                for chunk in train.train(workload, runs, torch.device("cpu"), networks=size) for r in chunk}  # fmt: skip
+                for chunk in train(workload, runs, torch.device("cpu"), networks=size) for r in chunk}  # fmt: skip
 
     together = losses(workload.runs)
     assert together == losses(workload.runs[::-1], 1)

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from winit import cards, catalog, initializers
-from winit.initializers import Layer, draw
+from winit import schemes
+from winit.schemes import Layer, draw
 
-CARDS = {card.name: card for card in cards.catalogue()}
+CARDS = {card.name: card for card in schemes.catalogue()}
 FAN_IN, FAN_OUT = 300, 500  # unequal, so that a confusion of fans shows
 
 
-def ours(card: cards.Card) -> tuple[np.ndarray, np.ndarray]:
+def ours(card: schemes.Card) -> tuple[np.ndarray, np.ndarray]:
     activation = card.activation or next(
-        a for a in ("relu", "tanh", "sigmoid") if catalog.why_not_applicable(card.name, a) is None
+        a for a in ("relu", "tanh", "sigmoid") if schemes.why_not_applicable(card.name, a) is None
     )
     return draw(card.name, Layer(FAN_IN, FAN_OUT, activation, np.random.default_rng(5)))
 
@@ -78,9 +78,9 @@ def test_parity_with_jax(card):
 
 
 def test_there_is_a_card_for_every_scheme_and_modifier():
-    parsed = [catalog.parse_initializer(name) for name in CARDS]
-    assert {p.name for p in parsed} == set(catalog.INITIALIZERS)
-    assert {m for p in parsed for m in p.modifiers} == set(catalog.MODIFIERS)
+    parsed = [schemes.parse(name) for name in CARDS]
+    assert {p.name for p in parsed} == set(schemes.INITIALIZERS)
+    assert {m for p in parsed for m in p.modifiers} == set(schemes.MODIFIERS)
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=lambda c: c.name)
@@ -92,7 +92,7 @@ def test_scaled_variance_is_that_of_the_weights(card):
         return  # by design it is not proportional to 1/fan_in
     w, _ = draw(card.name, Layer(n, n, activation, np.random.default_rng(2)))
     fixed = card.name.partition(":")[0] in ("normal", "uniform", "constant", "torch_sparse")
-    scaled = (cards.SQUARE if fixed else n) * np.square(w).mean()
+    scaled = (schemes.SQUARE if fixed else n) * np.square(w).mean()
     assert scaled == pytest.approx(card.scaled_variance, rel=tolerance)
 
 
@@ -107,14 +107,14 @@ def test_kinds():
 
 def test_biases_are_said_where_they_are_drawn():
     for name, card in CARDS.items():
-        assert (card.bias != "0") == (catalog.parse_initializer(name).name in initializers.BIASES)
+        assert (card.bias != "0") == (schemes.parse(name).name in schemes.BIASES)
 
 
 def test_a_card_for_a_pair_without_meaning_is_refused():
     with pytest.raises(ValueError, match=r"^kumar with relu: Kumar's rule divides"):
-        cards.card("kumar", "relu")
+        schemes.card("kumar", "relu")
     with pytest.raises(ValueError, match="unknown activation 'rellu'; did you mean 'relu'"):
-        cards.card("kumar", "rellu")
+        schemes.card("kumar", "rellu")
 
 
 def test_the_verb_prints_it(capsys):

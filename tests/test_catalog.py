@@ -5,32 +5,38 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import ON_DISK
-from winit import activations, catalog, data, initializers, meanfield, network, study
+from winit import datasets, schemes
+from winit.engine.activations import TENSOR_ACTIVATIONS
+from winit.engine.optimizers import RULES
+from winit.study.compose import CONF, compose
+from winit.theory.activations import ACTIVATIONS
+from winit.theory.maps import critical
+from winit.vocabulary.factors import OPTIMIZERS
 
-EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in catalog.INITIALIZERS.items() if i.parameters}
+EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in schemes.INITIALIZERS.items() if i.parameters}
 
 
 def test_every_name_has_an_implementation():
-    assert set(catalog.INITIALIZERS) == set(initializers.SCHEMES)
-    assert set(initializers.BIASES) == {n for n, i in catalog.INITIALIZERS.items() if i.bias != "0"}
-    assert set(catalog.ACTIVATIONS) == set(activations.ACTIVATIONS)
-    assert set(catalog.DATASETS) == set(data.LOADERS)
-    assert set(catalog.OPTIMIZERS) == set(network.RULES)
+    assert set(schemes.INITIALIZERS) == set(schemes.SCHEMES)
+    assert set(schemes.BIASES) == {n for n, i in schemes.INITIALIZERS.items() if i.bias != "0"}
+    assert set(ACTIVATIONS) == set(TENSOR_ACTIVATIONS)
+    assert set(datasets.DATASETS) == set(datasets.LOADERS)
+    assert set(OPTIMIZERS) == set(RULES)
 
 
-@pytest.mark.parametrize("name", catalog.INITIALIZERS)
+@pytest.mark.parametrize("name", schemes.INITIALIZERS)
 def test_every_initializer_has_a_label_and_a_style_of_its_own(name):
     text = name + EXAMPLES.get(name, "")
-    assert "{" not in catalog.label(text)
-    look = catalog.style(text)
-    others = [catalog.style(n + EXAMPLES.get(n, "")) for n in catalog.INITIALIZERS if n != name]
+    assert "{" not in schemes.label(text)
+    look = schemes.style(text)
+    others = [schemes.style(n + EXAMPLES.get(n, "")) for n in schemes.INITIALIZERS if n != name]
     assert look not in others
 
 
 def test_small_and_large_normal_look_different():
-    looks = [catalog.style(f"normal:{std}") for std in (0.01, 0.02, 0.05, 0.1, 0.5, 1)]
+    looks = [schemes.style(f"normal:{std}") for std in (0.01, 0.02, 0.05, 0.1, 0.5, 1)]
     assert all(looks.count(look) == 1 for look in looks)
-    assert catalog.style("normal:0.010") == catalog.style("normal:0.01")
+    assert schemes.style("normal:0.010") == schemes.style("normal:0.01")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_small_and_large_normal_look_different():
     ],
 )
 def test_canonical_spelling(text, canonical):
-    assert catalog.canonical_initializer(text) == canonical
+    assert schemes.canonical(text) == canonical
 
 
 @pytest.mark.parametrize(
@@ -71,13 +77,13 @@ def test_a_bad_initializer_is_refused_with_a_sentence(text, sentence):
     with pytest.raises(
         ValueError, match="^" + sentence.replace("?", r"\?").replace("(", r"\(").replace(")", r"\)").replace("+", r"\+")
     ):
-        catalog.parse_initializer(text)
+        schemes.parse(text)
 
 
 def test_kumar_needs_a_slope_at_zero():
-    assert catalog.why_not_applicable("kumar", "relu").startswith("Kumar's rule divides by φ′(0)²")
-    assert catalog.why_not_applicable("kumar", "tanh") is None
-    assert catalog.why_not_applicable("he_normal", "relu") is None
+    assert schemes.why_not_applicable("kumar", "relu").startswith("Kumar's rule divides by φ′(0)²")
+    assert schemes.why_not_applicable("kumar", "tanh") is None
+    assert schemes.why_not_applicable("he_normal", "relu") is None
 
 
 @pytest.mark.parametrize(
@@ -90,42 +96,42 @@ def test_kumar_needs_a_slope_at_zero():
     ],
 )
 def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activation, sentence):
-    assert catalog.why_not_applicable(initializer, activation).startswith(sentence)
+    assert schemes.why_not_applicable(initializer, activation).startswith(sentence)
 
 
-@pytest.mark.parametrize("name", catalog.ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS)
 def test_the_critical_line_is_where_the_catalogue_says(name):
     for bias_variance in (1e-3, 0.05, 1.0):
-        assert bool(meanfield.critical(name, bias_variance)) == catalog.ACTIVATIONS[name].has_critical_line
+        assert bool(critical(name, bias_variance)) == ACTIVATIONS[name].has_critical_line
 
 
 def test_aliases_name_catalogued_schemes_and_nothing_else():
-    assert {catalog.parse_initializer(alias).name for alias in catalog.ALIASES} <= set(catalog.INITIALIZERS)
-    assert not set(catalog.ALIASES) & set(catalog.INITIALIZERS)
-    assert catalog.label("kaiming_normal") == "He normal"
+    assert {schemes.parse(alias).name for alias in schemes.ALIASES} <= set(schemes.INITIALIZERS)
+    assert not set(schemes.ALIASES) & set(schemes.INITIALIZERS)
+    assert schemes.label("kaiming_normal") == "He normal"
 
 
-@pytest.mark.parametrize("name", [*sorted(set(catalog.DATASETS) - data.ON_DISK), *ON_DISK])
+@pytest.mark.parametrize("name", [*sorted(set(datasets.DATASETS) - datasets.ON_DISK), *ON_DISK])
 def test_declared_sizes_are_those_of_the_data(name):
-    facts = catalog.DATASETS[name]
-    split = data.load(name, facts.parameters, seed=1)
+    facts = datasets.DATASETS[name]
+    split = datasets.load(name, facts.parameters, seed=1)
     sizes = [len(part.y) for part in (split.train, split.validation, split.test)]
     assert sum(sizes) == facts.examples
-    assert tuple(sizes) == data.part_sizes(name)
+    assert tuple(sizes) == datasets.part_sizes(name)
     assert split.train.x.shape[1] == facts.inputs
     assert set(split.train.y) == set(range(facts.classes)) and split.classes == facts.classes
 
 
 def test_order_is_the_catalogues_and_then_the_parameters():
-    assert catalog.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == [
+    assert schemes.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == [
         "zeros",
         "normal:0.01",
         "normal:1",
         "he_normal",
     ]
-    assert catalog.in_order(["zeros+last_layer_zero", "he_normal"]) == ["he_normal", "zeros+last_layer_zero"]
+    assert schemes.in_order(["zeros+last_layer_zero", "he_normal"]) == ["he_normal", "zeros+last_layer_zero"]
 
 
 def test_every_study_names_only_catalogued_things():
-    for path in sorted((study.CONF / "study").glob("*.yaml")):
-        study.compose([f"study={path.stem}"])
+    for path in sorted((CONF / "study").glob("*.yaml")):
+        compose([f"study={path.stem}"])

@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from winit import catalog, chapters
-from winit.claims import read
-from winit.study import CLAIMS
+from winit import schemes
+from winit.analysis.claims.declaration import read
+from winit.report import chapters
+from winit.study.compose import CLAIMS
 
 
 def test_chapters_come_in_the_tutorials_order_and_name_real_schemes():
     ids = [chapter.id for chapter in chapters.CHAPTERS]
     assert ids == ["zero", "constant", "small", "large", "one-over-n", "glorot", "he", "kumar", "pretraining", "field"]
     for chapter in chapters.CHAPTERS:
-        assert set(chapter.initializers) <= set(catalog.INITIALIZERS), chapter.id
+        assert set(chapter.initializers) <= set(schemes.INITIALIZERS), chapter.id
         assert chapter.claims and chapter.claim and chapter.formula and chapter.look
 
 
@@ -35,4 +36,8 @@ def test_references_are_bibtex_with_keys_of_their_own():
     keys = [re.match(r"@\w+\{(\w+),", entry)[1] for entry in entries]
     assert len(set(keys)) == len(keys) >= 11
     for entry in entries:
-        assert entry.count("{") == entry.count("}") and re.search(r"author = .*\n", entry) and re.search(r"year = \{\d{4}\}", entry)
+        assert (
+            entry.count("{") == entry.count("}")
+            and re.search(r"author = .*\n", entry)
+            and re.search(r"year = \{\d{4}\}", entry)
+        )

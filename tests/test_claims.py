@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from winit import claims
-from winit.claims import Condition, Contrast, judge, read, verdict
-from winit.tables import FACTORS, TABLES
+from winit.analysis.claims.declaration import FIGURES, VERDICTS, Claim, Condition, Contrast, read
+from winit.analysis.claims.judging import judge, verdict
+from winit.analysis.claims.measures import MEASURES
+from winit.store.schema import FACTORS, TABLES
 
 SHIPPED = Path(__file__).resolve().parent.parent / "conf" / "claims"
 RUN = {
@@ -26,7 +27,9 @@ TEXTS = {"statement": "It is so.", "source": "the tutorial", "measured": "how it
 def arm(initializer: str, replicates: int = 3, **columns: object) -> list[dict]:
     """Return the runs of an arm; a list in a column has one value for each replicate."""
     return [
-        RUN | {"initializer": initializer, "replicate": r} | {k: v[r] if isinstance(v, list) else v for k, v in columns.items()}
+        RUN
+        | {"initializer": initializer, "replicate": r}
+        | {k: v[r] if isinstance(v, list) else v for k, v in columns.items()}
         for r in range(replicates)
     ]
 
@@ -51,7 +54,7 @@ def contrast(measure: str, supported_if: dict, refuted_if: dict, **parameters: o
     return {"measure": measure, "supported_if": supported_if, "refuted_if": refuted_if, **parameters}
 
 
-def declared(folder: Path, *contrasts: dict, **more: object) -> list[claims.Claim]:
+def declared(folder: Path, *contrasts: dict, **more: object) -> list[Claim]:
     """Write a claim to a file and read it."""
     entry = {"id": "so", **TEXTS, "contrast": list(contrasts), **more}
     (folder / "claims.yaml").write_text(yaml.safe_dump([entry]))
@@ -108,7 +111,7 @@ def test_an_interval_across_a_threshold_decides_nothing():
 )  # fmt: skip
 def test_verdicts(supporting, refuting, undecided, word):
     assert verdict(["supports"] * supporting + ["refutes"] * refuting + ["undecided"] * undecided) == word
-    assert word in claims.VERDICTS
+    assert word in VERDICTS
 
 
 # Measures.
@@ -123,7 +126,9 @@ def units(*counts: int, step: int = 50) -> list[dict]:
 
 @pytest.mark.parametrize(("most", "outcome"), [(1, "supports"), (2, "refutes")])
 def test_one_run_with_two_distinct_units_breaks_the_symmetry(judged, most, outcome):
-    found = tables(arm("zeros"), arm("constant:0.1"), layers={"zeros": units(1, 1, 1), "constant:0.1": units(1, 1, most)})
+    found = tables(
+        arm("zeros"), arm("constant:0.1"), layers={"zeros": units(1, 1, 1), "constant:0.1": units(1, 1, most)}
+    )
     claim, cells = judged(found, SYMMETRIC)
     assert claim["evidence"].endswith(f"the only cell {outcome} it; {most}.")
     assert cells.loc[0, ["value", "replicates", "initializer", "outcome"]].to_list() == [
@@ -137,7 +142,8 @@ def test_distinct_units_are_those_of_the_last_step(judged):
     steps = [0, *[10] * 3, *[50] * 3]
     found["layers"] = pd.DataFrame(
         [
-            LAYER | {"run_id": f"{0:016x}", "step": step, "layer": i % 3 + 1, "distinct_units": {0: 9, 10: 5, 50: 1}[step]}
+            LAYER
+            | {"run_id": f"{0:016x}", "step": step, "layer": i % 3 + 1, "distinct_units": {0: 9, 10: 5, 50: 1}[step]}
             for i, step in enumerate(steps)
         ]
     )
@@ -223,7 +229,10 @@ def test_means_over_hidden_layers(judged, measure, column):
     claim, cells = judged(found, large)
     assert cells["initializer"].to_list() == ["normal:1"] and cells.loc[0, "value"] == pytest.approx(0.5)
     assert claim["verdict"] == "supported"
-    assert judged(found, contrast(measure, {"at_least": 0.6}, {"at_most": 0.5}, initializer=["normal:1"]))[0]["verdict"] == "refuted"
+    assert (
+        judged(found, contrast(measure, {"at_least": 0.6}, {"at_most": 0.5}, initializer=["normal:1"]))[0]["verdict"]
+        == "refuted"
+    )
 
 
 TRAINS = ({"at_least": 0.5}, {"at_most": 0.5})
@@ -231,7 +240,9 @@ TRAINS = ({"at_least": 0.5}, {"at_most": 0.5})
 
 def test_success_is_the_share_that_is_ok(judged):
     ok, lost = ["ok"] * 5, ["missed_target", "stuck", "diverged", "stuck", "diverged"]
-    found = tables(arm("kumar", 5, status=ok), arm("glorot_normal", 5, status=lost), arm("he_normal", 5, status=ok[:4] + lost[:1]))
+    found = tables(
+        arm("kumar", 5, status=ok), arm("glorot_normal", 5, status=lost), arm("he_normal", 5, status=ok[:4] + lost[:1])
+    )
     cells = judged(found, contrast("success", *TRAINS, initializer=["kumar", "glorot_normal", "he_normal"]))[1]
     cells = cells.set_index("initializer")
     # Wilson's intervals of 5, 0 and 4 of 5.
@@ -407,7 +418,9 @@ def test_a_contrast_is_narrowed_and_normed_and_pretrained_runs_stay_apart(judged
         arm("kumar", depth=depth, activation=activation, dataset=dataset)
         for depth in (2, 5, 10) for activation in ("tanh", "sigmoid") for dataset in ("digits", "spirals")
     ]  # fmt: skip
-    aside = [arm("kumar", **{key: value}) for key, value in [("batch_norm", True), ("dropout", 0.5), ("pretraining", "rbm")]]
+    aside = [
+        arm("kumar", **{key: value}) for key, value in [("batch_norm", True), ("dropout", 0.5), ("pretraining", "rbm")]
+    ]
     found = tables(*arms, *aside)
 
     def places(**parameters: object) -> list[tuple]:
@@ -443,13 +456,20 @@ def test_the_ledger_says_what_was_declared_and_what_came_of_it(judged):
 
 @pytest.mark.parametrize(
     ("steps", "told"),
-    [((20.0, 60.0), "median 4, from 2 to 6."), ((20.0, np.inf), "median 2, from 2 to ∞."), ((20.0, 60.0, np.inf), "median 6, from 2 to ∞.")],
+    [
+        ((20.0, 60.0), "median 4, from 2 to 6."),
+        ((20.0, np.inf), "median 2, from 2 to ∞."),
+        ((20.0, 60.0, np.inf), "median 6, from 2 to ∞."),
+    ],
 )
 def test_cells_are_told_with_their_median(judged, steps, told):
     arms = [
         side
         for depth, theirs in enumerate(steps, start=1)
-        for side in (arm("he_normal", 1, depth=depth, steps_to_target=10.0), arm("normal:0.01", 1, depth=depth, steps_to_target=theirs))
+        for side in (
+            arm("he_normal", 1, depth=depth, steps_to_target=10.0),
+            arm("normal:0.01", 1, depth=depth, steps_to_target=theirs),
+        )
     ]
     claim, _ = judged(tables(*arms), contrast("speed", {"at_least": 2}, {"at_most": 1.25}, **FASTER))
     assert claim["evidence"].endswith(told)
@@ -487,11 +507,11 @@ def test_claims_without_their_arms_and_of_autoencoders_are_not_tested(judged):
 def test_the_shipped_claims_are_sound():
     shipped = read(SHIPPED)
     assert len(shipped) >= 14 and len({claim.id for claim in shipped}) == len(shipped)
-    assert {contrast.measure for claim in shipped for contrast in claim.contrast} == set(claims.MEASURES)
+    assert {contrast.measure for claim in shipped for contrast in claim.contrast} == set(MEASURES)
     both = judge(shipped, tables(arm("mup")))
     assert (both["claims"]["verdict"] == "not tested here").all() and both["claims_evidence"].empty
     for claim in shipped:
-        assert claim.statement.endswith(".") and claim.measured.endswith(".") and claim.figure in claims.FIGURES
+        assert claim.statement.endswith(".") and claim.measured.endswith(".") and claim.figure in FIGURES
 
 
 def test_files_are_read_by_name_and_ids_are_taken_once(tmp_path):
@@ -579,7 +599,9 @@ def test_the_least_that_is_allowed(tmp_path):
 
 
 def test_conditions_may_share_an_end_but_no_more(tmp_path):
-    rule = declared(tmp_path, contrast("success", {"between": [0, 1]}, {"outside": [0, 1]}, initializer="kumar"))[0].contrast[0]
+    rule = declared(tmp_path, contrast("success", {"between": [0, 1]}, {"outside": [0, 1]}, initializer="kumar"))[
+        0
+    ].contrast[0]
     assert rule.outcome(0.5, 0.0, 1.0) == "supports" and rule.outcome(0.0, np.nan, np.nan) == "undecided"
 
 

@@ -6,9 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winit.comparisons import is_scaled, pretraining_effects, small_weights
+from winit.analysis.pretraining_effects import pretraining_effects
+from winit.analysis.select import is_scaled, small_weights
 
-SETTING = {"dataset": "digits", "activation": "tanh", "depth": 3, "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd"}
+SETTING = {
+    "dataset": "digits",
+    "activation": "tanh",
+    "depth": 3,
+    "width": 8,
+    "batch_norm": False,
+    "dropout": 0.0,
+    "optimizer": "sgd",
+}
 
 
 def tables(accuracies: dict[tuple[str, str], list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from tests.conftest import needs_mnist
-from winit import catalog, data
+from winit import datasets
 
-AT_HAND = sorted(set(catalog.DATASETS) - data.ON_DISK)
+AT_HAND = sorted(set(datasets.DATASETS) - datasets.ON_DISK)
 
 
 @pytest.fixture(params=AT_HAND)
 def split(request):
-    return data.load(request.param, catalog.DATASETS[request.param].parameters, seed=3)
+    return datasets.load(request.param, datasets.DATASETS[request.param].parameters, seed=3)
 
 
 def test_inputs_are_standardised_on_the_training_part(split):
@@ -29,13 +29,13 @@ def test_inputs_are_standardised_on_the_training_part(split):
 
 @needs_mnist
 def test_mnist_is_standardised_as_images_and_keeps_its_test_part():
-    split = data.load("mnist", {}, seed=3)
+    split = datasets.load("mnist", {}, seed=3)
     x = split.train.x
     assert x.mean(dtype=float) == pytest.approx(0, abs=1e-6) and x.std(dtype=float) == pytest.approx(1, abs=1e-6)
     assert len(np.unique(x[:, 0])) == 1 and x[0, 0] < 0  # a pixel that is always black is black, not 0
     assert [len(part.y) for part in (split.train, split.validation, split.test)] == [50_000, 10_000, 10_000]
     assert split.test.y[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]  # the canonical test part begins so
-    other = data.load("mnist", {}, seed=4)
+    other = datasets.load("mnist", {}, seed=4)
     assert (other.test.y == split.test.y).all() and (other.train.y != split.train.y).any()
 
 
@@ -51,13 +51,13 @@ def test_parts_do_not_overlap(split):
 
 
 def test_the_seed_decides_the_split():
-    one, same, other = (data.load("digits", {}, seed) for seed in (1, 1, 2))
+    one, same, other = (datasets.load("digits", {}, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one.train.x, same.train.x)
     assert (one.test.y != other.test.y).any()
 
 
 def test_spirals_follow_their_equation_without_noise():
-    x, y = data.spirals(np.random.default_rng(0), turns=1.25, noise=0.0)
+    x, y = datasets.spirals(np.random.default_rng(0), turns=1.25, noise=0.0)
     r = np.hypot(*x.T)
     expected = 2 * np.pi * (1.25 * r + y / 3)
     np.testing.assert_allclose(np.cos(np.arctan2(x[:, 1], x[:, 0]) - expected), 1, atol=1e-9)
@@ -66,13 +66,13 @@ def test_spirals_follow_their_equation_without_noise():
 
 def test_an_unknown_dataset_is_refused():
     with pytest.raises(ValueError, match="unknown dataset 'digit'; did you mean 'digits'"):
-        data.load("digit", {}, 0)
+        datasets.load("digit", {}, 0)
 
 
 @pytest.mark.parametrize("name", ["digits", "spirals"])
 def test_inputs_are_brought_to_the_unit_interval(name):
-    parameters = catalog.DATASETS[name].parameters
-    split, standard = (data.load(name, parameters, 3, scaling=scaling) for scaling in ("unit", "standard"))
+    parameters = datasets.DATASETS[name].parameters
+    split, standard = (datasets.load(name, parameters, 3, scaling=scaling) for scaling in ("unit", "standard"))
     for part in (split.train, split.validation, split.test):
         assert part.x.min() >= 0 and part.x.max() <= 1 and part.x.dtype == np.float32
     varies = np.ptp(split.train.x, axis=0) > 0

@@ -11,15 +11,15 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from winit import study
-from winit.study import Block, compose
+from winit.study.compose import CONF, compose, dump, validate
+from winit.study.model import Block
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
     """Return a function that writes a study's file into a copy of conf/."""
-    shutil.copytree(study.CONF, tmp_path / "conf")
-    monkeypatch.setattr(study, "CONF", tmp_path / "conf")
+    shutil.copytree(CONF, tmp_path / "conf")
+    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
 
     def write(name: str, text: str, defaults: str = "smoke") -> None:
         head = f"# @package _global_\ndefaults: [{defaults}]\n"
@@ -48,7 +48,10 @@ CHANGES = [
 @pytest.mark.parametrize(("text", "overrides", "stays"), CHANGES)
 def test_one_rule_in_a_file_and_on_the_command_line(write, text, overrides, stays):
     write("mine", text)
-    in_file, on_line = compose(["study=mine", "name=x", "question=?"]), compose(["study=smoke", *overrides, "name=x", "question=?"])
+    in_file, on_line = (
+        compose(["study=mine", "name=x", "question=?"]),
+        compose(["study=smoke", *overrides, "name=x", "question=?"]),
+    )
     assert in_file.settings == on_line.settings
     assert ("pretraining" in in_file.settings["extra_grids"]) is stays
 
@@ -74,9 +77,14 @@ def test_the_old_name_is_still_read(write):
     smoke = compose(["study=smoke"])
     frozen = dict(smoke.settings)
     frozen["arms"] = frozen.pop("extra_grids")
-    assert study.validate(frozen).settings == smoke.settings
-    for both in (lambda: study.validate(dict(smoke.settings, arms=None)), lambda: compose(["arms=null", "extra_grids.x={depth:[2]}"])):
-        with pytest.raises(ValueError, match=r"^arms: got arms and extra_grids, but arms is the old name of extra_grids"):
+    assert validate(frozen).settings == smoke.settings
+    for both in (
+        lambda: validate(dict(smoke.settings, arms=None)),
+        lambda: compose(["arms=null", "extra_grids.x={depth:[2]}"]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^arms: got arms and extra_grids, but arms is the old name of extra_grids"
+        ):
             both()
     write("both", "arms: null\nextra_grids: null")
     with pytest.raises(ValueError, match=r"^conf/study/both.yaml: arms: got arms and extra_grids"):
@@ -94,10 +102,16 @@ def test_every_way_to_write_a_new_one_works(sign, name):
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [
-        ("~extra_grids.pretraining", "cannot delete with '~extra_grids.pretraining'; write extra_grids.pretraining=null"),
+        (
+            "~extra_grids.pretraining",
+            "cannot delete with '~extra_grids.pretraining'; write extra_grids.pretraining=null",
+        ),
         ("~arms.pretraining", "cannot delete with '~arms.pretraining'; write extra_grids.pretraining=null"),
         ("~extra_grids", "cannot delete with '~extra_grids'; write extra_grids=null"),
-        ("extra_grids.pretrainin.depth=[2]", "extra_grids: unknown extra grid 'pretrainin'; did you mean 'pretraining'?"),
+        (
+            "extra_grids.pretrainin.depth=[2]",
+            "extra_grids: unknown extra grid 'pretrainin'; did you mean 'pretraining'?",
+        ),
         ("extra_grids.x@y={depth:[2]}", "cannot read 'extra_grids.x@y={depth:[2]}'; write key=value"),
         ("extra_grids=3", "extra_grids: got 3; allowed is a mapping from names to grids, or null"),
     ],
@@ -133,10 +147,17 @@ def test_counting_is_listing(workload, blocks):
 def test_millions_of_runs_are_counted_without_being_listed():
     rates = ",".join(str(rate) for rate in range(1, 61))
     started = time.process_time()
-    large = compose(["study=smoke", "grid.replicates=10000", f"grid.learning_rate=[{rates}]", "extra_grids.mine={initializer:[zeros],depth:[6]}"])
+    large = compose(
+        [
+            "study=smoke",
+            "grid.replicates=10000",
+            f"grid.learning_rate=[{rates}]",
+            "extra_grids.mine={initializer:[zeros],depth:[6]}",
+        ]
+    )
     assert large.run_count == 53 * 60 * 10_001 and not any("runs" in vars(workload) for workload in large.workloads)
     assert large.not_applicable and time.process_time() - started < 5
 
 
 def test_the_frozen_form_has_the_present_name():
-    assert "extra_grids" in yaml.safe_load(study.dump(compose(["study=smoke"])))
+    assert "extra_grids" in yaml.safe_load(dump(compose(["study=smoke"])))

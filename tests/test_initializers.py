@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from winit import catalog, initializers
-from winit.functions import FUNCTIONS
-from winit.initializers import Layer, draw
+from winit import schemes
+from winit.schemes import Layer, draw
+from winit.theory.activations import ACTIVATIONS, FUNCTIONS
 
 IN, OUT = 300, 500  # unequal, so that a confusion of fans shows
 
@@ -60,14 +60,14 @@ def layer(seed: int = 0, fan_in: int = IN, fan_out: int = OUT, activation: str =
 
 
 def test_the_table_covers_the_catalogue():
-    assert {name.partition(":")[0] for name in VARIANCE} == set(catalog.INITIALIZERS)
+    assert {name.partition(":")[0] for name in VARIANCE} == set(schemes.INITIALIZERS)
 
 
 @pytest.mark.parametrize("name", VARIANCE)
 def test_mean_variance_and_distribution(name):
     variance, kurtosis = VARIANCE[name]
     here = layer(activation=ACTIVATION.get(name, "sigmoid"))
-    expected = initializers.variances(name, here)
+    expected = schemes.variances(name, here)
     w, _ = draw(name, here)
     n = w.size
     assert w.shape == (IN, OUT) and w.dtype == np.float64
@@ -95,7 +95,7 @@ def test_uniform_stays_within_its_bound_and_fills_it(name):
 
 @pytest.mark.parametrize("name", [n for n in VARIANCE if "truncated" in n])
 def test_truncated_is_cut_at_two_sigma_of_the_parent(name):
-    bound = 2 * sqrt(VARIANCE[name][0]) / initializers.TRUNCATED_STD
+    bound = 2 * sqrt(VARIANCE[name][0]) / schemes.TRUNCATED_STD
     w, _ = draw(name, layer())
     assert bound * 0.99 < np.abs(w).max() <= bound
 
@@ -103,8 +103,8 @@ def test_truncated_is_cut_at_two_sigma_of_the_parent(name):
 def test_constants_of_the_truncated_normal():
     from scipy.stats import truncnorm
 
-    assert truncnorm.std(-2, 2) == pytest.approx(initializers.TRUNCATED_STD, abs=1e-12)
-    assert truncnorm.cdf(-2, -np.inf, np.inf) == pytest.approx(initializers.CUT, abs=1e-15)
+    assert truncnorm.std(-2, 2) == pytest.approx(schemes.TRUNCATED_STD, abs=1e-12)
+    assert truncnorm.cdf(-2, -np.inf, np.inf) == pytest.approx(schemes.CUT, abs=1e-15)
     assert truncnorm.stats(-2, 2, moments="k") + 3 == pytest.approx(TRUNCATED_KURTOSIS, abs=1e-4)
 
 
@@ -134,7 +134,7 @@ def test_orientation_on_a_3_by_5_layer(name):
 def test_biases_are_zero_but_for_some_schemes():
     for name in VARIANCE:
         _, b = draw(name, layer(activation=ACTIVATION.get(name, "sigmoid")))
-        assert (b == 0).all() == (name.partition(":")[0] not in initializers.BIASES), name
+        assert (b == 0).all() == (name.partition(":")[0] not in schemes.BIASES), name
     for name in ("edge_of_chaos:0.05", "mean_field:1.5/0.05"):
         _, b = draw(name, layer(fan_out=20_000, fan_in=2))
         assert b.var() == pytest.approx(0.05, rel=4 * sqrt(2 / b.size))
@@ -145,7 +145,7 @@ def test_last_layer_zero_empties_the_output_layer_alone():
     output, hidden = Layer(IN, OUT, "relu", rng(0), is_output=True), Layer(IN, OUT, "relu", rng(0))
     w, b = draw("torch_default+last_layer_zero", output)
     assert w.shape == (IN, OUT) and not w.any() and b.shape == (OUT,) and not b.any()
-    assert initializers.variances("torch_default+last_layer_zero", output) == (0, 0)
+    assert schemes.variances("torch_default+last_layer_zero", output) == (0, 0)
     np.testing.assert_array_equal(draw("he_normal+last_layer_zero", hidden)[0], draw("he_normal", layer(0))[0])
 
 
@@ -197,7 +197,7 @@ def test_random_walk(activation, n, gain):
     np.testing.assert_allclose(w, gain / sqrt(n) * normal, rtol=1e-4)
 
 
-@pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_moment_matching_keeps_the_variance_of_any_activation(activation):
     rng = np.random.default_rng(1)
     z = rng.standard_normal((200, 2000))
@@ -267,14 +267,14 @@ def test_normal_schemes_share_their_noise():
 
 
 def test_a_new_initializer_is_an_entry_a_line_and_its_name_in_a_study(monkeypatch):
-    from winit import train
-    from winit.study import compose
+    from winit.study.compose import compose
+    from winit.training.workload import train
 
-    entry = catalog.Initializer("mine", "fixed", "normal", "0.25/fan_in", "a test", marker="8")
-    monkeypatch.setitem(catalog.INITIALIZERS, "mine", entry)
-    monkeypatch.setitem(initializers.SCHEMES, "mine", initializers.VarianceScaling(0.25, "fan_in", "normal"))
+    entry = schemes.Initializer("mine", "fixed", "normal", "0.25/fan_in", "a test", marker="8")
+    monkeypatch.setitem(schemes.INITIALIZERS, "mine", entry)
+    monkeypatch.setitem(schemes.SCHEMES, "mine", schemes.VarianceScaling(0.25, "fan_in", "normal"))
     study = compose(["study=smoke", "grid.initializer=[mine,he_normal]", "grid.depth=[2]", "training.steps=5"])
     workload = study.workloads[0]
-    rows = [row for chunk in train.train(workload, workload.runs, torch.device("cpu")) for row in chunk]
+    rows = [row for chunk in train(workload, workload.runs, torch.device("cpu")) for row in chunk]
     assert {row["initializer"] for row in rows} == {"mine", "he_normal"}
-    assert catalog.label("mine") == "mine" and catalog.style("mine")["marker"] == "8"
+    assert schemes.label("mine") == "mine" and schemes.style("mine")["marker"] == "8"

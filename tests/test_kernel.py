@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from winit import vector
-from winit.kernel import KernelStack
-from winit.network import RULES, Optimizer, Stack
+from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.emit import ARGUMENTS
+from winit.engine.kernel.stack import KernelStack
+from winit.engine.optimizers import RULES, Optimizer
+from winit.engine.torch_stack import Stack
 
 STEPS = 6
 
@@ -178,9 +180,9 @@ def evaluate(name, values, lanes=16):
 
     import ctypes
 
-    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * vector.ARGUMENTS)
-    addresses = [source.ctypes.data, target.ctypes.data] + [0] * (vector.ARGUMENTS - 2)
-    kind(vector.compiled(lanes, emit))(*addresses)
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)
+    addresses = [source.ctypes.data, target.ctypes.data] + [0] * (ARGUMENTS - 2)
+    kind(compiled(lanes, emit))(*addresses)
     return target
 
 

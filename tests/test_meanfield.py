@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from winit import meanfield as mf
-from winit.activations import ACTIVATIONS
-from winit.functions import FUNCTIONS, Phi
+from winit.engine.activations import TENSOR_ACTIVATIONS
+from winit.theory import prediction
+from winit.theory.activations import FUNCTIONS, Phi
+from winit.theory.gains import CARD_LINES, activation_card, gains
+from winit.theory.maps import correlation_map, critical, depth_scale, fixed_points, lengths
+from winit.theory.quadrature import moments
 
 # E φ², gains forward and backward, χ₁ at the forward gain, slope of the log-length map; all at q = 1.
 AT_ONE = {
@@ -34,16 +37,16 @@ AT_ONE = {
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_moments_at_one(name):
-    m, g = mf.moments(name, 1.0), mf.gains(name)
+    m, g = moments(name, 1.0), gains(name)
     found = m.square, g.forward, g.backward, m.slope / m.square, m.growth / m.square
     assert found == pytest.approx(AT_ONE[name], abs=1.1e-3)
     assert g.mean == pytest.approx(sqrt(g.forward * g.backward))
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", TENSOR_ACTIVATIONS)
 def test_functions_are_those_of_training(name):
     z = torch.linspace(-6, 6, 401, dtype=torch.float64) + 1e-3
-    phi = ACTIVATIONS[name]
+    phi = TENSOR_ACTIVATIONS[name]
     h = phi.phi(z)
     np.testing.assert_allclose(FUNCTIONS[name].phi(z.numpy()), h.numpy(), rtol=1e-7, atol=1e-8)
     np.testing.assert_allclose(
@@ -53,13 +56,13 @@ def test_functions_are_those_of_training(name):
 
 @pytest.mark.parametrize("q", [1e-8, 0.3, 1.0, 50.0, 1e6])
 def test_relu_in_closed_form(q):
-    m = mf.moments("relu", q)
+    m = moments("relu", q)
     assert (m.mean, m.square, m.slope, m.growth) == pytest.approx((sqrt(q / (2 * pi)), q / 2, 0.5, 0.5), rel=1e-12)
 
 
 @pytest.mark.parametrize("q", [1e-8, 0.3, 1.0, 50.0])
 def test_erf_in_closed_form(q):
-    m = mf.moments("erf", q)
+    m = moments("erf", q)
     assert m.square == pytest.approx(2 / pi * asin(2 * q / (1 + 2 * q)), rel=1e-11)
     assert m.slope == pytest.approx(4 / pi / sqrt(1 + 4 * q), rel=1e-11)
 
@@ -67,8 +70,8 @@ def test_erf_in_closed_form(q):
 @pytest.mark.parametrize("c", [-0.9, 0.0, 0.5, 0.999, 1.0])
 def test_correlation_in_closed_form(c):
     arc_cosine = (sqrt(1 - c * c) + c * (pi - acos(c))) / pi  # Cho & Saul 2009
-    assert mf.correlation_map("relu", c, 0.7, 2.0) == pytest.approx(arc_cosine, rel=1e-10, abs=1e-12)
-    assert mf.correlation_map("erf", c, 1.0, 1.3) == pytest.approx(asin(2 * c / 3) / asin(2 / 3), rel=1e-10, abs=1e-12)
+    assert correlation_map("relu", c, 0.7, 2.0) == pytest.approx(arc_cosine, rel=1e-10, abs=1e-12)
+    assert correlation_map("erf", c, 1.0, 1.3) == pytest.approx(asin(2 * c / 3) / asin(2 / 3), rel=1e-10, abs=1e-12)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -77,7 +80,7 @@ def test_moments_agree_with_monte_carlo(name, q):
     z = np.random.default_rng(5).standard_normal(400_000)
     u = sqrt(q) * z
     f, df = FUNCTIONS[name].phi(u), FUNCTIONS[name].dphi(u)
-    m = mf.moments(name, q)
+    m = moments(name, q)
     for sample, value in ((f, m.mean), (f * f, m.square), (df * df, m.slope), (f * df * u / q, m.growth)):
         assert abs(sample.mean() - value) <= 4.5 * sample.std() / sqrt(len(z)) + 1e-12
 
@@ -98,10 +101,10 @@ LENGTHS = {
 
 @pytest.mark.parametrize(("name", "sigma_w2"), LENGTHS)
 def test_lengths_and_gradients_with_depth(name, sigma_w2):
-    q = mf.lengths(name, 60, sigma_w2)
+    q = lengths(name, 60, sigma_w2)
     at, factors = LENGTHS[name, sigma_w2]
     assert [q[i] for i in (5, 10, 20, 50)] == pytest.approx(at, rel=6e-3)
-    chi = np.array([sigma_w2 * mf.moments(name, x).slope for x in q])
+    chi = np.array([sigma_w2 * moments(name, x).slope for x in q])
     assert (chi[1:11].prod(), chi[1:51].prod()) == pytest.approx(factors, rel=2e-2)
 
 
@@ -119,34 +122,32 @@ CRITICAL = {
 @pytest.mark.parametrize("name", CRITICAL)
 def test_critical_line(name):
     for sigma_b2, (sigma_w2, q_star) in CRITICAL[name].items():
-        (point,) = mf.critical(name, sigma_b2)
+        (point,) = critical(name, sigma_b2)
         assert (point.sigma_w2, point.q_star) == pytest.approx((sigma_w2, q_star), rel=5e-3)
-        (same,) = [
-            p for p in mf.fixed_points(name, point.sigma_w2, sigma_b2) if p.q_star == pytest.approx(point.q_star)
-        ]
+        (same,) = [p for p in fixed_points(name, point.sigma_w2, sigma_b2) if p.q_star == pytest.approx(point.q_star)]
         assert same.chi_1 == pytest.approx(1, abs=1e-9) and same.slope == pytest.approx(point.slope)
     assert point.is_stable == (name != "silu")
 
 
 @pytest.mark.parametrize("name", ["softplus", "relu"])
 def test_what_does_not_exist_is_not_found(name):
-    assert mf.critical(name, 0.05) == []
+    assert critical(name, 0.05) == []
 
 
 def test_stable_and_unstable_fixed_points():
-    (stable,) = mf.fixed_points("tanh", 1.5, 0.05)
+    (stable,) = fixed_points("tanh", 1.5, 0.05)
     assert stable.is_stable and 0 < stable.xi_q < 3
-    points = mf.fixed_points("gelu", 1 / mf.moments("gelu", 1.0).square, 0.0)
+    points = fixed_points("gelu", 1 / moments("gelu", 1.0).square, 0.0)
     (unstable,) = [p for p in points if p.q_star == pytest.approx(1)]
     assert not unstable.is_stable and unstable.xi_q == float("inf")
-    assert mf.fixed_points("relu", 1.0) == []  # the signal dies: no fixed point but 0
+    assert fixed_points("relu", 1.0) == []  # the signal dies: no fixed point but 0
 
 
 def test_any_function_will_do():
     step = Phi(lambda z: np.where(z > 0.5, 1.0, 0.0), np.zeros_like, (0.5,))
     from scipy.special import ndtr
 
-    assert mf.moments(step, 0.4).square == pytest.approx(ndtr(-0.5 / sqrt(0.4)), rel=1e-12)
+    assert moments(step, 0.4).square == pytest.approx(ndtr(-0.5 / sqrt(0.4)), rel=1e-12)
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "selu"])
@@ -155,7 +156,7 @@ def test_theory_meets_wide_networks(activation):
     rng, widths, networks = np.random.default_rng(7), [50, *[400] * 10, 10], 40
     phi = FUNCTIONS[activation]
     variances = [2.0 / n if activation == "relu" else 1.2 / n for n in widths[:-1]]
-    theory = mf.predict(activation, widths, variances, [0.01] * 11)
+    theory = prediction.predict(activation, widths, variances, [0.01] * 11)
     q, delta = np.empty((networks, 11)), np.empty((networks, 11))
     for k in range(networks):
         x = rng.standard_normal((1, widths[0]))
@@ -183,7 +184,7 @@ def test_spread_of_finite_widths(activation):
     rng, widths, networks = np.random.default_rng(11), [50, *[100] * 8, 100], 400
     phi = FUNCTIONS[activation]
     variances = [{"relu": 2.0, "sigmoid": 8.0}.get(activation, 1.2) / n for n in widths[:-1]]
-    theory = mf.predict(activation, widths, variances, [0.02] * 9)
+    theory = prediction.predict(activation, widths, variances, [0.02] * 9)
     x = rng.standard_normal(widths[0])
     x /= np.sqrt((x * x).mean())
     q, h_variance, delta = np.empty((networks, 9)), np.empty((networks, 9)), np.empty((networks, 9))
@@ -208,20 +209,20 @@ def test_spread_of_finite_widths(activation):
 
 
 def test_spread_of_relu_networks_is_five_over_the_width_a_layer():
-    theory = mf.predict("relu", [100] * 12, [0.02] * 11, [0.0] * 11)
+    theory = prediction.predict("relu", [100] * 12, [0.02] * 11, [0.0] * 11)
     np.testing.assert_allclose(theory.q_spread[10] ** 2, 10 * 5 / 100 + 2 / 100)
     np.testing.assert_allclose(theory.delta_spread[0] ** 2, 10 * 5 / 100)
     np.testing.assert_allclose(theory.amplification, 1)
 
 
 def test_tolerance():
-    assert mf.tolerance(0.3, 9) == pytest.approx((np.exp(-0.3 - 0.045), np.exp(0.3)))
-    assert mf.tolerance(0.0, 5) == pytest.approx((0.9, 1.1))
+    assert prediction.tolerance(0.3, 9) == pytest.approx((np.exp(-0.3 - 0.045), np.exp(0.3)))
+    assert prediction.tolerance(0.0, 5) == pytest.approx((0.9, 1.1))
 
 
 def test_inputs_of_several_lengths_are_averaged():
-    each = [mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, s) for s in (0.5, 1.5)]
-    both = mf.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, np.array([0.5, 1.5]))
+    each = [prediction.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, s) for s in (0.5, 1.5)]
+    both = prediction.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, np.array([0.5, 1.5]))
     np.testing.assert_allclose(both.q, (each[0].q + each[1].q) / 2)
     np.testing.assert_allclose(both.delta, (each[0].delta + each[1].delta) / 2)
 
@@ -237,7 +238,7 @@ def test_inputs_of_several_lengths_are_averaged():
     ],
 )
 def test_depth_scale(name, sigma_w2, sigma_b2, q, chi_1, xi):
-    scale = mf.depth_scale(name, sigma_w2, sigma_b2)
+    scale = depth_scale(name, sigma_w2, sigma_b2)
     assert scale.q == pytest.approx(q, abs=1e-3)
     if xi is not None:
         assert scale.chi_1 == pytest.approx(chi_1, rel=1e-6) and scale.xi == pytest.approx(xi, rel=1e-6)
@@ -245,8 +246,8 @@ def test_depth_scale(name, sigma_w2, sigma_b2, q, chi_1, xi):
 
 
 def test_depth_scale_on_the_critical_line_is_infinite():
-    point = mf.critical("tanh", 0.05)[0]
-    assert mf.depth_scale("tanh", point.sigma_w2, 0.05).xi > 1e6
+    point = critical("tanh", 0.05)[0]
+    assert depth_scale("tanh", point.sigma_w2, 0.05).xi > 1e6
 
 
 # Kumar 2017: the gain 1/√(φ′(0)²(1 + φ(0)²))
@@ -255,9 +256,9 @@ def test_depth_scale_on_the_critical_line_is_infinite():
     [("sigmoid", 3.578), ("tanh", 1), ("relu", None), ("gelu", 2), ("softplus", 1.644), ("selu", None)],
 )
 def test_the_card_of_an_activation(name, kumar):
-    facts = mf.card(name)
+    facts = activation_card(name)
     assert facts["kumar_gain"] == (kumar and pytest.approx(kumar, abs=1e-3))
-    assert set(mf.CARD) | {"critical"} == set(facts)
+    assert set(CARD_LINES) | {"critical"} == set(facts)
     assert len(facts["critical"]) == (0 if name in ("relu", "softplus") else 3)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tests.conftest import needs_mnist
-from winit import data, mnist
+from winit import datasets
+from winit.datasets import mnist
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -60,7 +61,7 @@ def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
             mnist.read(str(place))
     (place / name).unlink()
     with pytest.raises(ValueError, match=f"has no file {name}; put train-images-idx3-ubyte.gz, .* there"):
-        data.ensure("mnist", str(place))
+        datasets.ensure("mnist", str(place))
 
 
 @pytest.mark.parametrize(

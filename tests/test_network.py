@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from tests.test_activations import REFERENCE
-from winit.activations import ACTIVATIONS
-from winit.memory import align
-from winit.network import RULES, Optimizer, Stack
-from winit.regularization import Dropout
+from winit.engine.activations import TENSOR_ACTIVATIONS
+from winit.engine.alignment import align
+from winit.engine.optimizers import RULES, Optimizer
+from winit.engine.regularization import Dropout
+from winit.engine.torch_stack import Stack
 
 
 def wavy(z):
@@ -183,7 +184,7 @@ class Loss(torch.autograd.Function):
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", [*ACTIVATIONS, "wavy"])
+@pytest.mark.parametrize("activation", [*TENSOR_ACTIVATIONS, "wavy"])
 def test_gradients_pass_gradcheck(activation, batch_norm):
     weights, biases = make()
     x, y, _ = batches(steps=1)
@@ -235,7 +236,7 @@ def test_bits_do_not_depend_on_the_stack(one_thread, name, activation, widths, s
     apart_is_together(widths, size, activation, Optimizer(name, 0.9, 0.01))
 
 
-@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"sigmoid", "tanh", "relu"}))
+@pytest.mark.parametrize("activation", sorted(set(TENSOR_ACTIVATIONS) - {"sigmoid", "tanh", "relu"}))
 def test_bits_do_not_depend_on_the_stack_with_any_activation(one_thread, activation):
     for widths, size in SHAPES:
         apart_is_together(widths, size, activation, Optimizer())

@@ -9,33 +9,40 @@ import pytest
 import torch
 from torch.nn import functional
 
-from winit import catalog, train
-from winit.autoencoder import Autoencoder
-from winit.network import Optimizer
-from winit.pretrain import Data, encode, pretrain, shuffled, unroll, with_moments
-from winit.study import BoltzmannRecipe, Pretraining
+from winit.engine.autoencoder import Autoencoder
+from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import Stack
+from winit.study.recipes import BoltzmannRecipe, PretrainingRecipe
+from winit.training.controls import shuffled, with_moments
+from winit.training.engines import choose_engine
+from winit.training.learners import encode
+from winit.training.pretraining import PretrainingData, pretrain, unroll
+from winit.training.start import initial_parameters, initial_state, make_networks
+from winit.training.task import WorkloadData
+from winit.training.workload import train
+from winit.vocabulary.pretraining import PRETRAINING
 
 CPU = torch.device("cpu")
 WIDTHS, SEEDS = [9, 6, 4, 2], [3, 4, 3]
-METHODS = [m for m in catalog.PRETRAINING if m != "none"]
+METHODS = [m for m in PRETRAINING if m != "none"]
 
 
-def recipe(**changes) -> Pretraining:
+def recipe(**changes) -> PretrainingRecipe:
     rbm = BoltzmannRecipe("auto", 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0002)
     facts = {
         "layers": "all", "steps": 30, "batch_size": 10, "optimizer": "adam", "learning_rate": 0.01, "momentum": 0.9,
         "decoder": "tied", "loss": "squared_error", "corruption": "masking", "corruption_amount": 0.25, "rbm": rbm,
     }  # fmt: skip
-    return Pretraining(**(facts | changes))
+    return PretrainingRecipe(**(facts | changes))
 
 
-def bars(n: int = 45) -> Data:
+def bars(n: int = 45) -> PretrainingData:
     """3×3 images with one row or one column lit: something to learn."""
     generator = torch.Generator().manual_seed(0)
     images, lines = torch.zeros(n, 3, 3), torch.randint(6, (n,), generator=generator)
     for i, line in enumerate(lines.tolist()):
         images[(i, line) if line < 3 else (i, slice(None), line - 3)] = 1
-    return Data(images.flatten(1), lines, is_unit=True)
+    return PretrainingData(images.flatten(1), lines, is_unit=True)
 
 
 def drawn(seeds: list[int], top: int | None = None):
@@ -98,7 +105,11 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
     for batch in order:
         x = codes[torch.from_numpy(batch)]
         z = torch.sigmoid(x @ w + b) @ (w.mT if decoder == "tied" else v) + c
-        value = functional.binary_cross_entropy_with_logits(z, x, reduction="sum") / 10 if loss == "cross_entropy" else (z - x).square().sum() / 20
+        value = (
+            functional.binary_cross_entropy_with_logits(z, x, reduction="sum") / 10
+            if loss == "cross_entropy"
+            else (z - x).square().sum() / 20
+        )
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.1 * g
     torch.testing.assert_close(found.weights[1][0].double(), w.detach(), rtol=1e-5, atol=1e-6)
@@ -127,7 +138,7 @@ def test_units_of_machines_follow_the_values_they_see():
     found = pretrained("rbm", [5], activations=("sigmoid", "identity", "identity"))
     assert torch.isfinite(found.errors).all()
     weights, biases, decoders = drawn([5])
-    standard = Data(bars().x * 4 - 2, bars().y, is_unit=False)
+    standard = PretrainingData(bars().x * 4 - 2, bars().y, is_unit=False)
     means = {}
     for visible in ("auto", "gaussian", "binary"):
         rbm = BoltzmannRecipe(visible, 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0)
@@ -161,11 +172,11 @@ def test_fine_tuning_starts_from_exactly_the_pretrained_tensors(tiny, method):
     )  # fmt: skip
     workload = study.workloads[0]
     for engine in ("kernel", "torch"):
-        chosen = train.choose_engine(engine, workload, CPU)
-        task = train.Task(workload, chosen, CPU)
-        begun = train.begin(workload, workload.runs, task)
-        networks = train.make_networks(workload, workload.runs, chosen, begun, CPU)
-        weights, biases, _ = train.initial_parameters(workload, workload.runs)
+        chosen = choose_engine(engine, workload, CPU)
+        task = WorkloadData(workload, chosen, CPU)
+        begun = initial_state(workload, workload.runs, task)
+        networks = make_networks(workload, workload.runs, chosen, begun, CPU)
+        weights, biases, _ = initial_parameters(workload, workload.runs)
         for k, run in enumerate(workload.runs):
             learned = task.pretrainer.learned([run], weights, biases)[0]
             mine = [(w[k].numpy(), b[k].numpy()) for w, b in zip(networks.weights, networks.biases, strict=True)]
@@ -184,9 +195,10 @@ def test_rows_of_pretrained_runs_do_not_depend_on_the_chunk(tiny):
     ).workloads[0]  # fmt: skip
 
     def rows(networks, runs=workload.runs):
-        found = [row for part in train.train(workload, runs, CPU, networks=networks) for row in part]
+        found = [row for part in train(workload, runs, CPU, networks=networks) for row in part]
         return {
-            row["run_id"]: {k: np.asarray(v).tobytes() for k, v in row.items() if not k.endswith("time_s")} for row in found
+            row["run_id"]: {k: np.asarray(v).tobytes() for k, v in row.items() if not k.endswith("time_s")}
+            for row in found
         }
 
     whole = rows(100)
@@ -199,8 +211,8 @@ def test_controls_share_one_thing_and_lack_the_others(tiny):
         "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
         "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
     ).workloads[0]  # fmt: skip
-    task = train.Task(workload, train.Stack, CPU)
-    begun = train.begin(workload, workload.runs, task)
+    task = WorkloadData(workload, Stack, CPU)
+    begun = initial_state(workload, workload.runs, task)
     at = {run.pretraining: k for k, run in enumerate(workload.runs)}
     for parameters in (*begun.weights[:2], *begun.biases[:2]):
         plain, whole, mixed = (parameters[at[f"autoencoder{c}"]] for c in ("", "+shuffled", "+moments"))
@@ -216,13 +228,15 @@ def test_layers_are_measured_before_and_after_pretraining(tiny):
         "grid.activation=[tanh]", "grid.initializer=[normal:0.01]", "grid.learning_rate=[0.1]", "grid.replicates=1",
         "grid.pretraining=[none,autoencoder]", "pretraining.steps=50",
     ).workloads[0]  # fmt: skip
-    none, learned = (row for part in train.train(workload, workload.runs, CPU) for row in part)
+    none, learned = (row for part in train(workload, workload.runs, CPU) for row in part)
     assert learned["layer_step"] == [-100, *none["layer_step"]]
     L = workload.depth + 1
     before, after = learned["h_variance"][:L], learned["h_variance"][L : 2 * L]
     assert np.array_equal(before, none["h_variance"][:L], equal_nan=True)
     assert after[1] > 1000 * before[1]
-    assert len(learned["pretraining_error"]) == 2 * len(learned["pretraining_step"]) and not len(none["pretraining_error"])
+    assert len(learned["pretraining_error"]) == 2 * len(learned["pretraining_step"]) and not len(
+        none["pretraining_error"]
+    )
 
 
 def test_shuffling_keeps_the_values_and_nothing_else():

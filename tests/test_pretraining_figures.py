@@ -6,11 +6,13 @@ import re
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from tests.test_report import Page, drawn_lines, made_of
-from winit import figures, findings, report
-from winit import pretraining_figures as drawings
-from winit.study import compose
+from winit.report import findings
+from winit.report.figures import pretraining as drawings
+from winit.report.figures.style import figure_style
+from winit.study.compose import compose
 
 STARTS = ["normal:0.01", "he_normal"]
 
@@ -43,7 +45,7 @@ def reconstructed(tmp_path_factory):
 
 def test_accuracy_is_drawn_by_depth(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         drawn = drawings.accuracy_by_depth(found["all_runs"], found["all_summary"], STARTS)
     axes = drawn.figure.axes[0]
     here = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["initializer"] == "normal:0.01")]
@@ -56,7 +58,7 @@ def test_accuracy_is_drawn_by_depth(made):
 def test_gains_are_those_of_the_table_with_their_intervals(made):
     _, found, _ = made
     effects = found["pretraining_effects"]
-    with figures.style():
+    with figure_style():
         drawn = drawings.gains(effects, "normal:0.01")
     row = effects[
         (effects["activation"] == "sigmoid") & (effects["depth"] == 2) & (effects["initializer"] == "normal:0.01")
@@ -70,7 +72,7 @@ def test_gains_are_those_of_the_table_with_their_intervals(made):
 
 def test_the_clock_counts_the_updates_of_pretraining(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         data = drawings.on_the_clock(found["all_curves"], found["all_runs"], found["all_summary"], STARTS, 3).data
     first, last = (data.groupby("pretraining")["updates"].agg(f) for f in ("min", "max"))
     assert first["none"] == 0 and first["rbm"] == 3 * 30 and last["rbm"] == 60 + 3 * 30 == last["none+longer"]
@@ -78,9 +80,11 @@ def test_the_clock_counts_the_updates_of_pretraining(made):
 
 def test_layers_learn_and_signals_change(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         errors = drawings.layer_errors(found["pretraining"], found["all_runs"], 3, "normal:0.01")
-        signal = drawings.signal_through_pretraining(found["all_layers"], found["all_runs"], found["all_summary"], 3, "normal:0.01")
+        signal = drawings.signal_through_pretraining(
+            found["all_layers"], found["all_runs"], found["all_summary"], 3, "normal:0.01"
+        )
     of = errors.data[(errors.data["pretraining"] == "supervised") & (errors.data["activation"] == "tanh")]
     assert set(of["layer"]) == {1, 2, 3}
     one = of[of["layer"] == 1]
@@ -99,7 +103,7 @@ def test_the_page_has_the_section_and_main_figures_show_the_grid_alone(made):
     ids = re.findall(r'<figure id="([^"]+)"', text)
     assert sum(i.startswith("fig-trainability") for i in ids) == 1 and len(Page(text).ids) == len(set(Page(text).ids))
     for finding in findings.pretraining(found["pretraining_effects"]):
-        assert report.Markup.escape(finding.text) in text
+        assert Markup.escape(finding.text) in text
     assert f"{len(found['all_runs']):,}" in text  # every run is counted
 
 
@@ -120,7 +124,12 @@ def test_deep_autoencoders_have_their_own_page(reconstructed):
     pca = found["baselines"].set_index("baseline").at["PCA", "test_loss"]
     assert f"Principal components reach {pca:.2f}" in text
     assert "trainability" not in text and 'id="recommendation"' not in text
-    with figures.style():
+    with figure_style():
         drawn = drawings.reconstruction_errors(found["all_runs"], found["all_summary"], found["baselines"])
-    marks = sorted(x for line in drawn.figure.axes[0].get_lines() if line.get_marker() not in ("None", None) for x in line.get_xdata())
+    marks = sorted(
+        x
+        for line in drawn.figure.axes[0].get_lines()
+        if line.get_marker() not in ("None", None)
+        for x in line.get_xdata()
+    )
     assert np.allclose(marks, sorted(drawn.data["test_loss"]))

@@ -6,12 +6,14 @@ import pytest
 import torch
 
 from tests.test_network import WIDTHS, K, build, make, single
-from winit import catalog, probes
-from winit.network import Networks, Optimizer
+from winit.engine.engine import Networks
+from winit.engine.optimizers import Optimizer
+from winit.theory.activations import ACTIVATIONS
+from winit.training import probes
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("activation", catalog.ACTIVATIONS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_statistics_are_those_of_autograd(activation, batch_norm):
     weights, biases = make(torch.float32)
     generator = torch.Generator().manual_seed(4)
@@ -42,7 +44,7 @@ def test_statistics_are_those_of_autograd(activation, batch_norm):
                 each = len(model) // (len(linears) - 1)  # modules of a hidden layer
                 act = model[each * i + 1 : each * (i + 1)](z)
                 expected |= {"h_mean": act.mean(), "h_variance": act.var(correction=0)}
-                bounds = catalog.ACTIVATIONS[activation].saturated
+                bounds = ACTIVATIONS[activation].saturated
                 if bounds:
                     expected["saturated"] = ((act < bounds[0]) | (act > bounds[1])).double().mean()
             for name, value in expected.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winit import ranking
+from winit.analysis import ranking
 
 ANALYSIS = {"baseline": "glorot_uniform", "margin": 0.01, "fixed_rate": 0.1, "resamples": 200}
 SETTING = {
@@ -77,7 +77,9 @@ def test_speed_is_relative_to_the_fastest_of_each_cell_and_never_arriving_is_inf
     assert table.at["he_normal", "profile_score"] == 1
     assert table.at["glorot_uniform", "profile_score"] == pytest.approx((2 / 3 + 0) / 2)
     profile = ranking.profiles(runs, summary, ANALYSIS).set_index(["initializer", "tau"])["share"]
-    assert profile["glorot_uniform", 1.95] == 0 and profile["glorot_uniform", 2.0] == 0.5 == profile["glorot_uniform", 4.0]
+    assert (
+        profile["glorot_uniform", 1.95] == 0 and profile["glorot_uniform", 2.0] == 0.5 == profile["glorot_uniform", 4.0]
+    )
     arrived = ranking.arrivals(runs, summary, ANALYSIS, [0, 20, 40, 100]).set_index(["initializer", "step"])["share"]
     assert arrived["glorot_uniform"].tolist() == [0, 0.5, 0.5, 0.5] and arrived["he_normal"].tolist() == [0, 0.5, 1, 1]
 
@@ -86,7 +88,9 @@ def test_the_fixed_view_takes_one_rate_and_tuning_replicates_are_never_judged():
     tuned, chosen = tables({(2, "he_normal"): [0.9] * 3, (2, "zeros"): [0.1] * 3}, rate=0.3)
     fixed, other = tables({(2, "he_normal"): [0.6] * 3, (2, "zeros"): [0.1] * 3}, rate=0.03, best=False)
     tuning = tuned.assign(replicate=-1 - tuned["replicate"], test_accuracy=0.0, status="diverged")
-    table = ranking.ranking(pd.concat([tuned, fixed, tuning]), pd.concat([chosen, other]), ANALYSIS | {"fixed_rate": 0.04}, 0)
+    table = ranking.ranking(
+        pd.concat([tuned, fixed, tuning]), pd.concat([chosen, other]), ANALYSIS | {"fixed_rate": 0.04}, 0
+    )
     of = table.set_index(["view", "initializer"])
     assert of.at[("fixed", "he_normal"), "rate"] == 0.03 and np.isnan(of.at[("tuned", "he_normal"), "rate"])
     assert (of["runs"] == 3).all() and (of["diverged"] == 0).all()

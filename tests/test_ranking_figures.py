@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 from tests.test_report import Page, made_of
-from winit import catalog, chapters, figures, ranking_figures, report
-from winit.study import compose
+from winit import schemes
+from winit.report import chapters
+from winit.report.figures import ranking as ranking_figures
+from winit.report.figures.style import figure_style
+from winit.study.compose import compose
 
 
 @pytest.fixture(scope="module")
@@ -26,34 +30,43 @@ def made(tmp_path_factory):
 
 def test_intervals_are_those_of_the_ranking_in_its_order(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         drawn = ranking_figures.intervals(found["ranking"], "tuned")
     rows = found["ranking"][found["ranking"]["view"] == "tuned"].reset_index(drop=True)
     axes = drawn.figure.axes[0]
     labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert labels == [catalog.label(i) for i in rows["initializer"]]
+    assert labels == [schemes.label(i) for i in rows["initializer"]]
     lines = [line.get_xydata() for line in axes.get_lines()]
     for place, row in rows.iterrows():
-        assert any(np.allclose(xy, [[row["success_low"], place], [row["success_high"], place]]) for xy in lines if len(xy) == 2)
+        assert any(
+            np.allclose(xy, [[row["success_low"], place], [row["success_high"], place]]) for xy in lines if len(xy) == 2
+        )
         assert any(np.allclose(xy, [[row["success_rate"], place]]) for xy in lines if len(xy) == 1)
 
 
 def test_speed_draws_profiles_and_arrivals(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         drawn = ranking_figures.speed(found["profiles"], found["arrivals"], "tuned")
     arrived = found["arrivals"].query("view == 'tuned' and initializer == 'he_normal'")
     right = drawn.figure.axes[1]
-    assert any(np.allclose(line.get_ydata(), arrived["share"]) for line in right.get_lines() if len(line.get_ydata()) == len(arrived))
+    assert any(
+        np.allclose(line.get_ydata(), arrived["share"])
+        for line in right.get_lines()
+        if len(line.get_ydata()) == len(arrived)
+    )
     assert set(drawn.data["drawn"]) == {"profile", "arrivals"}
 
 
 def test_tuning_is_drawn_against_the_fixed_rate(made):
     _, found, _ = made
-    with figures.style():
+    with figure_style():
         data = ranking_figures.tuning_gain(found["ranking"]).data.set_index("initializer")
     views = found["ranking"].set_index(["view", "initializer"])["success_rate"]
-    assert data.at["he_normal", "fixed"] == views["fixed", "he_normal"] and data.at["he_normal", "tuned"] == views["tuned", "he_normal"]
+    assert (
+        data.at["he_normal", "fixed"] == views["fixed", "he_normal"]
+        and data.at["he_normal", "tuned"] == views["tuned", "he_normal"]
+    )
 
 
 def test_arms_stand_beside_their_twins_and_not_in_the_main_figures(made):
@@ -84,7 +97,7 @@ def test_the_page_tells_every_claim_with_its_verdict(made):
     assert len(ids) == len(set(ids))
     for _, claim in found["claims"].iterrows():
         assert f"claim-{claim['claim']}" in ids
-        assert report.Markup.escape(claim["evidence"]) in text and report.Markup.escape(claim["rule"]) in text
+        assert Markup.escape(claim["evidence"]) in text and Markup.escape(claim["rule"]) in text
     verdicts = found["claims"].set_index("claim")["verdict"]
     assert verdicts["equal-units"] == "supported" and verdicts["kumar-repairs-sigmoid"] == "not tested here"
 
@@ -94,7 +107,9 @@ def test_the_page_has_the_chapters_of_its_schemes_and_the_words(made):
     ids = Page(text).ids
     expected = chapters.of_study({"zeros", "normal", "glorot_uniform", "he_normal"}, is_pretrained=False)
     assert [i for i in ids if i.startswith("chapter-")] == [f"chapter-{c.id}" for c in expected]
-    assert {"glossary", "cite", "ranking", "ranking-tuned", "ranking-fixed"} <= set(ids) and "@inproceedings{glorot2010" in text
+    assert {"glossary", "cite", "ranking", "ranking-tuned", "ranking-fixed"} <= set(
+        ids
+    ) and "@inproceedings{glorot2010" in text
 
 
 def test_every_link_within_the_page_arrives(made):

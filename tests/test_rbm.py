@@ -8,7 +8,7 @@ from math import log, pi
 import pytest
 import torch
 
-from winit.rbm import RBM
+from winit.engine.rbm import RBM
 
 V, H, K = 5, 4, 3
 KINDS = [("binary", "binary"), ("gaussian", "binary"), ("binary", "linear")]

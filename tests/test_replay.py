@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from winit import replay, tables
+from winit.analysis import replay
+from winit.store import files
 
 # Mean over 400 draws of the standard deviation of each layer's 50 activations (one standard error in brackets: 10 % of a
 # draw's value over √400 is 0.5 %).
@@ -18,7 +19,7 @@ ORACLE = {
 
 @pytest.fixture(scope="module")
 def table():
-    return tables.conform("replay", replay.replay(0))
+    return files.conform("replay", replay.replay(0))
 
 
 @pytest.mark.parametrize("scheme", ORACLE)

@@ -14,37 +14,40 @@ import pandas as pd
 import pytest
 import torch
 
-from winit import (
-    aggregate,
-    catalog,
-    compact,
-    figures,
-    findings,
-    interactive,
-    meanfield,
-    provenance,
-    replay,
-    report,
-    tables,
-    train,
-)
-from winit.store import Store
-from winit.study import compose
+from winit import schemes
+from winit.analysis import replay
+from winit.analysis.collect import tables
+from winit.report import exhibits, explorer, findings
+from winit.report import rows as rows_module
+from winit.report.exhibits import EMBEDDED_ROWS, SHOWN_ROWS, data_table
+from winit.report.figures import signals, trainability
+from winit.report.figures.style import Drawn, figure_style, panels
+from winit.report.page import in_script, json_in_script, write
+from winit.report.rows import departures, failures, initial, ratio_range, recommendation
+from winit.report.sections.sections import main_grid
+from winit.report.svg import THEME, compact, path, small_svg
+from winit.store import files, provenance
+from winit.store.parts import RunStore
+from winit.store.schema import TABLES
+from winit.study.compose import compose
+from winit.theory.maps import critical
+from winit.training.workload import train
+from winit.vocabulary.looks import KNOWN_LOOKS, OTHER_LOOKS
 
 
 def made_of(study, root):
     """Train and report a study below a folder; return its tables, as they were written, and its page."""
-    store, folder = Store(root / "store"), root / "results"
+    store, folder = RunStore(root / "store"), root / "results"
     for workload in study.workloads:
-        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+        for rows in train(workload, workload.runs, torch.device("cpu")):
             store.commit(workload.name, rows)
-    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=20)}
+    found = tables(study, store) | {"replay": replay.replay(0, draws=20)}
     for name, frame in found.items():
-        tables.write(folder, name, frame)
+        files.write(folder, name, frame)
     (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
     page = root / "report" / "index.html"
-    report.write(study, folder, page)
-    return report.main_grid(study, {name: tables.read(folder, name) for name in tables.TABLES}), page
+    write(study, folder, page)
+    return main_grid(study, {name: files.read(folder, name) for name in TABLES}), page
 
 
 @pytest.fixture(scope="module")
@@ -73,8 +76,8 @@ def digits(frame: pd.DataFrame) -> pd.DataFrame:
 
 def test_convergence_draws_the_medians(made):
     _, found, _ = made
-    with figures.style():
-        drawn = figures.convergence(
+    with figure_style():
+        drawn = trainability.convergence(
             found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_accuracy"
         )
     by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
@@ -99,8 +102,8 @@ def test_convergence_draws_the_medians(made):
 def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
     _, found, _ = made
     runs = digits(found["runs"])
-    with figures.style():
-        drawn = figures.signal(found["layers"], runs, "z_variance", depth=3)
+    with figure_style():
+        drawn = signals.signal(found["layers"], runs, "z_variance", depth=3)
     one = runs.query("depth == 3 and activation == 'tanh' and initializer == 'he_normal'")
     one = one[one["learning_rate"] == one["learning_rate"].min()]
     values = found["layers"].query("step == 0 and layer == 2")
@@ -111,15 +114,15 @@ def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
     assert got == pytest.approx(expected)
     axes = next(a for a in drawn.figure.axes if a.get_title() == "tanh")
     colours = {line.get_color(): line for line in axes.get_lines()}
-    line = colours[catalog.style("he_normal")["color"]]
+    line = colours[schemes.style("he_normal")["color"]]
     assert line.get_ydata()[1] == pytest.approx(expected)
 
 
 def test_signal_draws_the_theory_dotted_and_from_the_outputs_value(made):
     _, found, _ = made
     theory = found["theory"].query("dataset == 'digits' and depth == 3")
-    with figures.style():
-        drawn = figures.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+    with figure_style():
+        drawn = signals.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
     one = drawn.data.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")
     expected = theory.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")["delta_ratio"]
     assert one["theory"].to_numpy() == pytest.approx(expected.to_numpy() * one["delta_variance"][4])
@@ -130,13 +133,13 @@ def test_signal_draws_the_theory_dotted_and_from_the_outputs_value(made):
 
 def test_trainability_writes_the_numbers_of_the_summary(made):
     _, found, _ = made
-    with figures.style():
-        drawn = figures.trainability(digits(found["summary"]), found["not_applicable"])
+    with figure_style():
+        drawn = trainability.trainability(digits(found["summary"]), found["not_applicable"])
     axes = next(a for a in drawn.figure.axes if a.get_title() == "ReLU")
     written = [t.get_text() for t in axes.texts]
     assert "not applicable" in written
     best = digits(found["summary"]).query("is_best_rate and activation == 'relu'")
-    names, depths = catalog.in_order(digits(found["summary"])["initializer"]), sorted(best["depth"].unique())
+    names, depths = schemes.in_order(digits(found["summary"])["initializer"]), sorted(best["depth"].unique())
     for _, row in best.iterrows():
         place = (depths.index(row["depth"]) + 0.5, names.index(row["initializer"]) + 0.5)
         (text,) = [t.get_text() for t in axes.texts if t.get_position() == place]
@@ -146,8 +149,8 @@ def test_trainability_writes_the_numbers_of_the_summary(made):
 
 def test_symmetry_is_drawn_from_the_counts(made):
     _, found, _ = made
-    with figures.style():
-        drawn = figures.symmetry(found["layers"], digits(found["runs"]), depth=2)
+    with figure_style():
+        drawn = trainability.symmetry(found["layers"], digits(found["runs"]), depth=2)
     zeros = drawn.data[drawn.data["initializer"] == "zeros"]
     assert (zeros["distinct_share"] == 1 / 12).all() and (zeros["highest"] == 1).all()
     assert (drawn.data.loc[drawn.data["initializer"] == "he_normal", "distinct_share"] == 1).all()
@@ -195,9 +198,9 @@ def test_recommendation_ranks_success_first():
         ("normal:1", 1.0, 0.57, 1.0, 0.5, 0.4, 0.6),  # as successful, but clearly less accurate
     ]
     rows = [{**base, **dict(zip(columns, row, strict=True))} for row in values]
-    (row,) = report.recommendation(pd.DataFrame(rows))
+    (row,) = recommendation(pd.DataFrame(rows))
     assert row["first"]["initializer"] == "he_normal" and row["equals"] == ["Kumar"]
-    (row,) = report.recommendation(pd.DataFrame([{**r, "success_rate": 0.0} for r in rows]))
+    (row,) = recommendation(pd.DataFrame([{**r, "success_rate": 0.0} for r in rows]))
     assert row["first"] is None
 
 
@@ -233,8 +236,8 @@ def test_the_page_is_one_file_that_needs_nothing(made):
     assert "default-src 'none'" in text and "unsafe-inline" not in text.split("script-src")[1].split(";")[0]
     apart = re.sub(r"(?s)<script.*?</script>", "", text)
     assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", apart)), "no address, even as text"
-    assert parsed.tags.count("figure") == parsed.tags.count("figcaption") == 3 + len(
-        re.findall(r'<svg role="img"', text)
+    assert (
+        parsed.tags.count("figure") == parsed.tags.count("figcaption") == 3 + len(re.findall(r'<svg role="img"', text))
     )  # the charts for chosen initializers are three
     for link in parsed.links:
         assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
@@ -251,17 +254,17 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
             "grid.initializer=[normal:1e29]",
         ]
     )
-    store, folder = Store(tmp_path / "store"), tmp_path / "results"
+    store, folder = RunStore(tmp_path / "store"), tmp_path / "results"
     for workload in study.workloads:
-        for rows in train.train(workload, workload.runs, torch.device("cpu")):
+        for rows in train(workload, workload.runs, torch.device("cpu")):
             store.commit(workload.name, rows)
-    found = aggregate.tables(study, store) | {"replay": replay.replay(0, draws=5)}
+    found = tables(study, store) | {"replay": replay.replay(0, draws=5)}
     assert set(found["runs"]["status"]) == {"diverged"}
     assert (found["summary"]["test_accuracy"] == 0).all()
     for name, frame in found.items():
-        tables.write(folder, name, frame)
+        files.write(folder, name, frame)
     (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
-    report.write(study, folder, tmp_path / "report" / "index.html")
+    write(study, folder, tmp_path / "report" / "index.html")
     assert f"{len(found['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
 
 
@@ -280,13 +283,13 @@ def test_hostile_text_is_escaped(made):
 def test_figures_follow_the_theme(made):
     _, _, page = made
     text = page.read_text()
-    assert not any(colour in text[text.index("<main>") : text.index("</main>")] for colour in report.THEME)
+    assert not any(colour in text[text.index("<main>") : text.index("</main>")] for colour in THEME)
     assert "var(--fg)" in text and "prefers-color-scheme: dark" in text
 
 
 def test_the_same_tables_give_the_same_bytes(made, tmp_path):
     study, _, page = made
-    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
     assert (tmp_path / "index.html").read_bytes() == page.read_bytes()
 
 
@@ -299,11 +302,11 @@ def test_the_page_counts_every_run(made):
 
 
 def test_figures_lose_digits_of_places_and_never_of_words():
-    with figures.style():
-        figure, grid = figures.panels(1, 1, 1, 1)
+    with figure_style():
+        figure, grid = panels(1, 1, 1, 1)
         grid[0][0].plot([0.123456, 1], [0, 1])
         grid[0][0].set_title("σ = 0.0123")
-    text = report.svg(figures.Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")
+    text = small_svg(Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")
     assert "σ = 0.0123" in text and "0.98765" in text
     assert not re.search(r'd="[^"]*\d\.\d\d', text)
     assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', text)) == set(re.findall(r' id="([^"]+)"', text)) - {
@@ -313,8 +316,8 @@ def test_figures_lose_digits_of_places_and_never_of_words():
 
 def test_correlations_are_drawn_with_their_theory(made):
     _, found, _ = made
-    with figures.style():
-        drawn = figures.correlation(found["layers"], digits(found["runs"]), 3, found["theory"])
+    with figure_style():
+        drawn = signals.correlation(found["layers"], digits(found["runs"]), 3, found["theory"])
     row = drawn.data.query("activation == 'relu' and initializer == 'he_normal' and layer == 2").iloc[0]
     runs = digits(found["runs"]).query("activation == 'relu' and initializer == 'he_normal' and depth == 3")
     at = found["layers"][(found["layers"]["step"] == 0) & (found["layers"]["layer"] == 2)]
@@ -327,8 +330,8 @@ def test_correlations_are_drawn_with_their_theory(made):
 
 def test_signals_are_shaded_as_far_as_they_agree(made):
     _, found, _ = made
-    with figures.style():
-        drawn = figures.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+    with figure_style():
+        drawn = signals.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
     row = drawn.data.query("activation == 'tanh' and initializer == 'kumar' and layer == 1").iloc[0]
     agreed = digits(found["agreement"]).query(
         "activation == 'tanh' and initializer == 'kumar' and depth == 3 and quantity == 'delta_ratio'"
@@ -339,8 +342,8 @@ def test_signals_are_shaded_as_far_as_they_agree(made):
 
 def test_histograms_draw_shares_of_all_counts(made):
     _, found, page = made
-    with figures.style():
-        drawn = figures.histograms(found["histograms"], digits(found["runs"]), "h_count", 3)
+    with figure_style():
+        drawn = signals.histograms(found["histograms"], digits(found["runs"]), "h_count", 3)
     sums = drawn.data.groupby(["initializer", "activation", "layer"])["share"].sum()
     assert np.allclose(sums, 1) and set(drawn.data["layer"]) == {1, 2, 3}
     assert 'id="histograms"' in page.read_text()
@@ -351,17 +354,17 @@ def test_departures_are_ranked_and_disagreements_never_left_out():
         {"predicted": 1.0, "low": 0.5, "high": 2.0, "measured": [1.0, 4.0, 0.4] + [1.9] * 20, "spread": 0.7}
     )
     rows = rows.assign(agrees=rows["measured"].between(0.5, 2.0), reason="")
-    found = report.departures(rows)
+    found = departures(rows)
     assert [r["measured"] for r in found] == [4.0, 0.4] + [1.9] * 8
     assert found[0]["share"] == pytest.approx(2) and "factor of 2" in found[-1]["reason"]
-    assert len(report.departures(rows.assign(agrees=False))) == 23
-    assert report.ratio_range(rows.head(3)) == pytest.approx((0.46, 1.0, 3.7))
-    assert report.departures(rows.head(0)) == [] and report.ratio_range(rows.head(0)) is None
+    assert len(departures(rows.assign(agrees=False))) == 23
+    assert ratio_range(rows.head(3)) == pytest.approx((0.46, 1.0, 3.7))
+    assert departures(rows.head(0)) == [] and ratio_range(rows.head(0)) is None
 
 
 def test_untrained_networks_in_numbers(made):
     _, found, _ = made
-    rows = report.initial(found)
+    rows = initial(found)
     (row,) = [r for r in rows if (r["setting"], r["activation"], r["initializer"]) == ("digits", "relu", "zeros")]
     assert row["loss"] == pytest.approx(1) and row["jacobian_median"] == 0
     assert np.isnan(row["spread"]) and np.isnan(row["correlation"])
@@ -373,14 +376,14 @@ def test_untrained_networks_in_numbers(made):
     [(float("nan"), "–"), (float("inf"), "∞"), (0.0, "0"), (-0.5, "−0.5"), (1234.6, "1.23e+03"), (2.5e-7, "2.5·10⁻⁷")],
 )
 def test_numbers_in_tables(value, text):
-    assert report.number(value) == text
+    assert exhibits.number(value) == text
 
 
 def test_every_catalogued_scheme_has_its_card_on_the_page(made):
     _, _, page = made
     text = page.read_text()
     assert all(
-        f"<b>{catalog.label(e)}</b>" in text
+        f"<b>{schemes.label(e)}</b>" in text
         for e in ("he_normal", "orthogonal:1", "orthogonal:1+lsuv", "zero_hadamard")
     )
     assert "torch.nn.init.kaiming_normal_(layer.weight, nonlinearity=&#39;relu&#39;)" in text
@@ -409,7 +412,7 @@ def test_the_phase_diagram_lies_on_the_theory(diagram):
     for sigma_b2 in (phase["sigma_b2"].max(),):
         line = phase[phase["sigma_b2"] == sigma_b2]
         crossing = np.interp(1.0, line["chi_1"], line["sigma_w2"])
-        assert crossing == pytest.approx(meanfield.critical("tanh", sigma_b2)[0].sigma_w2, rel=0.01)
+        assert crossing == pytest.approx(critical("tanh", sigma_b2)[0].sigma_w2, rel=0.01)
     data = pd.read_csv(folder / "figures" / "phase-digits.csv")
     assert len(data) == 2 * 8
     he = data[data["initializer"] == "he_normal"].iloc[0]
@@ -444,18 +447,21 @@ def test_depth_limits_are_those_of_the_theory(made):
     [
         ("M 0 568.8  L 680.4 568.8  L 680.4 0  z ", "M0 568.8l680.4 0 0-568.8z"),
         ("M 1.5 2 L 1 2.3 L 0.5 -1 M 3 3 L 4 4", "M1.5 2l-.5 .3-.5-3.3M3 3l1 1"),
-        ("M 0 3 C 0.8 3 1.6 2.7 2.1 2.1 C 2.7 1.6 3 0.8 3 0 z L 1 1", "M0 3c.8 0 1.6-.3 2.1-.9 .6-.5 .9-1.3 .9-2.1zl1-2"),
+        (
+            "M 0 3 C 0.8 3 1.6 2.7 2.1 2.1 C 2.7 1.6 3 0.8 3 0 z L 1 1",
+            "M0 3c.8 0 1.6-.3 2.1-.9 .6-.5 .9-1.3 .9-2.1zl1-2",
+        ),
         ("M10,10h5", "M10,10h5"),  # not matplotlib's: as it is
     ],
 )
 def test_paths_are_relative_and_end_where_they_did(given, wanted):
-    assert compact.path(given) == wanted
+    assert path(given) == wanted
 
 
 def test_what_neighbours_share_is_written_once():
     style = ' style="fill:none;stroke:#fff"'
     text = f'<svg x="1"><g><path d="M 0 0"{style}/><path d="M 1 0"{style}/></g><g id="a"><path d="M 2 0" style="opacity:0.5"/></g></svg>'
-    assert compact.compact(text) == (
+    assert compact(text) == (
         f'<svg stroke-linejoin="round" x="1"><g{style}><path d="M0 0"/><path d="M1 0"/></g>'
         '<g id="a"><path d="M2 0" style="opacity:0.5"/></g></svg>'
     )
@@ -464,27 +470,29 @@ def test_what_neighbours_share_is_written_once():
 def test_symbols_on_a_line_become_its_markers():
     uses = "".join(f'<use xlink:href="#s" x="{x}" y="0" style="fill:red"/>' for x in (0, 1.5, 3))
     line = '<path d="M 0 0 L 1.5 0 L 3 0" clip-path="url(#c)" style="fill:none;stroke:red"/>'
-    text = compact.compact(f'<svg x="1">{line}<g clip-path="url(#c)">{uses}</g></svg>', "t")
+    text = compact(f'<svg x="1">{line}<g clip-path="url(#c)">{uses}</g></svg>', "t")
     assert text.count("<use") == 1 and text.count("<path") == 1 and "marker:url(#t-m0);fill:none" in text
-    apart = compact.compact(f'<svg x="1"><g clip-path="url(#c)">{uses}</g></svg>', "t")
+    apart = compact(f'<svg x="1"><g clip-path="url(#c)">{uses}</g></svg>', "t")
     assert 'd="M0 0l1.5 0 1.5 0" clip-path="url(#c)" style="marker:url(#t-m0);fill:none;stroke:none"' in apart
 
 
 def test_data_tables_say_once_what_is_the_same_in_every_row():
-    frame = pd.DataFrame({"dataset": "digits", "initializer": ["he_normal", "zeros"], "value": [0.12345, np.inf], "n": [1, 2]})
-    shown = report.data_table(frame)
+    frame = pd.DataFrame(
+        {"dataset": "digits", "initializer": ["he_normal", "zeros"], "value": [0.12345, np.inf], "n": [1, 2]}
+    )
+    shown = data_table(frame)
     assert shown.constants == [("dataset", "digits")]
     assert shown.columns == [("initializer", False), ("value", True), ("n", True)]
-    assert shown.cells == [[catalog.label("he_normal"), "0.123", "1"], ["zeros", "∞", "2"]]
-    long = report.data_table(pd.DataFrame({"value": np.arange(500.0)}))
-    assert len(long.cells) == report.SHOWN_ROWS and long.rows == 500
+    assert shown.cells == [[schemes.label("he_normal"), "0.123", "1"], ["zeros", "∞", "2"]]
+    long = data_table(pd.DataFrame({"value": np.arange(500.0)}))
+    assert len(long.cells) == SHOWN_ROWS and long.rows == 500
 
 
 def test_text_in_scripts_cannot_end_them():
     hostile = "</script><!-- & <script>&lt;"
-    text = str(report.in_script(hostile))
+    text = str(in_script(hostile))
     assert "<" not in text and text.replace("&lt;", "<").replace("&amp;", "&") == hostile
-    assert "<" not in str(report.json_in_script({"name": hostile})) and json.loads(report.json_in_script([hostile])) == [hostile]
+    assert "<" not in str(json_in_script({"name": hostile})) and json.loads(json_in_script([hostile])) == [hostile]
 
 
 def test_every_figure_has_its_data_and_its_command(made):
@@ -496,10 +504,10 @@ def test_every_figure_has_its_data_and_its_command(made):
         csv = (page.parent / "figures" / f"{name}.csv").read_text()
         rows = csv.count("\n") - 1
         embedded = re.search(r'<script type="text/csv"[^>]*>(.*?)</script>', part, re.DOTALL)
-        assert (embedded is not None) == (rows <= report.EMBEDDED_ROWS), name
-        assert embedded is None or embedded[1] == report.in_script(csv)
+        assert (embedded is not None) == (rows <= EMBEDDED_ROWS), name
+        assert embedded is None or embedded[1] == in_script(csv)
         body = part.split("<tbody>")[1].split("</table>")[0]
-        assert body.count("<tr>") == min(rows, report.SHOWN_ROWS)
+        assert body.count("<tr>") == min(rows, SHOWN_ROWS)
         assert f"winit report results/{study.name}/study.yaml" in part
         assert f'href="figures/{name}.svg"' in part and f'href="figures/{name}.csv"' in part
 
@@ -507,26 +515,26 @@ def test_every_figure_has_its_data_and_its_command(made):
 def test_the_table_of_runs_has_every_arm_and_every_failure(made):
     _, found, page = made
     best = found["all_summary"].query("is_best_rate")
-    rows = report.arms(found["all_summary"])
+    rows = rows_module.arms(found["all_summary"])
     assert len(rows) == len(best)
     text = page.read_text().split('<table id="arms"')[1].split("</table>")[0]
     assert text.count("<tr>") == len(best) + 1
-    lost, total = report.failures(found["all_runs"])
+    lost, total = failures(found["all_runs"])
     counts = found["all_runs"]["status"].value_counts()
     assert total == len(lost)  # few enough to be shown in full
     for status in ("diverged", "stuck"):
         assert sum(r["lost"] for r in lost if r["status"] == status) == counts.get(status, 0)
     numbers = [r["lost"] for r in lost if r["status"] == "stuck"]
     assert numbers == sorted(numbers, reverse=True) and all(r["lost"] <= r["runs"] for r in lost)
-    assert report.failures(found["all_runs"].query("status == 'ok'")) == ([], 0)
+    assert failures(found["all_runs"].query("status == 'ok'")) == ([], 0)
 
 
 def test_long_tables_say_where_the_rest_is(made, monkeypatch, tmp_path):
     study, _, page = made
-    monkeypatch.setattr(report, "SHOWN_ARMS", 7)
-    monkeypatch.setattr(report, "SHOWN_FAILURES", 3)
-    monkeypatch.setattr(report, "EMBEDDED_ROWS", 100)
-    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    monkeypatch.setattr("winit.report.rows.SHOWN_ARMS", 7)
+    monkeypatch.setattr("winit.report.rows.SHOWN_FAILURES", 3)
+    monkeypatch.setattr("winit.report.exhibits.EMBEDDED_ROWS", 100)
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
     text = (tmp_path / "index.html").read_text()
     assert "The first 7 of" in text and "/summary.csv</code> has all" in text
     assert "The first 3 of" in text and "too many for this page" in text
@@ -534,8 +542,8 @@ def test_long_tables_say_where_the_rest_is(made, monkeypatch, tmp_path):
 
 def test_without_the_extra_the_page_is_static(made, monkeypatch, tmp_path):
     study, _, page = made
-    monkeypatch.setattr(interactive, "bundle", lambda: None)
-    report.write(study, page.parent.parent / "results", tmp_path / "index.html")
+    monkeypatch.setattr("winit.report.explorer.bundle", lambda: None)
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
     text = (tmp_path / "index.html").read_text()
     assert 'id="explore"' not in text and 'id="vega"' not in text and '#explore"' not in text.split("<script type=")[0]
     assert text.count("<figure") == page.read_text().count("<figure") - 3
@@ -543,7 +551,7 @@ def test_without_the_extra_the_page_is_static(made, monkeypatch, tmp_path):
 
 @pytest.fixture(scope="module")
 def explored(made):
-    return interactive.explorer(made[1])
+    return explorer.explorer(made[1])
 
 
 def read(csv: str) -> pd.DataFrame:
@@ -565,10 +573,12 @@ def test_charts_show_medians_at_the_chosen_rate(made, explored):
     _, found, _ = made
     number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
     rows = read(explored.curves).query(f"arm == {number}").set_index("step")
-    best = digits(found["summary"]).query("is_best_rate and activation == 'tanh' and depth == 3 and initializer == 'he_normal'")
+    best = digits(found["summary"]).query(
+        "is_best_rate and activation == 'tanh' and depth == 3 and initializer == 'he_normal'"
+    )
     chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
     curves = found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])]
-    for metric in interactive.METRICS:
+    for metric in explorer.METRICS:
         assert rows[metric].to_numpy() == pytest.approx(curves.groupby("step")[metric].median().to_numpy(), rel=1e-3)
 
 
@@ -576,9 +586,9 @@ def test_charts_show_variances_beside_their_theory(made, explored):
     _, found, _ = made
     number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
     rows = read(explored.layers).query(f"arm == {number}").set_index("layer")
-    with figures.style():
+    with figure_style():
         forward, backward = (
-            figures.signal(found["layers"], digits(found["runs"]), quantity, 3, digits(found["theory"])).data
+            signals.signal(found["layers"], digits(found["runs"]), quantity, 3, digits(found["theory"])).data
             for quantity in ("h_variance", "delta_variance")
         )
     for data, quantity in ((forward, "h_variance"), (backward, "delta_variance")):
@@ -593,23 +603,23 @@ def test_charts_data_do_not_grow_with_runs(made, explored):
     for name in ("runs", "curves", "layers"):
         twice = found[name].assign(run_id=found[name]["run_id"] + "x")
         more[name] = pd.concat([found[name], twice], ignore_index=True)
-    again = interactive.explorer(more)
+    again = explorer.explorer(more)
     assert (again.arms, again.curves, again.layers) == (explored.arms, explored.curves, explored.layers)
 
 
 def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
     _, found, _ = made
     size = len(explored.curves) + len(explored.layers)
-    assert explored.note == "" and size < interactive.BUDGET
-    small = interactive.explorer(found, budget=size // 2)
+    assert explored.note == "" and size < explorer.BUDGET
+    small = explorer.explorer(found, budget=size // 2)
     assert len(small.curves) + len(small.layers) <= size // 2
     assert "training accuracy" in small.note and "1 settings" in small.note.replace("1 setting,", "1 settings,")
     assert set(small.metrics) == {"validation_accuracy", "train_loss"}
 
 
 def test_every_marker_of_the_catalogue_has_a_symbol():
-    assert {scheme.marker for scheme in catalog.INITIALIZERS.values()} <= set(interactive.SHAPES)
-    assert {marker for marker, _ in [*catalog.KNOWN_LOOKS.values(), *catalog.OTHER_LOOKS]} <= set(interactive.SHAPES)
+    assert {scheme.marker for scheme in schemes.INITIALIZERS.values()} <= set(explorer.SHAPES)
+    assert {marker for marker, _ in [*KNOWN_LOOKS.values(), *OTHER_LOOKS]} <= set(explorer.SHAPES)
 
 
 def test_the_policy_knows_our_scripts_and_no_others(made):
@@ -617,8 +627,6 @@ def test_the_policy_knows_our_scripts_and_no_others(made):
     text = page.read_text()
     (policy,) = re.findall(r"script-src ([^;]+);", text)
     (module,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
-    hashes = [
-        base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in (module, interactive.bundle())
-    ]
+    hashes = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in (module, explorer.bundle())]
     assert policy == " ".join(f"'sha256-{h}'" for h in hashes)
     assert "University of Washington" in text, "the bundle comes with its licences"

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.test_report import Page, made_of
-from winit import catalog
-from winit.study import compose
+from winit.study.compose import compose
+from winit.vocabulary.pretraining import PRETRAINING
 
 SMALL = {
     "initializer": ["he_normal"], "activation": ["tanh"], "depth": [2], "width": [6], "learning_rate": [0.1],
@@ -29,7 +29,7 @@ INITIALIZERS = [
 ]  # fmt: skip
 PRETRAINED = [
     "none+longer",
-    *(f"{method}{control}" for method in catalog.PRETRAINING if method != "none" for control in ("", "+shuffled", "+moments")),
+    *(f"{method}{control}" for method in PRETRAINING if method != "none" for control in ("", "+shuffled", "+moments")),
 ]
 RECONSTRUCTION = ["task=reconstruction", "task.encoder=[6,3]"]
 
@@ -129,17 +129,31 @@ def test_any_study_that_trained_has_a_page(drawn):
     ("grid", "arm", "others"),
     [
         pytest.param({}, {}, [], id="one run"),
-        pytest.param({"initializer": ["glorot_uniform"]}, {"initializer": ["he_normal"], "dropout": [0.5]}, [], id="an arm the grid lacks"),
+        pytest.param(
+            {"initializer": ["glorot_uniform"]},
+            {"initializer": ["he_normal"], "dropout": [0.5]},
+            [],
+            id="an arm the grid lacks",
+        ),
         pytest.param({"initializer": ["zeros"], "depth": [2, 3]}, {}, [], id="zeros"),
         pytest.param({"learning_rate": [1e30], "replicates": 3}, {}, [], id="all diverged"),
-        pytest.param({"initializer": ["normal:1e29"], "activation": ["relu"]}, {}, ["measure.histogram_bins=5"], id="nothing finite"),
+        pytest.param(
+            {"initializer": ["normal:1e29"], "activation": ["relu"]},
+            {},
+            ["measure.histogram_bins=5"],
+            id="nothing finite",
+        ),
         pytest.param({"depth": [1], "batch_norm": [True]}, {}, ["training.steps=1"], id="one normalized layer"),
         pytest.param({"initializer": ["mean_field:0.5/0", "mean_field:4/0.2"]}, {}, [], id="two points"),
         pytest.param({"activation": ["sigmoid"], "pretraining": PRETRAINED}, {}, [], id="pretrained alone"),
-        pytest.param({}, {"initializer": ["normal:0.01"], "pretraining": ["autoencoder+moments"]}, [], id="a control alone"),
+        pytest.param(
+            {}, {"initializer": ["normal:0.01"], "pretraining": ["autoencoder+moments"]}, [], id="a control alone"
+        ),
         pytest.param({"activation": ["sigmoid"]}, {}, RECONSTRUCTION, id="reconstruction"),
         pytest.param({"learning_rate": [1e30]}, {}, RECONSTRUCTION, id="reconstruction that diverged"),
-        pytest.param({"activation": ["sigmoid"], "pretraining": ["rbm"]}, {}, RECONSTRUCTION, id="pretrained reconstruction"),
+        pytest.param(
+            {"activation": ["sigmoid"], "pretraining": ["rbm"]}, {}, RECONSTRUCTION, id="pretrained reconstruction"
+        ),
     ],
 )
 def test_the_smallest_studies_have_a_page(grid, arm, others):

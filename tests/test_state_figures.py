@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winit import figures, state_figures
+from winit.report.figures import state as state_figures
+from winit.report.figures.style import figure_style
 
 SETTING = {
     "dataset": "digits", "activation": "tanh", "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
@@ -40,7 +41,7 @@ def test_updates_are_medians_of_judged_runs_at_the_chosen_rate():
         [{"run_id": i, "step": step, "layer": layer, "update_ratio": v if layer < 3 else 100.0}
          for i, v in value.items() for step in (0, 4) for layer in (1, 2, 3)]
     )  # fmt: skip
-    with figures.style():
+    with figure_style():
         drawn = state_figures.update_ratio(layers, runs, summary, 2)
     assert drawn.data["update_ratio"].tolist() == pytest.approx([0.0055, 0.0055])  # the output layer is not among them
     assert any(np.allclose(xy, (4, 0.0055)) for xy in points(drawn))
@@ -54,7 +55,7 @@ def test_jacobians_are_those_of_untrained_networks():
         for i in runs["run_id"]
         for step, s in ((0, scale[i.split("-", 2)[2]] * (10 if i.startswith("5") else 1)), (9, 1e6))
     ]
-    with figures.style():
+    with figure_style():
         drawn = state_figures.jacobians(pd.DataFrame(rows), runs)
     assert drawn.data.set_index("depth")["median"].to_dict() == {2: 2.0, 5: 20.0}
     marks = [xy[1] for xy in points(drawn)]
@@ -63,7 +64,7 @@ def test_jacobians_are_those_of_untrained_networks():
 
 def test_the_spread_is_that_of_the_summary_whatever_the_rate():
     _, summary = runs_and_summary(depths=(2, 5))
-    with figures.style():
+    with figure_style():
         drawn = state_figures.length_spread(summary)
     assert drawn.data["log_length_spread"].tolist() == pytest.approx([0.2, 0.5])
     assert any(np.allclose(xy, (5, 0.5)) for xy in points(drawn))

@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 import pytest
 
-from winit import stats
+from winit.analysis import stats
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 5), (5, 5), (3, 5), (50, 100)])
@@ -111,5 +111,11 @@ def test_profiles_and_their_area():
 
 
 def test_arrivals_with_censoring_are_shares_of_all():
-    assert stats.reached_by(np.array([5, 10, np.inf, np.inf]), 20, np.array([0, 5, 9, 10, 20])).tolist() == [0, 0.25, 0.25, 0.5, 0.5]
+    assert stats.reached_by(np.array([5, 10, np.inf, np.inf]), 20, np.array([0, 5, 9, 10, 20])).tolist() == [
+        0,
+        0.25,
+        0.25,
+        0.5,
+        0.5,
+    ]
     assert stats.reached_by(np.array([np.inf]), 20, np.array([20])).tolist() == [0]

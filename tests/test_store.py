@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from winit import store, tables
-from winit.store import CURVE_COLUMNS, LAYER_COLUMNS, Store
+from winit.store import files
+from winit.store.parts import RunStore, _hash
+from winit.store.schema import CURVE_COLUMNS, LAYER_COLUMNS, PART
 
 
 def row(run_id: str, loss: float = 0.5) -> dict:
@@ -23,7 +24,7 @@ def row(run_id: str, loss: float = 0.5) -> dict:
 
 @pytest.fixture
 def filled(tmp_path):
-    s = Store(tmp_path)
+    s = RunStore(tmp_path)
     first = s.commit("w", [row("a"), row("b")])
     second = s.commit("w", [row("c")])
     return s, first, second
@@ -35,7 +36,7 @@ def test_what_is_committed_is_held(filled):
     assert shelf.run_ids == {"a", "b", "c"} and not shelf.broken
     assert sorted(shelf.parts) == sorted([first, second])
     table = shelf.read()
-    assert table.schema.equals(store.PART) and table.num_rows == 3
+    assert table.schema.equals(PART) and table.num_rows == 3
     assert table["diverged_step"].null_count == 3
     assert s.shelf("other").run_ids == set() and s.shelf("other").read().num_rows == 0
 
@@ -74,7 +75,7 @@ def test_foreign_files_are_never_read(filled, tmp_path):
     shelf = s.shelf("w")
     assert list(shelf.broken) == [foreign] and "z" not in shelf.run_ids
     # A file that carries the right name for its content, but is no part.
-    named = tmp_path / "w" / f"{store._hash(foreign.read_bytes())}.parquet"
+    named = tmp_path / "w" / f"{_hash(foreign.read_bytes())}.parquet"
     foreign.rename(named)
     assert "columns are not those" in s.shelf("w").broken[named]
 
@@ -99,5 +100,5 @@ def test_a_kill_between_writing_and_renaming_leaves_no_file(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
-        tables.write_bytes(tmp_path / "w" / "x.parquet", b"content")
+        files.write_bytes(tmp_path / "w" / "x.parquet", b"content")
     assert not list((tmp_path / "w").glob("*.parquet"))

@@ -8,10 +8,11 @@ import sys
 import pytest
 import yaml
 
-from winit import study
-from winit.study import compose, log_spaced, resolve, seed, validate
+from winit.study.compose import CONF, compose, dump, from_arguments, resolve, validate
+from winit.study.model import log_spaced
+from winit.study.seeds import seed
 
-STUDIES = sorted(path.stem for path in (study.CONF / "study").glob("*.yaml"))
+STUDIES = sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
 
 
 def test_the_default_study_is_as_large_as_promised():
@@ -26,7 +27,7 @@ def test_the_default_study_is_as_large_as_promised():
 def test_every_study_composes_and_its_frozen_form_is_the_same_study(name):
     s = compose([f"study={name}"])
     assert s.name == name
-    again = validate(yaml.safe_load(study.dump(s)))
+    again = validate(yaml.safe_load(dump(s)))
     assert again.settings == s.settings and again.digest == s.digest
     assert [w.runs_digest for w in again.workloads] == [w.runs_digest for w in s.workloads]
 
@@ -38,15 +39,25 @@ def test_one_resolver_for_every_way_to_start(tmp_path):
     assert resolve(dict(direct.settings)).settings == direct.settings
     assert resolve({}).settings == compose().settings
     frozen = tmp_path / "study.yaml"
-    frozen.write_text(study.dump(direct))
-    assert study.from_arguments([str(frozen)]).settings == direct.settings
+    frozen.write_text(dump(direct))
+    assert from_arguments([str(frozen)]).settings == direct.settings
 
 
 def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
-    s = compose(["study=smoke", "extra_grids=null", "training.optimizer=[sgd,adam]", "dataset=[digits,spirals]", "grid.width=[8,16]"])
+    s = compose(
+        [
+            "study=smoke",
+            "extra_grids=null",
+            "training.optimizer=[sgd,adam]",
+            "dataset=[digits,spirals]",
+            "grid.width=[8,16]",
+        ]
+    )
     grid = s.settings["grid"]
     pairs = len(grid["initializer"]) * len(grid["activation"]) - 1  # Kumar with ReLU
-    assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * (grid["replicates"] + grid["tuning_replicates"])
+    assert s.run_count == pairs * 2 * 2 * 2 * 2 * len(grid["learning_rate"]) * (
+        grid["replicates"] + grid["tuning_replicates"]
+    )
     ids = [run.id for w in s.workloads for run in w.runs]
     assert len(set(ids)) == len(ids) == s.run_count
     assert len({w.name for w in s.workloads}) == len(s.workloads)
@@ -95,8 +106,14 @@ def test_spellings_of_one_value_are_one_run():
         ("+grid.foo=1", "unknown key 'grid.foo'"),
         ("+study.extra=1", "unknown key 'study.extra'"),
         ("grid=3", "grid: got 3; set its keys one by one: grid.initializer="),
-        ("study=smok", "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, phase_diagram, smoke"),
-        ("study=[smoke,default]", "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, phase_diagram, smoke"),
+        (
+            "study=smok",
+            "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, phase_diagram, smoke",
+        ),
+        (
+            "study=[smoke,default]",
+            "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, phase_diagram, smoke",
+        ),
         ("dataset=mnits", "dataset: unknown dataset 'mnits'; did you mean 'mnist'? choose from digits, mnist, spirals"),
         ("dataset=[]", "dataset: nothing given; it needs a mapping from digits, spirals, mnist to their settings"),
         ("grid.depth=[0]", "grid.depth: got 0; allowed is a whole number from 1 to 1000"),
@@ -156,7 +173,10 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
     ("overrides", "sentence"),
     [
         (["grid.pretraining=[rbn]"], "grid.pretraining: unknown pretraining 'rbn'; did you mean 'rbm'?"),
-        (["grid.pretraining=[rbm+shufled]"], "grid.pretraining: pretraining 'rbm+shufled': unknown control of rbm 'shufled'"),
+        (
+            ["grid.pretraining=[rbm+shufled]"],
+            "grid.pretraining: pretraining 'rbm+shufled': unknown control of rbm 'shufled'",
+        ),
         (["grid.pretraining=[none+moments]"], "grid.pretraining: pretraining 'none+moments': unknown control of none"),
         (
             ["grid.pretraining=[none,rbm]", "grid.activation=[relu]"],
@@ -168,7 +188,12 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             "pretraining.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit",
         ),
         (
-            ["grid.pretraining=[autoencoder]", "pretraining.loss=cross_entropy", "data.scaling=unit", "grid.activation=[tanh]"],
+            [
+                "grid.pretraining=[autoencoder]",
+                "pretraining.loss=cross_entropy",
+                "data.scaling=unit",
+                "grid.activation=[tanh]",
+            ],
             "pretraining.loss: got cross_entropy, but codes of tanh can leave [0, 1]; allowed is squared_error",
         ),
         (
@@ -188,7 +213,10 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             ["grid.pretraining=[rbm]", "pretraining.batch_size=5000"],
             "pretraining.batch_size: got 5000, but digits has 1078 training examples",
         ),
-        (["task=reconstruction", "task.encoder=[]"], "task.encoder: got []; reconstruction needs the widths of its encoder"),
+        (
+            ["task=reconstruction", "task.encoder=[]"],
+            "task.encoder: got []; reconstruction needs the widths of its encoder",
+        ),
         (["task.encoder=[8]"], "task.encoder: got [8], but classifiers have none"),
         (
             ["task=reconstruction", "task.loss=cross_entropy"],
@@ -206,7 +234,10 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         (["+extra_grids.x={depth:[0]}"], "extra_grids.x.depth: got 0; allowed is a whole number from 1 to 1000"),
         (["+extra_grids.x={dataset:[spirals]}"], "extra_grids.x.dataset: unknown dataset of this study 'spirals'"),
         (["+extra_grids.x=3"], "extra_grids.x: got 3; it needs levels of"),
-        (["+extra_grids.x={initializer:[kumar],activation:[relu]}"], "extra_grids.x: nothing to train, because kumar with relu"),
+        (
+            ["+extra_grids.x={initializer:[kumar],activation:[relu]}"],
+            "extra_grids.x: nothing to train, because kumar with relu",
+        ),
     ],
 )
 def test_bad_pretraining_tasks_and_extra_grids_get_one_clear_line(overrides, sentence):
@@ -224,7 +255,9 @@ def test_extra_grids_add_their_runs_once():
     base = ids("extra_grids=null")
     dropout = ids("extra_grids=null", "+extra_grids.x={initializer:[he_normal],dropout:[0,0.5],depth:[2]}")
     added = dropout - base
-    assert base < dropout and len(added) == 3 * 2 * 4  # activations, rates, replicates (one for tuning): dropout 0 is in the grid already
+    assert (
+        base < dropout and len(added) == 3 * 2 * 4
+    )  # activations, rates, replicates (one for tuning): dropout 0 is in the grid already
     crossed = compose(["study=smoke", "extra_grids=null", "+extra_grids.x={pretraining:[none,autoencoder],depth:[2]}"])
     assert crossed.run_count == len(base) + len(base) // 2
     for workload in crossed.workloads:
@@ -313,27 +346,27 @@ def test_bad_workflow_configuration_gets_one_clear_line(config, sentence):
 
 def test_a_frozen_study_takes_no_overrides_and_must_exist(tmp_path):
     with pytest.raises(ValueError, match="a frozen study takes no overrides; got grid"):
-        study.from_arguments(["x.yaml", "grid.depth=[2]"])
+        from_arguments(["x.yaml", "grid.depth=[2]"])
     with pytest.raises(ValueError, match="no study at"):
-        study.from_arguments([str(tmp_path / "x.yaml")])
+        from_arguments([str(tmp_path / "x.yaml")])
     (tmp_path / "x.yaml").write_text("just words\n")
     with pytest.raises(ValueError, match="is not a study"):
-        study.from_arguments([str(tmp_path / "x.yaml")])
+        from_arguments([str(tmp_path / "x.yaml")])
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
     for content in (b"a: [1", b"\xff\xfe\x00"):
         (tmp_path / "x.yaml").write_bytes(content)
         with pytest.raises(ValueError, match=r"^cannot read .*x\.yaml as YAML: ") as caught:
-            study.from_arguments([str(tmp_path / "x.yaml")])
+            from_arguments([str(tmp_path / "x.yaml")])
         assert "\n" not in str(caught.value)
 
 
 def test_a_study_is_named_after_its_file_unless_it_says_otherwise(tmp_path, monkeypatch):
     import shutil
 
-    shutil.copytree(study.CONF, tmp_path / "conf")
-    monkeypatch.setattr(study, "CONF", tmp_path / "conf")
+    shutil.copytree(CONF, tmp_path / "conf")
+    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
     (tmp_path / "conf" / "study" / "mine.yaml").write_text(
         "# @package _global_\ndefaults: [default]\ngrid:\n  depth: [3]\n"
     )

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 
-from winit import cli, study
-from winit.study import compose, resolve
+from winit.cli import main
+from winit.study.compose import CONF, compose, dump, from_arguments, read, resolve, validate
+from winit.study.model import Study
 
 NAMES = ["2024_01", "1.10", "1e5", "007", "true", "1_000", "0x10", "1.", "2026-01-01", "no", "1e-3"]
 TEXT = "Does it help 🙂? \"q\" 's' <b> {x} $x ${y} 日本\u0085z\u2028w\nline, [a] = b \\ "
@@ -26,12 +27,12 @@ BASE = compose(["study=smoke"])
 
 @pytest.fixture
 def conf(tmp_path, monkeypatch) -> Path:
-    shutil.copytree(study.CONF, tmp_path / "conf")
-    monkeypatch.setattr(study, "CONF", tmp_path / "conf")
+    shutil.copytree(CONF, tmp_path / "conf")
+    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
     return tmp_path / "conf"
 
 
-def handed_over(monkeypatch, *arguments: str) -> study.Study:
+def handed_over(monkeypatch, *arguments: str) -> Study:
     """Return the study that Snakemake resolves when `winit run` hands it these arguments."""
     commands = []
 
@@ -39,9 +40,9 @@ def handed_over(monkeypatch, *arguments: str) -> study.Study:
         commands.append(command)
         return subprocess.CompletedProcess(command, 1)
 
-    monkeypatch.setattr(cli.subprocess, "run", run)
+    monkeypatch.setattr("winit.cli.subprocess.run", run)
     with pytest.raises(SystemExit):
-        cli.main(["run", *arguments, "-n", "--cores", "1"])
+        main(["run", *arguments, "-n", "--cores", "1"])
     (command,) = commands
     return resolve(parse_config([command[command.index("--config") + 1]]))
 
@@ -52,8 +53,8 @@ def typed_by_snakemake(tmp_path: Path, text: str) -> dict:
     return load_configfile(path)
 
 
-def frozen_with(**texts: str) -> study.Study:
-    return study.validate({**BASE.settings, **texts})
+def frozen_with(**texts: str) -> Study:
+    return validate({**BASE.settings, **texts})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,17 +63,19 @@ def test_a_name_is_kept_as_typed_on_the_way_through_snakemake(tmp_path, monkeypa
     assert compose(["study=smoke", f"name={name}"]).name == name
     assert handed_over(monkeypatch, "study=smoke", f"name={name}").name == name
     assert resolve(parse_config(["study=smoke", f"overrides=name={name}"])).name == name
-    text = study.dump(frozen_with(name=name))
+    text = dump(frozen_with(name=name))
     assert resolve(typed_by_snakemake(tmp_path, text)).name == name
     plain = text.replace(f"name: '{name}'", f"name: {name}")
     (tmp_path / "mine.yaml").write_text(plain)
-    assert study.read(tmp_path / "mine.yaml").name == name
+    assert read(tmp_path / "mine.yaml").name == name
     assert handed_over(monkeypatch, "mine.yaml").name == name
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_in_a_studys_file_and_of_it_is_kept(conf, name):
-    (conf / "study" / "mine.yaml").write_text(f"# @package _global_\ndefaults: [smoke]\nname: {name}\nquestion: {name}\n")
+    (conf / "study" / "mine.yaml").write_text(
+        f"# @package _global_\ndefaults: [smoke]\nname: {name}\nquestion: {name}\n"
+    )
     assert (compose(["study=mine"]).name, compose(["study=mine"]).question) == (name, name)
     (conf / "study" / f"{name}.yaml").write_text("# @package _global_\ndefaults: [smoke]\n")
     assert compose([f"study={name}"]).name == name
@@ -98,7 +101,7 @@ def test_odd_text_arrives_as_typed(tmp_path, monkeypatch):
     assert handed_over(monkeypatch, "study=smoke", f"question={TEXT}", f"data.dir={TEXT}").question == TEXT
     assert compose([f"data.dir={TEXT}"]).settings["data"]["dir"] == TEXT
     frozen = frozen_with(question=TEXT)
-    assert resolve(typed_by_snakemake(tmp_path, study.dump(frozen))).question == TEXT
+    assert resolve(typed_by_snakemake(tmp_path, dump(frozen))).question == TEXT
 
 
 @settings(deadline=None, max_examples=50)
@@ -106,9 +109,9 @@ def test_odd_text_arrives_as_typed(tmp_path, monkeypatch):
 def test_any_text_survives_being_frozen(tmp_path_factory, text):
     folder = tmp_path_factory.mktemp("frozen")
     frozen = frozen_with(question=text)
-    (folder / "study.yaml").write_bytes(study.dump(frozen).encode())
-    assert study.read(folder / "study.yaml").settings == frozen.settings
-    assert resolve(typed_by_snakemake(folder, study.dump(frozen))).settings == frozen.settings
+    (folder / "study.yaml").write_bytes(dump(frozen).encode())
+    assert read(folder / "study.yaml").settings == frozen.settings
+    assert resolve(typed_by_snakemake(folder, dump(frozen))).settings == frozen.settings
 
 
 @pytest.mark.parametrize(
@@ -124,22 +127,24 @@ def test_quotes_of_hydra_are_taken_off_and_all_else_stays(typed, text):
 
 def test_a_file_has_its_text_as_written(conf):
     text = "Costs ${x}? 100 % 🙂"
-    (conf / "study" / "mine.yaml").write_text(f"# @package _global_\ndefaults: [smoke]\nquestion: '{text}'\n", encoding="utf-8")
+    (conf / "study" / "mine.yaml").write_text(
+        f"# @package _global_\ndefaults: [smoke]\nquestion: '{text}'\n", encoding="utf-8"
+    )
     assert compose(["study=mine"]).question == text
 
 
 def test_what_is_not_unicode_is_refused():
     with pytest.raises(ValueError, match=r"^cannot read 'question=.*': it is not UTF-8$"):
         compose(["question=" + os.fsdecode(b"\xff")])
-    with pytest.raises(ValueError, match="^question: got text with half a character"):
-        study.validate({**BASE.settings, "question": "\ud83d"})
+    with pytest.raises(ValueError, match=r"^question: got text with half a character"):
+        validate({**BASE.settings, "question": "\ud83d"})
 
 
 def test_small_numbers_are_numbers_in_a_frozen_study(tmp_path):
-    text = study.dump(BASE).replace("margin: 0.01", "margin: 1e-3")
+    text = dump(BASE).replace("margin: 0.01", "margin: 1e-3")
     assert "1e-3" in text
     (tmp_path / "study.yaml").write_text(text)
-    assert study.read(tmp_path / "study.yaml").settings["analysis"]["margin"] == 0.001
+    assert read(tmp_path / "study.yaml").settings["analysis"]["margin"] == 0.001
     assert resolve(typed_by_snakemake(tmp_path, text)).settings["analysis"]["margin"] == 0.001
 
 
@@ -151,7 +156,11 @@ def test_small_numbers_are_numbers_in_a_frozen_study(tmp_path):
         ("measure", [1], "measure: measure needs a mapping with the keys curve_points, "),
         ("task", "reconstruction", "task: task needs a mapping with the keys name, encoder, loss; got"),
         ("dataset", ["digits"], "dataset: "),
-        ("dataset", {"digits": 3}, "dataset.digits: dataset.digits needs a mapping with the keys target_accuracy; got 3"),
+        (
+            "dataset",
+            {"digits": 3},
+            "dataset.digits: dataset.digits needs a mapping with the keys target_accuracy; got 3",
+        ),
     ],
 )
 def test_a_section_needs_a_mapping(key, value, sentence):
@@ -174,7 +183,9 @@ def test_a_section_is_set_key_by_key(override, sentence):
     assert str(error.value) == sentence
 
 
-@pytest.mark.parametrize("content", [b"\x93NUMPY\xff\xfe", b"", b"# @package _global_\na: [1", b"# @package _global_\n- 1\n"])
+@pytest.mark.parametrize(
+    "content", [b"\x93NUMPY\xff\xfe", b"", b"# @package _global_\na: [1", b"# @package _global_\n- 1\n"]
+)
 def test_a_studys_file_that_cannot_be_read_is_named(conf, content):
     (conf / "study" / "mine.yaml").write_bytes(content)
     with pytest.raises(ValueError, match=r"conf/study/mine\.yaml") as error:
@@ -191,22 +202,24 @@ def test_a_folder_that_is_called_like_a_study_is_named(conf):
 
 @pytest.mark.parametrize("path", ["x" * 5000 + ".yaml", "a/" * 3000 + "b.yaml"])
 def test_a_long_path_costs_one_short_line(path):
-    with pytest.raises(ValueError, match="^no study at ") as error:
-        study.from_arguments([path])
+    with pytest.raises(ValueError, match=r"^no study at ") as error:
+        from_arguments([path])
     assert len(str(error.value)) < 300
 
 
 @pytest.mark.parametrize("key", ["depth", "width"])
 @pytest.mark.parametrize("start", [["study=smoke", "task=reconstruction"], ["study=deep_autoencoder"]])
 def test_a_deep_autoencoder_takes_its_shape_from_its_encoder_alone(start, key):
-    sentence = rf"^grid\.{key}: got \[2\], but with task=reconstruction depth and width follow from task\.encoder; remove it$"
+    sentence = (
+        rf"^grid\.{key}: got \[2\], but with task=reconstruction depth and width follow from task\.encoder; remove it$"
+    )
     with pytest.raises(ValueError, match=sentence):
         compose([*start, f"grid.{key}=[2]"])
-    frozen = yaml.safe_load(study.dump(compose(start)))
-    assert study.validate(frozen).settings == compose(start).settings
+    frozen = yaml.safe_load(dump(compose(start)))
+    assert validate(frozen).settings == compose(start).settings
     frozen["grid"][key] = [2]
     with pytest.raises(ValueError, match=sentence):
-        study.validate(frozen)
+        validate(frozen)
 
 
 def test_so_does_one_in_a_file(conf):
@@ -227,4 +240,4 @@ def test_the_page_has_the_question_as_typed_and_the_study_stays_as_it_is(tmp_pat
     page = (tmp_path / "reports" / "1e5" / "index.html").read_bytes().decode()
     assert html.unescape(re.search("<h1>(.*?)</h1>", page, re.DOTALL)[1]) == TEXT
     frozen = tmp_path / "results" / "1e5" / "study.yaml"
-    assert frozen.read_bytes() == study.dump(compose([*small[:-2], f"question={TEXT}"])).encode()
+    assert frozen.read_bytes() == dump(compose([*small[:-2], f"question={TEXT}"])).encode()

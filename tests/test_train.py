@@ -7,8 +7,14 @@ import pytest
 import torch
 
 from tests.test_network import single
-from winit import data, probes, train
-from winit.study import log_spaced, seed
+from winit import datasets
+from winit.engine.torch_stack import Stack
+from winit.study.model import log_spaced
+from winit.study.seeds import seed
+from winit.training import probes
+from winit.training.engines import choose_device, choose_engine
+from winit.training.start import initial_parameters
+from winit.training.workload import learning_rates, mini_batches, train
 
 CPU = torch.device("cpu")
 
@@ -17,7 +23,7 @@ ENGINES = ["kernel", "torch"]
 
 
 def rows_of(workload, runs=None, engine="auto", networks=None):
-    return [r for rows in train.train(workload, runs or workload.runs, CPU, engine, networks) for r in rows]
+    return [r for rows in train(workload, runs or workload.runs, CPU, engine, networks) for r in rows]
 
 
 def comparable(row):
@@ -51,12 +57,12 @@ def test_a_run_is_a_plain_loop_over_one_network(tiny, engine):
     ]
     run = workload.runs[1]
     (row,) = rows_of(workload, [run], engine)
-    weights, biases = ([torch.from_numpy(p) for p in parts] for parts in train.initial_parameters(workload, [run])[:2])
+    weights, biases = ([torch.from_numpy(p) for p in parts] for parts in initial_parameters(workload, [run])[:2])
     model = single(weights, biases, 0, "tanh")
-    split = data.load("digits", {}, seed(0, "data", dataset="digits"))
+    split = datasets.load("digits", {}, seed(0, "data", dataset="digits"))
     x, y = torch.from_numpy(split.train.x), torch.from_numpy(split.train.y)
     sgd = torch.optim.SGD(model.parameters(), run.learning_rate)
-    for batch in train.mini_batches(workload, run.replicate, len(y), workload.training.steps):
+    for batch in mini_batches(workload, run.replicate, len(y), workload.training.steps):
         sgd.zero_grad()
         torch.nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
         sgd.step()
@@ -85,7 +91,7 @@ def test_dropout_breaks_the_symmetry_of_constant_weights(tiny):
 def test_rates_follow_the_schedule(tiny):
     study = tiny("training.schedule=linear", "training.warmup=4", "grid.learning_rate=[0.1]", "grid.replicates=1")
     workload = study.workloads[0]
-    rates = train.learning_rates(workload, workload.runs[:1], workload.training.steps + 1)[:, 0]
+    rates = learning_rates(workload, workload.runs[:1], workload.training.steps + 1)[:, 0]
     assert rates[:5] == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1])
     assert rates[12] == pytest.approx(0.05) and rates[20] == 0
     cosine = tiny("training.schedule=cosine").workloads[0].training
@@ -166,26 +172,26 @@ def test_rows_do_not_depend_on_the_chunk_at_odd_shapes(tiny, engine, shape):
 def test_schemes_share_mini_batches_and_noise(tiny):
     workload = tiny("grid.initializer=[he_normal,lecun_normal]").workloads[0]
     he, lecun = (next(r for r in workload.runs if r.initializer == i) for i in ("he_normal", "lecun_normal"))
-    (w, _, _) = train.initial_parameters(workload, [he, lecun])
+    (w, _, _) = initial_parameters(workload, [he, lecun])
     for layer in w:
         np.testing.assert_allclose(layer[0], np.sqrt(2, dtype=np.float32) * layer[1], rtol=1e-6)
 
 
 def test_replicates_and_layers_have_streams_of_their_own(tiny):
     workload = tiny("grid.initializer=[he_normal]", "grid.depth=[3]").workloads[0]
-    w, _, _ = train.initial_parameters(workload, workload.runs[:2])
+    w, _, _ = initial_parameters(workload, workload.runs[:2])
     assert workload.runs[0].replicate != workload.runs[1].replicate
     assert (w[1][0] != w[1][1]).all() and (w[1][0] != w[2][0]).all()
 
 
 def test_mini_batches_are_shuffled_epochs(tiny):
     workload = tiny().workloads[0]
-    batches = train.mini_batches(workload, 0, examples=100, steps=25)  # 25 · 32 = 800 = eight epochs
+    batches = mini_batches(workload, 0, examples=100, steps=25)  # 25 · 32 = 800 = eight epochs
     assert batches.shape == (25, 32)
     epochs = batches.reshape(8, 100)
     assert (np.sort(epochs, axis=1) == np.arange(100)).all()
     assert (epochs[0] != epochs[1]).any()
-    other = train.mini_batches(workload, 1, examples=100, steps=25)
+    other = mini_batches(workload, 1, examples=100, steps=25)
     assert (batches != other).any()
 
 
@@ -221,25 +227,25 @@ GOLDEN = [2.4744465, 1.1330513, 1.5084895304, 0.0254868422]
 def test_cuda_is_refused_where_there_is_none(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with caplog.at_level("INFO", logger="winit"):
-        assert train.choose_device("auto").type == "cpu"
+        assert choose_device("auto").type == "cpu"
     assert caplog.messages == ["device: auto takes the CPU: there is no CUDA device"]
     with pytest.raises(ValueError, match="device: got cuda, but torch sees no CUDA device"):
-        train.choose_device("cuda")
+        choose_device("cuda")
 
 
 def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
-    from winit.kernel import KernelStack
+    from winit.engine.kernel.stack import KernelStack
 
     workload = tiny().workloads[0]
-    assert train.choose_engine("auto", workload, CPU) is KernelStack
-    assert train.choose_engine("torch", workload, CPU) is train.Stack
-    assert train.choose_engine("auto", workload, torch.device("cuda")) is train.Stack
+    assert choose_engine("auto", workload, CPU) is KernelStack
+    assert choose_engine("torch", workload, CPU) is Stack
+    assert choose_engine("auto", workload, torch.device("cuda")) is Stack
     for regularized in (tiny("grid.dropout=[0.1]"), tiny("grid.batch_norm=[true]")):
-        assert train.choose_engine("auto", regularized.workloads[0], CPU) is train.Stack
+        assert choose_engine("auto", regularized.workloads[0], CPU) is Stack
         with pytest.raises(ValueError, match="it has neither batch normalization nor dropout"):
-            train.choose_engine("kernel", regularized.workloads[0], CPU)
+            choose_engine("kernel", regularized.workloads[0], CPU)
     with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
-        train.choose_engine("kernel", workload, torch.device("cuda"))
+        choose_engine("kernel", workload, torch.device("cuda"))
 
 
 def test_without_numba_everything_still_works(tiny, monkeypatch):
@@ -250,7 +256,7 @@ def test_without_numba_everything_still_works(tiny, monkeypatch):
     workload = tiny("grid.initializer=[he_normal]").workloads[0]
     assert {row["engine"] for row in rows_of(workload)} == {"torch"}
     with pytest.raises(ValueError, match=r"engine: got kernel, but .* is not installed"):
-        train.choose_engine("kernel", workload, CPU)
+        choose_engine("kernel", workload, CPU)
 
 
 @pytest.mark.gpu
@@ -258,7 +264,7 @@ def test_without_numba_everything_still_works(tiny, monkeypatch):
 def test_cuda_agrees_with_the_cpu(tiny):
     workload = tiny("grid.activation=[tanh]", "grid.learning_rate=[0.1]").workloads[0]
     cpu = rows_of(workload)
-    gpu = [r for rows in train.train(workload, workload.runs, torch.device("cuda")) for r in rows]
+    gpu = [r for rows in train(workload, workload.runs, torch.device("cuda")) for r in rows]
     for ours, theirs in zip(gpu, cpu, strict=True):
         assert ours["device"] == "cuda"
         assert ours["test_loss"] == pytest.approx(theirs["test_loss"], rel=1e-3)
@@ -272,13 +278,13 @@ def test_a_reconstruction_is_a_deep_autoencoder_scored_by_what_it_explains(tiny)
     ).workloads[0]  # fmt: skip
     plain, pretrained = rows_of(workload)
     assert plain["engine"] == "torch" and plain["distinct_units"].reshape(-1, 4)[0].tolist() == [20, 6, 20, 64]
-    split = data.load("digits", {}, seed(0, "data", dataset="digits"), scaling="unit")
+    split = datasets.load("digits", {}, seed(0, "data", dataset="digits"), scaling="unit")
     nothing = np.square(split.test.x - split.train.x.mean(axis=0)).sum(axis=1).mean()
     for row in (plain, pretrained):
         assert row["test_accuracy"] == pytest.approx(1 - row["test_loss"] / nothing, abs=1e-5)
         assert 0.3 < row["test_accuracy"] < 1
     # The loss of the untrained network, from its own parameters: sigmoid everywhere but at the code.
-    weights, biases, _ = train.initial_parameters(workload, workload.runs[:1])
+    weights, biases, _ = initial_parameters(workload, workload.runs[:1])
     h = split.validation.x.astype(float)
     for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
         z = h @ w[0] + b[0]
@@ -287,4 +293,4 @@ def test_a_reconstruction_is_a_deep_autoencoder_scored_by_what_it_explains(tiny)
     # Pretraining gives the start a code: its error begins far below.
     assert pretrained["validation_loss"][0] < plain["validation_loss"][0]
     with pytest.raises(ValueError, match="engine: got kernel, but it trains classifiers; allowed is torch"):
-        train.choose_engine("kernel", workload, CPU)
+        choose_engine("kernel", workload, CPU)

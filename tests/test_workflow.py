@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from winit import tables
-from winit.store import Store
+from winit.store.files import read
+from winit.store.parts import RunStore
+from winit.store.schema import TIME_COLUMNS
 
 ROOT = Path(__file__).resolve().parent.parent
 # Small, but with every status, two datasets, a pair that is not applicable, and runs that diverge.
@@ -45,10 +46,10 @@ def run(cwd: Path, *more: str, cores: int = 2) -> subprocess.CompletedProcess:
 
 def tables_of(cwd: Path, name: str = "small") -> dict[str, pd.DataFrame]:
     found = {
-        t: tables.read(cwd / "results" / name, t)
+        t: read(cwd / "results" / name, t)
         for t in ("runs", "curves", "layers", "traces", "theory", "summary", "not_applicable", "replay")
     }
-    found["runs"] = found["runs"].drop(columns=list(tables.TIME_COLUMNS))
+    found["runs"] = found["runs"].drop(columns=list(TIME_COLUMNS))
     return found
 
 
@@ -77,7 +78,7 @@ def test_a_run_leaves_tables_copies_and_the_page(finished):
     results = folder / "results" / "small"
     for name in ("runs", "curves", "layers", "traces", "theory", "summary", "not_applicable", "replay"):
         assert (results / f"{name}.parquet").is_file()
-    assert len(pd.read_csv(results / "runs.csv")) == len(tables.read(results, "runs")) == 40
+    assert len(pd.read_csv(results / "runs.csv")) == len(read(results, "runs")) == 40
     assert (folder / "reports" / "small" / "index.html").is_file()
     assert "done, after" in done.stdout and "report: reports/small/index.html" in done.stdout
     assert re.search(r"40 of 40 runs", done.stderr), "progress is said"
@@ -132,7 +133,7 @@ def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(tmp_pat
     assert len(trained) == len(set(trained)) == 140
     done = run(tmp_path, "grid.initializer=[he_normal]", "--force")
     assert "to train: nothing" in done.stdout and parts(tmp_path) == second
-    runs = tables.read(tmp_path / "results" / "small", "runs")
+    runs = read(tmp_path / "results" / "small", "runs")
     assert set(runs["initializer"]) == {"he_normal"} and len(runs) == 16
 
 
@@ -173,7 +174,7 @@ def test_kill_9_loses_at_most_the_chunk_in_flight(finished, tmp_path, chunks):
     process.wait()
     kept = parts(tmp_path)
     assert len(kept) >= chunks
-    store = Store(tmp_path / "results" / "store")
+    store = RunStore(tmp_path / "results" / "store")
     assert not any(store.shelf(path.parent.name).broken for path in kept)
     done = run(tmp_path)
     assert kept <= parts(tmp_path), "what was finished is kept"
@@ -217,9 +218,11 @@ def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
 
 
 def test_one_study_is_not_run_twice_at_once(tmp_path):
-    from winit import study, workflow
+    from winit.study.compose import compose
+    from winit.workflow import session
+    from winit.workflow.paths import StudyPaths
 
-    with workflow.lock(study.compose(SMALL), workflow.Places("small", tmp_path / "results")):
+    with session.lock(compose(SMALL), StudyPaths("small", tmp_path / "results")):
         done = winit("run", *SMALL, "--cores", "1", cwd=tmp_path, check=False)
         assert done.returncode == 2 and "study 'small' is already running" in done.stderr
     run(tmp_path)
@@ -256,9 +259,9 @@ def test_a_job_refuses_a_study_that_changed_under_it(finished, tmp_path):
     folder, _ = finished
     frozen = folder / "results" / "small" / "study.yaml"
     settings = yaml.safe_load(frozen.read_text())
-    from winit import study
+    from winit.study.compose import validate
 
-    name = study.validate(settings).workloads[0].name
+    name = validate(settings).workloads[0].name
     output = tmp_path / "x.json"
     done = winit(
         "train", str(frozen), name, "--runs", "000000000000", "--output", str(output), cwd=tmp_path, check=False

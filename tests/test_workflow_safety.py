@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from winit import aggregate, cli, study, tables, workflow
-from winit.workflow import Places
+from winit.cli import main
+from winit.store import files as files_module
+from winit.store.schema import COLLECTED, COPIED, REPLAYED, TABLES
+from winit.study.compose import compose
+from winit.workflow import checks, session
+from winit.workflow.paths import StudyPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = [
@@ -39,7 +43,7 @@ def state(cwd: Path) -> dict[Path, tuple[int, bytes]]:
 
 def refusal(capsys, *arguments: str) -> str:
     with pytest.raises(SystemExit) as end:
-        cli.main([*arguments])
+        main([*arguments])
     err = capsys.readouterr().err
     assert end.value.code == 2 and err.startswith("winit: ") and err.count("\n") == 1
     return err
@@ -95,13 +99,13 @@ def test_sources_are_found_below_any_folder(tmp_path):
     (folder / "inner").mkdir(parents=True)
     for name in ("b.py", "a.py", "inner/c.py", "d.txt"):
         (folder / name).touch()
-    assert workflow.sources("**/*.py", folder=folder) == [os.path.relpath(folder / n) for n in ("a.py", "b.py", "inner/c.py")]
+    assert session.sources("**/*.py", folder=folder) == [
+        os.path.relpath(folder / n) for n in ("a.py", "b.py", "inner/c.py")
+    ]
 
 
 def test_the_rules_of_the_snakefile_write_the_declared_tables(tiny, tmp_path):
-    source = Path(aggregate.__file__).read_text()
-    assert all(f'"{name}"' in source for name in ("runs", "theory"))
-    assert set(tables.COLLECTED) | set(tables.REPLAYED) == set(tables.TABLES) and set(tables.COPIED) <= set(tables.COLLECTED)
+    assert set(COLLECTED) | set(REPLAYED) == set(TABLES) and set(COPIED) <= set(COLLECTED)
 
 
 def test_a_dry_run_changes_nothing(finished):
@@ -118,17 +122,17 @@ def test_a_dry_run_changes_nothing(finished):
 
 @pytest.mark.parametrize("settings", [[], ["training.steps=6"]])
 def test_a_second_run_is_refused_in_one_line_and_touches_nothing(finished, capsys, settings):
-    with workflow.lock(study.compose(TINY), Places("x")):
+    with session.lock(compose(TINY), StudyPaths("x")):
         before = state(finished)
         assert "study 'x' is already running in" in refusal(capsys, "run", *TINY, *settings)
         assert state(finished) == before
-    with workflow.lock(study.compose(TINY), Places("x")):  # the lock was given back
+    with session.lock(compose(TINY), StudyPaths("x")):  # the lock was given back
         pass
 
 
 def test_plain_snakemake_is_refused_while_the_study_runs(finished):
     (finished / "results" / "x" / "summary.csv").write_text("edited\n")
-    with workflow.lock(study.compose(TINY), Places("x")):
+    with session.lock(compose(TINY), StudyPaths("x")):
         before = state(finished)
         done = snakemake(cwd=finished)
         assert done.returncode == 1 and "study 'x' is already running" in done.stderr
@@ -137,14 +141,14 @@ def test_plain_snakemake_is_refused_while_the_study_runs(finished):
 
 def test_a_lock_is_handed_down_to_snakemake_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    from winit import locks
+    from winit.store import locks
 
-    with workflow.lock(study.compose(TINY), Places("x")) as lock:
+    with session.lock(compose(TINY), StudyPaths("x")) as lock:
         monkeypatch.setenv(locks.VARIABLE, str(lock.fileno()))
-        assert locks.acquire(locks.handed_down(Places("x").lock), wait=False)
+        assert locks.acquire(locks.handed_down(StudyPaths("x").lock), wait=False)
         (tmp_path / "other").touch()
         assert locks.handed_down(tmp_path / "other") is None
-    assert locks.handed_down(Places("x").lock) is None
+    assert locks.handed_down(StudyPaths("x").lock) is None
 
 
 @pytest.mark.parametrize("name", ["summary.parquet", "runs.parquet", "runs.csv"])
@@ -153,15 +157,15 @@ def test_an_altered_table_is_due_even_with_its_old_date(finished, capsys, name):
     original, stat = file.read_bytes(), file.stat()
     file.write_bytes(original[:-40] + b"?" + original[-39:])
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    reasons = workflow.due(study.compose(TINY), Places("x"))
+    reasons = session.due(compose(TINY), StudyPaths("x"))
     assert reasons == {
         Path("results/x/provenance.json"): f"{file} is not what was recorded; the tables are collected again"
     }
     with pytest.raises(SystemExit):
-        cli.main(["plan", *TINY])
+        main(["plan", *TINY])
     assert f"{file} is not what was recorded" in capsys.readouterr().out
     file.write_bytes(original)
-    assert workflow.due(study.compose(TINY), Places("x")) == {}
+    assert session.due(compose(TINY), StudyPaths("x")) == {}
 
 
 def test_an_altered_table_is_collected_again_and_said(finished):
@@ -184,7 +188,7 @@ def test_results_of_another_question_are_not_replaced(finished, capsys):
 
 def test_a_study_that_keeps_all_runs_may_replace_the_tables(finished):
     def why(*more: str) -> str | None:
-        return workflow.other_question(study.compose([*TINY, *more]), Places("x"))
+        return checks.other_question(compose([*TINY, *more]), StudyPaths("x"))
 
     assert why() is None and why("grid.depth=[1,2,3]", "grid.replicates=2") is None and why("question=Why?") is None
     assert why("grid.depth=[2,3]") is not None
@@ -200,18 +204,20 @@ def test_plain_snakemake_asks_for_force_too(finished):
     command = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--config", "study=smoke"]
     done = call(*command, overrides, cwd=finished)
     assert done.returncode == 1 and "results of another question" in done.stderr and state(finished) == before
-    assert workflow.open_study({"study": "smoke", "overrides": TINY[1:], "force": 1})[1] is True
+    assert session.open_study({"study": "smoke", "overrides": TINY[1:], "force": 1})[1] is True
 
 
 def test_force_replaces_the_tables_and_keeps_the_store(finished):
     parts = set((finished / "results" / "store").rglob("*.parquet"))
     done = call("-m", "winit", "run", *TINY, "grid.depth=[2]", "--force", "--cores", "2", cwd=finished)
     assert done.returncode == 0, done.stderr
-    assert set(tables.read(finished / "results" / "x", "runs")["depth"]) == {2}
+    assert set(files_module.read(finished / "results" / "x", "runs")["depth"]) == {2}
     assert set((finished / "results" / "store").rglob("*.parquet")) == parts
 
 
-@pytest.mark.parametrize("path", ["results", "results/x", "results/store", "results/x/workloads", "reports", "reports/x"])
+@pytest.mark.parametrize(
+    "path", ["results", "results/x", "results/store", "results/x/workloads", "reports", "reports/x"]
+)
 def test_a_file_where_a_folder_belongs_costs_one_line(tmp_path, monkeypatch, capsys, path):
     monkeypatch.chdir(tmp_path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf._utils import get_yaml_loader
 
-from winit import yaml_files
+from winit.study import yaml_files
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
 ODD = ["1e5", "007", "2024_01", "1.10", "true", "no", "null", "~", "1_000", "0x10", "1:30", "2026-01-01", "", "=", "<<", " a ", "1e-3", "🙂"]  # fmt: skip
@@ -73,8 +73,8 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, content, reason):
 
 
 def test_a_path_that_cannot_be_read_is_named_and_shortened(tmp_path):
-    with pytest.raises(ValueError, match="cannot read .*: is a directory"):
+    with pytest.raises(ValueError, match=r"cannot read .*: is a directory"):
         yaml_files.read(tmp_path)
-    with pytest.raises(ValueError, match="cannot read x+….*: file name too long") as error:
+    with pytest.raises(ValueError, match=r"cannot read x+….*: file name too long") as error:
         yaml_files.read(tmp_path.relative_to(tmp_path) / ("x" * 5000))
     assert len(str(error.value)) < 160

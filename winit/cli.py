@@ -14,9 +14,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from winit import __version__, catalog, data, locks, study, workflow, yaml_files
-from winit.progress import FILE, Progress, duration
-from winit.workflow import Places
+from winit import __version__, datasets
+from winit.store import locks
+from winit.study import yaml_files
+from winit.study.compose import from_arguments, read
+from winit.study.model import Study
+from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.errors import unknown_name
+from winit.workflow import checks, session
+from winit.workflow.paths import StudyPaths
+from winit.workflow.progress import FILE, Progress, duration
 
 ROOT = Path(__file__).resolve().parent.parent
 LOG = logging.getLogger("winit")
@@ -104,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = verb(
         "gain", gain, "say what the theory of wide networks knows of an activation: gains, fixed points, criticality"
     )
-    sub.add_argument("activation", help=f"one of {', '.join(catalog.ACTIVATIONS)}")
+    sub.add_argument("activation", help=f"one of {', '.join(ACTIVATIONS)}")
     sub.add_argument("--json", action="store_true", help="for programs")
 
     sub = verb("card", card, "say what an initializer is, and how torch, Keras and JAX write it")
@@ -144,20 +151,17 @@ def _log_to(path: Path | None) -> None:
     logging.basicConfig(level=logging.INFO, format="winit: %(message)s", handlers=handlers)
 
 
-# --- for people ---------------------------------------------------------------------------------------------------
-
-
 def plan(given: argparse.Namespace) -> None:
     """Print what a study will do; change nothing."""
-    chosen = study.from_arguments(given.overrides)
-    store = Places(chosen.name).store
+    chosen = from_arguments(given.overrides)
+    store = StudyPaths(chosen.name).store
     for line in _plan_lines(chosen, store, given.cores):
         print(line)
-    for line in workflow.due(chosen, Places(chosen.name)).values():
+    for line in session.due(chosen, StudyPaths(chosen.name)).values():
         print(line)
 
 
-def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
+def _plan_lines(chosen: Study, store, cores: int) -> list[str]:
     lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({chosen.product})"]
     for initializer, pretraining, activation, reason in chosen.not_applicable:
         lines.append(f"not applicable: {initializer or pretraining} with {activation}: {reason}")
@@ -190,18 +194,18 @@ def _plan_lines(chosen: study.Study, store, cores: int) -> list[str]:
 
 def gain(given: argparse.Namespace) -> None:
     """Print the theory of one activation."""
-    from winit import meanfield
+    from winit.theory.gains import CARD_LINES, activation_card
 
-    if given.activation not in catalog.ACTIVATIONS:
-        raise ValueError(catalog.unknown("activation", given.activation, catalog.ACTIVATIONS))
-    facts = meanfield.card(given.activation)
+    if given.activation not in ACTIVATIONS:
+        raise ValueError(unknown_name("activation", given.activation, ACTIVATIONS))
+    facts = activation_card(given.activation)
     facts["torch_gain"] = _torch_gain(given.activation)
     if given.json:
         print(json.dumps({"activation": given.activation, **facts}, indent=1))
         return
-    phi = catalog.ACTIVATIONS[given.activation]
+    phi = ACTIVATIONS[given.activation]
     print(f"{phi.label}: φ(z) = {phi.formula}; z ~ N(0, 1)")
-    for key, text in meanfield.CARD.items():
+    for key, text in CARD_LINES.items():
         value = facts[key]
         print(f"  {text:58s} {'none' if value is None else f'{value:.6g}'}")
     for point in facts["critical"]:
@@ -217,14 +221,14 @@ def gain(given: argparse.Namespace) -> None:
 
 def card(given: argparse.Namespace) -> None:
     """Print the card of one initializer."""
-    from winit import cards
+    from winit import schemes
 
-    found = cards.card(given.initializer, given.activation)
+    found = schemes.card(given.initializer, given.activation)
     if given.json:
         print(json.dumps(asdict(found), indent=1, ensure_ascii=False))
         return
     print(found.label)
-    for heading, text in cards.lines(found):
+    for heading, text in schemes.lines(found):
         print(f"  {heading:28s} {text}")
 
 
@@ -241,25 +245,25 @@ def _torch_gain(activation: str) -> float | None:
 def run(given: argparse.Namespace) -> int:
     """Run a study through Snakemake, and say where the page lies and what it took."""
     started = time.time()
-    chosen = study.from_arguments(given.overrides)
+    chosen = from_arguments(given.overrides)
     if chosen.device == "cuda":
-        from winit.train import choose_device  # imports torch: paid only by those who insist on CUDA
+        from winit.training.engines import choose_device  # imports torch: paid only by those who insist on CUDA
 
         choose_device(chosen.device)
-    places = Places(chosen.name)
-    workflow.check_places(chosen, places)
+    places = StudyPaths(chosen.name)
+    checks.check_places(chosen, places)
     if given.dry_run:
-        taken = None if given.force else workflow.other_question(chosen, places)
+        taken = None if given.force else checks.other_question(chosen, places)
         if taken:
             print(f"winit: without -n, this is refused: {taken}", file=sys.stderr)
         return 1 if _snakemake(given, chosen) else 0
     for name in chosen.settings["dataset"]:
-        data.ensure(name, chosen.settings["data"]["dir"])
-    with workflow.lock(chosen, places) as lock:
-        taken = None if given.force else workflow.other_question(chosen, places)
+        datasets.ensure(name, chosen.settings["data"]["dir"])
+    with session.lock(chosen, places) as lock:
+        taken = None if given.force else checks.other_question(chosen, places)
         if taken:
             raise ValueError(taken)
-        workflow.freeze(chosen, places)
+        session.freeze(chosen, places)
         code = _snakemake(given, chosen, lock.fileno())
     if code:
         print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)
@@ -272,9 +276,9 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _snakemake(given: argparse.Namespace, chosen: study.Study, lock: int | None = None) -> int:
+def _snakemake(given: argparse.Namespace, chosen: Study, lock: int | None = None) -> int:
     """Print the plan of a study, run Snakemake, to which the study's lock is handed down, and return its exit code."""
-    for line in _plan_lines(chosen, Places(chosen.name).store, given.cores):
+    for line in _plan_lines(chosen, StudyPaths(chosen.name).store, given.cores):
         print(line, flush=True)
 
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(given.cores)]
@@ -289,14 +293,11 @@ def _snakemake(given: argparse.Namespace, chosen: study.Study, lock: int | None 
     return subprocess.run(command, check=False, pass_fds=[lock], env=environment).returncode
 
 
-# --- one verb a rule ----------------------------------------------------------------------------------------------
-
-
 def train(given: argparse.Namespace) -> None:
     """Train what the store lacks of one workload, a chunk at a time."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
     _log_to(given.log)
-    chosen = study.read(given.study)
+    chosen = read(given.study)
     workload = chosen.workload(given.workload)
     if workload.runs_digest != given.runs:
         raise ValueError(
@@ -308,10 +309,10 @@ def train(given: argparse.Namespace) -> None:
     with store.training(workload.name):
         for path, reason in store.set_aside(workload.name).items():
             LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
-        lacking = workflow.missing(workload, store)
+        lacking = session.missing(workload, store)
         if lacking:
-            from winit.train import choose_device
-            from winit.train import train as train_runs
+            from winit.training.engines import choose_device
+            from winit.training.workload import train as train_runs
 
             progress = Progress(places.folder / FILE)
             spoken = time.time()
@@ -322,43 +323,44 @@ def train(given: argparse.Namespace) -> None:
                     spoken = time.time()
                     LOG.info("%s", progress.line())
             LOG.info("%s; %s is trained", progress.line(), workload.name)
-        workflow.write_manifest(given.output, workload, store)
+        session.write_manifest(given.output, workload, store)
 
 
 def collect(given: argparse.Namespace) -> None:
     """Write the tables of a study, and the record of what made them."""
-    from winit import aggregate, provenance, tables
+    from winit.analysis.collect import tables
+    from winit.store import files, provenance
 
     _log_to(given.log)
-    chosen = study.read(given.study)
+    chosen = read(given.study)
     places = _places(chosen, given.study)
-    found = aggregate.tables(chosen, places.store)
+    found = tables(chosen, places.store)
     for name, frame in found.items():
-        tables.write(places.folder, name, frame)
-    tables.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder, found))
+        files.write(places.folder, name, frame)
+    files.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder, found))
 
 
 def replay(given: argparse.Namespace) -> None:
     """Write the table of the tutorial's forward pass."""
-    from winit import tables
-    from winit.replay import replay as compute
+    from winit.analysis.replay import replay as compute
+    from winit.store import files
 
     _log_to(given.log)
-    chosen = study.read(given.study)
-    tables.write(given.study.parent, "replay", compute(chosen.seed))
+    chosen = read(given.study)
+    files.write(given.study.parent, "replay", compute(chosen.seed))
 
 
 def report(given: argparse.Namespace) -> None:
     """Draw the figures and write the page."""
-    from winit import report as page
+    from winit.report import page
 
     _log_to(given.log)
-    chosen = study.read(given.study)
+    chosen = read(given.study)
     places = _places(chosen, given.study)
     page.write(chosen, places.folder, places.report)
 
 
-def _places(chosen: study.Study, frozen: Path) -> Places:
+def _places(chosen: Study, frozen: Path) -> StudyPaths:
     """Return the places of a frozen study that lies at results/<name>/study.yaml."""
     results = frozen.parent.parent
-    return Places(chosen.name, results, results.parent / "reports")
+    return StudyPaths(chosen.name, results, results.parent / "reports")

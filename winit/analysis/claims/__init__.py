@@ -1,0 +1,1 @@
+"""The claims ledger: declarations, measures, judging."""

@@ -1,0 +1,317 @@
+"""What the claims ledger measures: one number a cell, with its 95 % interval where the replicates carry one.
+
+A cell is a dataset, activation, depth, width and optimizer, and often an initializer. Every measure takes the study's
+tables, their runs narrowed to what a contrast asks for, and the contrast's parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy.stats import studentized_range
+
+from winit import schemes
+from winit.analysis import stats
+from winit.analysis.select import at_best_rate
+
+CELL = ["dataset", "activation", "depth", "width", "optimizer"]
+
+Tables = Mapping[str, pd.DataFrame]
+Row = dict[str, object]
+
+
+def median(values: np.ndarray) -> float:
+    """Return the median of sorted values; of two in the middle the lower, if one is infinite."""
+    middle = values[(len(values) - 1) // 2], values[len(values) // 2]
+    return float(sum(middle) / 2 if np.isfinite(middle).all() else middle[0])
+
+
+def _interval(values: Sequence[float]) -> stats.Difference:
+    """Return the mean and its 95 % t-interval; with infinite values the median, and the range as the interval."""
+    values = np.sort(np.asarray(values, dtype=float))
+    if not np.isfinite(values).all():
+        ends = (values[0], values[-1]) if len(values) >= stats.FEWEST_PAIRS else (np.nan, np.nan)
+        return stats.Difference(median(values), *map(float, ends))
+    # Rounded, because scipy warns of values that are equal but for their last bits.
+    return stats.paired_difference(np.round(values, 12), np.zeros(len(values)))
+
+
+def _row(cell: tuple, number: stats.Difference, replicates: int, initializer: str, **more: str) -> Row:
+    found = dict(zip(CELL, cell, strict=True)) | {
+        "initializer": initializer,
+        "pretraining": "none",
+        "compared_with": "",
+    }
+    return found | number._asdict() | {"replicates": replicates} | more
+
+
+def _all_of(parameters: Mapping[str, object], runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs from the initializers named; from all of them if none is."""
+    return runs[runs["initializer"].isin(parameters["initializer"])] if "initializer" in parameters else runs
+
+
+def _plain(runs: pd.DataFrame, dropout: float = 0.0) -> pd.DataFrame:
+    """Return the runs without batch normalization and pretraining, and with so much dropout."""
+    return runs[~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["dropout"] == dropout)]
+
+
+def _chosen(found: Tables) -> pd.DataFrame:
+    """Return the runs at their chosen rates; one that diverged counts as the worst, whatever it reached before."""
+    runs = at_best_rate(found["runs"], found["summary"])
+    lost = runs["status"] == "diverged"
+    worst = {"test_accuracy": 0.0, "validation_accuracy": 0.0, "validation_loss": np.inf, "steps_to_target": np.inf}
+    return runs.assign(**{name: runs[name].mask(lost, value) for name, value in worst.items()})
+
+
+def _untrained(found: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, str, list[pd.DataFrame]]]:
+    """Yield each cell and initializer, and the hidden layers of each of its networks before training.
+
+    A network has one state before training, whatever the learning rates it is trained with.
+    """
+    key = [*CELL, "initializer"]
+    runs = _all_of(parameters, _plain(found["runs"])).drop_duplicates([*key, "replicate"])
+    layers = found["layers"]
+    layers = layers[layers["step"] == 0].merge(runs[["run_id", *key]], on="run_id")
+    layers = layers[layers["layer"] <= layers["depth"]].sort_values("layer")
+    for (*cell, initializer), rows in layers.groupby(key):
+        yield tuple(cell), initializer, [network for _, network in rows.groupby("run_id")]
+
+
+def _pairs(found: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, dict[str, str], pd.DataFrame]]:
+    """Yield, in each cell, the best of `initializer` beside each of `compared_with`, paired by replicate.
+
+    The best has the highest median validation accuracy, then the lowest loss: it is chosen before the test data are seen.
+    Ways of pretraining are ours alone, one at a time; what they are compared with has none.
+    """
+    runs = _chosen(found)
+    runs = runs[~runs["batch_norm"] & (runs["dropout"] == 0)]
+    for cell, rows in runs.groupby(CELL):
+        arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(["initializer", "pretraining"])}
+
+        def rank(arm: tuple[str, str], arms: Mapping[tuple[str, str], pd.DataFrame] = arms) -> tuple[float, float]:
+            return -arms[arm]["validation_accuracy"].median(), arms[arm]["validation_loss"].median()
+
+        for pretraining in parameters.get("pretraining", ("none",)):
+            ours = [(i, pretraining) for i in parameters["initializer"] if (i, pretraining) in arms]
+            for reference in parameters["compared_with"]:
+                if not ours or (reference, "none") not in arms:
+                    continue
+                best = min(ours, key=rank)
+                both = arms[best].join(arms[reference, "none"].add_suffix("_reference"), how="inner")
+                if len(both):
+                    names = {"initializer": best[0], "pretraining": pretraining, "compared_with": reference}
+                    yield cell, names, both
+
+
+def distinct_units(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Count the distinct units of the hidden layer that has most of them, at the last step measured, in any run of a cell.
+
+    A claim that units stay equal is refuted by one run in which they do not, so there is no interval.
+    """
+    runs = _all_of(parameters, _plain(found["runs"], parameters.get("dropout", 0.0)))
+    layers = found["layers"]
+    layers = layers[layers["step"] > 0].merge(runs[["run_id", *CELL, "initializer"]], on="run_id")
+    layers = layers[layers["layer"] <= layers["depth"]]
+    last = layers[layers["step"] == layers.groupby("run_id")["step"].transform("max")]
+    return [
+        _row(
+            cell,
+            stats.Difference(float(rows["distinct_units"].max()), np.nan, np.nan),
+            rows["run_id"].nunique(),
+            ", ".join(schemes.in_order(rows["initializer"])),
+        )
+        for cell, rows in last.groupby(CELL)
+    ]
+
+
+def _slope(variance: np.ndarray) -> float:
+    """Return decades per layer; −∞ where a layer has no variance left, +∞ where one is not finite."""
+    if not np.isfinite(variance).all():
+        return math.inf
+    return stats.decades_per_layer(variance) if (variance > 0).all() else -math.inf
+
+
+def _variance_slope(of: str, found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the slope of a variance over the hidden layers before training, in the direction in which the signal travels."""
+    rows = []
+    for cell, initializer, networks in _untrained(found, parameters):
+        depth = cell[CELL.index("depth")]
+        if depth < 2:
+            continue
+        slopes = []
+        for network in networks:
+            values = np.full(depth, np.inf)  # the layers of a network that is not finite are missing
+            values[network["layer"].to_numpy() - 1] = network[of]
+            slopes.append(_slope(values if of == "h_variance" else values[::-1]))
+        rows.append(_row(cell, _interval(slopes), len(slopes), initializer))
+    return rows
+
+
+def _layer_mean(of: str, found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the mean of a quantity over the hidden layers before training; not where an activation has no such thing."""
+    rows = []
+    for cell, initializer, networks in _untrained(found, parameters):
+        means = [network[of].mean() for network in networks if network[of].notna().all()]
+        if means:
+            rows.append(_row(cell, _interval(means), len(means), initializer))
+    return rows
+
+
+def success(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the share of runs that reached their target and did not diverge, at the chosen rate; Wilson's interval."""
+    rows = []
+    for (*cell, initializer), runs in _all_of(parameters, _plain(_chosen(found))).groupby([*CELL, "initializer"]):
+        ok, n = int((runs["status"] == "ok").sum()), len(runs)
+        interval = stats.wilson(ok, n) if n >= stats.FEWEST_PAIRS else (np.nan, np.nan)
+        rows.append(_row(tuple(cell), stats.Difference(ok / n, *interval), n, initializer))
+    return rows
+
+
+def accuracy_gain(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the difference in test accuracy, the best of ours − theirs, paired by replicate, each at its chosen rate."""
+    return [
+        _row(cell, _interval(both["test_accuracy"] - both["test_accuracy_reference"]), len(both), **names)
+        for cell, names, both in _pairs(found, parameters)
+    ]
+
+
+def speed(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the factor by which the best of ours is faster to the target, theirs/ours, the geometric mean over pairs.
+
+    A run that never arrives takes infinitely long. A pair in which neither arrives is a tie; if all are, there is no factor.
+    """
+    rows = []
+    for cell, names, both in _pairs(found, parameters):
+        # Logarithms, of at least one step: a network may be at its target before training.
+        ours, theirs = (np.log2(both[f"steps_to_target{side}"].clip(lower=1).to_numpy()) for side in ("", "_reference"))
+        neither = np.isinf(ours) & np.isinf(theirs)
+        logs = np.subtract(theirs, ours, out=np.zeros(len(both)), where=~neither)
+        number = stats.Difference(*np.full(3, np.nan)) if neither.all() else _interval(logs)
+        rows.append(_row(cell, stats.Difference(*(2.0**end for end in number)), len(both), **names))
+    return rows
+
+
+def _largest_difference(groups: Sequence[np.ndarray]) -> stats.Difference:
+    """Return the largest difference of two groups' means, with Tukey's simultaneous 95 % interval.
+
+        |m_i − m_j| ± q √(s²/2 · (1/n_i + 1/n_j)),   s² the variance within groups
+
+    The largest true difference lies between the largest lower and the largest upper end of all pairs: picking the extremes
+    of many groups is paid for.
+
+    Source: Tukey 1949; Kramer 1956 for groups of different sizes.
+    """
+    means, sizes = np.array([g.mean() for g in groups]), np.array([len(g) for g in groups])
+    freedom = int(sizes.sum()) - len(groups)
+    variance = sum(np.square(g - g.mean()).sum() for g in groups) / freedom
+    i, j = np.triu_indices(len(groups), 1)
+    q = studentized_range.ppf(0.95, len(groups), freedom)
+    reach = q * np.sqrt(variance / 2 * (1 / sizes[i] + 1 / sizes[j]))
+    difference = np.abs(means[i] - means[j])
+    low, high = max(0.0, float((difference - reach).max())), float((difference + reach).max())
+    return stats.Difference(float(difference.max()), low, high)
+
+
+def optimum_difference(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take the largest difference in mean test accuracy between initializers, among runs that reached the target.
+
+    Initializers with fewer than three such runs are left out: their replicates' noise is not known.
+    """
+    runs = _all_of(parameters, _plain(_chosen(found)))
+    rows = []
+    for cell, cells in runs[runs["status"] == "ok"].groupby(CELL):
+        groups = {name: rows["test_accuracy"].to_numpy() for name, rows in cells.groupby("initializer")}
+        groups = {name: values for name, values in groups.items() if len(values) >= stats.FEWEST_PAIRS}
+        if len(groups) < 2:
+            continue
+        best, worst = (end(groups, key=lambda name, groups=groups: groups[name].mean()) for end in (max, min))
+        count = sum(map(len, groups.values()))
+        rows.append(_row(cell, _largest_difference(list(groups.values())), count, best, compared_with=worst))
+    return rows
+
+
+def spread_reduction(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+    """Take by how much batch normalization narrows the range of test accuracy over the initializers that have both.
+
+    (max − min over initializers, without) − (max − min, with), paired by replicate
+    """
+    runs = _all_of(parameters, _chosen(found))
+    runs = runs[(runs["pretraining"] == "none") & (runs["dropout"] == 0)]
+    rows = []
+    for cell, cells in runs.groupby(CELL):
+        sides = {
+            norm: side.pivot(index="replicate", columns="initializer", values="test_accuracy")
+            for norm, side in cells.groupby("batch_norm")
+        }
+        both = schemes.in_order(set.intersection(*(set(side.columns) for side in sides.values())))
+        if len(sides) < 2 or len(both) < 2:
+            continue
+        without, normed = (sides[norm][both].dropna() for norm in (False, True))
+        ranges = [side.max(axis=1) - side.min(axis=1) for side in (without, normed)]
+        narrowed = (ranges[0] - ranges[1]).dropna()
+        if len(narrowed):
+            rows.append(_row(cell, _interval(narrowed), len(narrowed), ", ".join(both)))
+    return rows
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure: what makes its rows, what its number says and how it is written, its parameters beside `EVERYWHERE`.
+
+    A number is written times `factor`, by the format `form`, with the unit behind it.
+    """
+
+    rows: Callable[[Tables, Mapping[str, object]], list[Row]]
+    quantity: str
+    form: str
+    needs: tuple[str, ...] = ("initializer",)
+    offers: tuple[str, ...] = ()
+    factor: float = 1.0
+    unit: str = ""
+
+    def write(self, *values: float) -> str:
+        """Return a number, or the two ends of an interval, rounded and with the unit."""
+        text = " to ".join(format(self.factor * value, self.form) for value in values)
+        return text.replace("-", "−").replace("inf", "∞") + self.unit
+
+    def threshold(self, value: float) -> str:
+        """Return a number as it was declared, not rounded, with the unit."""
+        text = format(self.factor * value, ".10g").replace("-", "−")
+        return text + (self.unit.removesuffix("s") if text == "1" else self.unit)
+
+
+_SHARE: dict = {"form": ".0f", "factor": 100, "unit": " %"}
+_POINTS: dict = {"form": "+.1f", "factor": 100, "unit": " points"}
+MEASURES: dict[str, Measure] = {
+    "distinct_units": Measure(
+        distinct_units, "largest number of distinct units in a hidden layer after training", ".0f", offers=("dropout",)
+    ),
+    "activation_slope": Measure(
+        partial(_variance_slope, "h_variance"), "variance of the activations, decades a layer towards the output", "+.2f"
+    ),
+    "gradient_slope": Measure(
+        partial(_variance_slope, "delta_variance"), "variance of the gradient ∂ℓ/∂z, decades a layer towards the input", "+.2f"
+    ),
+    "saturated_share": Measure(partial(_layer_mean, "saturated"), "share of saturated activations before training", **_SHARE),
+    "activation_mean": Measure(partial(_layer_mean, "h_mean"), "mean activation before training", "+.2f"),
+    "success": Measure(success, "share of runs that reach the target", **_SHARE),
+    "accuracy_gain": Measure(
+        accuracy_gain, "gain in test accuracy", needs=("initializer", "compared_with"), offers=("pretraining",), **_POINTS
+    ),
+    "speed": Measure(
+        speed, "factor of speed to the target", ".3g", ("initializer", "compared_with"), ("pretraining",)
+    ),
+    "optimum_difference": Measure(
+        optimum_difference, "largest difference in test accuracy between initializers that reach the target",
+        needs=(), offers=("initializer",), **_POINTS,
+    ),
+    "spread_reduction": Measure(
+        spread_reduction, "range of test accuracy over initializers, without − with batch normalization",
+        needs=(), offers=("initializer",), **_POINTS,
+    ),
+}  # fmt: skip

@@ -1,0 +1,71 @@
+"""How deep theory expects training to work, and how deep it did."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.schemes import Layer, variances
+from winit.store.schema import TABLES
+from winit.study.model import Study
+from winit.theory.maps import depth_scale
+
+
+def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return how deep the theory expects training to work under each scheme, and how deep it did.
+
+    Of the square hidden layers of each width, for schemes of independent weights, without batch normalization and
+    dropout; measured at each initializer's chosen rate.
+    """
+    best = summary[summary["is_best_rate"] & ~summary["batch_norm"] & (summary["dropout"] == 0)]
+    best = best[best["pretraining"] == "none"]
+    if study.settings["task"]["name"] == "reconstruction":
+        best = best.head(0)
+    rows = []
+    for key, cells in best.groupby(["activation", "width", "initializer"], sort=False):
+        activation, width, initializer = key
+        found = variances(initializer, Layer(width, width, activation, None))
+        if found is None:
+            continue
+        scale = depth_scale(activation, width * found[0], found[1])
+        for (dataset, optimizer), here in cells.groupby(["dataset", "optimizer"], sort=False):
+            trained = here.loc[here["success_rate"] >= 0.5, "depth"]
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "optimizer": optimizer,
+                    "activation": activation,
+                    "width": width,
+                    "initializer": initializer,
+                    "sigma_w2": width * found[0],
+                    "sigma_b2": found[1],
+                    "q": scale.q,
+                    "chi_1": scale.chi_1,
+                    "depth_limit": scale.depth_limit,
+                    "deepest_trained": trained.max() if len(trained) else 0,
+                    "deepest_tried": here["depth"].max(),
+                }
+            )
+    frame = pd.DataFrame(rows, columns=list(TABLES["depth_limits"]))
+    return frame.sort_values(["dataset", "optimizer", "activation", "width", "initializer"], ignore_index=True)
+
+
+PHASE_GRID = 48, 32  # points of the theory along σ_w² and σ_b²
+
+
+def phase(study: Study) -> pd.DataFrame:
+    """Return the theory over the plane (σ_w², σ_b²) that a study's `mean_field` arms span; empty if they span none."""
+    given = np.array(list(schemes.diagram_points(study.initializers).values()) or [(0.0, 0.0)])
+    low, high = given.min(axis=0), given.max(axis=0)
+    rows = []
+    if (low < high).all():
+        for activation in study.activations:
+            for sigma_b2 in np.linspace(low[1], high[1], PHASE_GRID[1]):
+                q = 1.0
+                for sigma_w2 in np.linspace(low[0], high[0], PHASE_GRID[0]):
+                    # The neighbour's length is near this one's, unless it has vanished or run away.
+                    scale = depth_scale(activation, sigma_w2, sigma_b2, q if 1e-3 < q < 1e3 else 1.0)
+                    q = scale.q
+                    rows.append((activation, sigma_w2, sigma_b2, q, scale.chi_1, scale.depth_limit))
+    return pd.DataFrame(rows, columns=list(TABLES["phase"]))

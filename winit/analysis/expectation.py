@@ -1,0 +1,100 @@
+"""What theory expects of the networks of a workload before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from winit import datasets, schemes
+from winit.schemes import Layer, variances
+from winit.store.schema import TABLES
+from winit.study.model import Workload
+from winit.study.seeds import seed
+from winit.theory import prediction
+from winit.theory.maps import correlation_map, length_map
+
+LENGTH_GROUPS = 8  # groups of equally many inputs, by length, for which the theory is evaluated and averaged
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the theory needs to know of the probe's inputs: the mean squares of groups of them, the cosine of pairs."""
+
+    squares: np.ndarray
+    correlation: float
+
+
+def probe_inputs(workload: Workload) -> Inputs:
+    """Return what the theory needs to know of a workload's probe batch."""
+    source = seed(workload.seed, "data", dataset=workload.dataset)
+    train = datasets.load(
+        workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
+    ).train
+    x = train.x[: workload.measure.probe_examples].astype(float)
+    squares = np.sort(np.square(x).mean(axis=1))
+    groups = [group.mean() for group in np.array_split(squares, LENGTH_GROUPS) if len(group)]
+    one, two = x[: len(x) // 2 * 2 : 2], x[1::2]
+    cosines = (one * two).sum(axis=1) / np.sqrt(np.square(one).sum(axis=1) * np.square(two).sum(axis=1))
+    return Inputs(np.array(groups), float(np.nanmean(cosines)))
+
+
+def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
+    """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
+
+    Schemes whose weights are not independent are left out, and so are deep autoencoders and networks with batch normalization.
+    """
+    widths, frames = workload.widths, []
+    for initializer in workload.initializers:
+        if workload.batch_norm or workload.task.is_reconstruction:
+            continue  # the one has other lengths, the other a linear code between its layers
+        if schemes.why_not_applicable(initializer, workload.activation):
+            continue
+        layers = [
+            variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index == workload.depth))
+            for index, (fan_in, fan_out) in enumerate(pairwise(widths))
+        ]
+        if None in layers:
+            continue
+        weights, biases = zip(*layers, strict=True)
+        expected = prediction.predict(workload.activation, widths, weights, biases, inputs.squares)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "initializer": initializer,
+                    "layer": np.arange(1, len(widths)),
+                    "z_square": expected.q,
+                    "h_variance": expected.h_variance,
+                    "delta_ratio": expected.delta,
+                    "correlation": correlations(workload, weights, biases, inputs),
+                    "z_spread": expected.q_spread,
+                    "h_spread": expected.h_spread,
+                    "delta_spread": expected.delta_spread,
+                    "amplification": expected.amplification,
+                }
+            )
+        )
+    found = pd.concat(frames) if frames else pd.DataFrame(columns=list(TABLES["theory"]))
+    facts = {name: getattr(workload, name) for name in ("dataset", "activation", "depth", "width")}
+    return found.assign(**facts)
+
+
+def correlations(workload: Workload, weights: Sequence[float], biases: Sequence[float], inputs: Inputs) -> list[float]:
+    """Return the correlation of the pre-activations of two inputs in every layer, begun at the inputs' mean cosine."""
+    n, square = workload.widths, float(inputs.squares.mean())
+    q = n[0] * weights[0] * square + biases[0]
+    found = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]
+    for layer in range(1, len(weights)):
+        following = length_map(workload.activation, q, n[layer] * weights[layer], biases[layer])
+        defined = 0 < q < 1e100 and 0 < following < 1e100 and -1 <= found[-1] <= 1
+        c = (
+            correlation_map(workload.activation, found[-1], q, n[layer] * weights[layer], biases[layer])
+            if defined
+            else np.nan
+        )
+        found.append(min(max(c, -1.0), 1.0) if defined else np.nan)
+        q = following
+    return found

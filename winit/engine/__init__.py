@@ -1,0 +1,1 @@
+"""Engines that train stacks of networks, and the layer learners of pretraining."""

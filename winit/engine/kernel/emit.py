@@ -1,0 +1,194 @@
+"""Vector code, emitted as LLVM IR and compiled for this machine: loops, exp, tanh, sigmoid, activations.
+
+numba compiles plain loops well, but not the inner loops of small matrix products: there the accumulators must stay in
+registers and be updated by fused multiply-adds. So those are emitted here, instruction by instruction (`Emit`), and
+compiled to machine code (`compiled`). `winit.tiles` has the products and what surrounds them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import llvmlite.binding as llvm
+import numpy as np
+from llvmlite import ir
+
+F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
+ARGUMENTS = 8  # every compiled function takes so many addresses (int64), used or not
+WIDEST = 16  # float32 lanes of the widest vectors; rows of buffers are padded to it, whatever the vectors' width
+
+
+def padded(n: int) -> int:
+    """Return n, rounded up to a multiple of the widest vector."""
+    return -(-n // WIDEST) * WIDEST
+
+
+def host_lanes() -> int:
+    """Return the number of float32 lanes of this machine's vectors: 16 with AVX-512, else 8."""
+    return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+
+
+class Emit:
+    """Shorthand for emitting instructions into one function; vectors have `lanes` float32 elements."""
+
+    def __init__(self, builder: ir.IRBuilder, lanes: int) -> None:
+        self.b, self.lanes = builder, lanes
+        self.v, self.iv = ir.VectorType(F32, lanes), ir.VectorType(I32, lanes)
+
+    # --- constants, memory ----------------------------------------------------------------------------------------
+
+    def constant(self, value: float):
+        return ir.Constant(self.v, [float(np.float32(value))] * self.lanes)
+
+    def integers(self, value: int):
+        return ir.Constant(self.iv, [value] * self.lanes)
+
+    def choice(self, elements: Sequence[int]):
+        """Return the pattern of a shuffle: which of the elements of two vectors to take."""
+        return ir.Constant(self.iv, list(elements))
+
+    def mask(self, elements: Sequence[bool]):
+        """Return a vector of truth values."""
+        return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(x) for x in elements])
+
+    def index(self, value):
+        """Return a 64-bit integer; one that is emitted already stays as it is."""
+        return ir.Constant(I64, value) if isinstance(value, int) else value
+
+    def plus(self, *terms):
+        """Return the sum of integers."""
+        total, known = None, sum(t for t in terms if isinstance(t, int))
+        for term in terms:
+            if not isinstance(term, int):
+                total = term if total is None else self.b.add(total, term)
+        if total is None or known == 0:
+            return self.index(known) if total is None else total
+        return self.b.add(total, self.index(known))
+
+    def times(self, value, factor: int):
+        """Return an integer times a constant."""
+        return value * factor if isinstance(value, int) else self.b.mul(value, self.index(factor))
+
+    def _at(self, base, offset, kind):
+        """Return a pointer to `kind` at address `base` plus `offset` floats."""
+        return self.b.inttoptr(self.plus(base, self.times(offset, 4)), kind.as_pointer())
+
+    def load(self, base, offset):
+        """Return the vector at `offset` floats behind an address."""
+        value = self.b.load(self._at(base, offset, self.v))
+        value.align = 4
+        return value
+
+    def store(self, value, base, offset) -> None:
+        self.b.store(value, self._at(base, offset, self.v)).align = 4
+
+    def broadcast(self, base, offset):
+        """Return a vector that repeats the float at `offset`."""
+        value = self.b.load(self._at(base, offset, F32))
+        value.align = 4
+        one = self.b.insert_element(ir.Constant(self.v, ir.Undefined), value, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(one, ir.Constant(self.v, ir.Undefined), self.integers(0))
+
+    def integer(self, base, offset):
+        """Return the int64 at `offset` int64 behind an address."""
+        return self.b.load(self.b.inttoptr(self.plus(base, self.times(offset, 8)), I64.as_pointer()))
+
+    # --- loops ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def loop(self, count: int, step: int = 1) -> Iterator:
+        """Repeat what is emitted inside for i = 0, step, 2·step, … below `count`; yields i."""
+        if count <= step:  # once, or never: callers do not ask for an empty loop
+            yield 0
+            return
+        with self.carrying(count, [], step) as (i, _, carry):
+            yield i
+            carry([])
+
+    @contextmanager
+    def carrying(self, count: int, start: Sequence, step: int = 1) -> Iterator:
+        """Like `loop`, with values carried from turn to turn; yields i, the values, and a function that sets the next.
+
+        After the loop, the values handed to that function are those of the last turn.
+        """
+        entry = self.b.block
+        body, done = self.b.append_basic_block("loop"), self.b.append_basic_block("done")
+        self.b.branch(body)
+        self.b.position_at_end(body)
+        i, values = self.b.phi(I64), [self.b.phi(value.type) for value in start]
+        i.add_incoming(self.index(0), entry)
+        for phi, value in zip(values, start, strict=True):
+            phi.add_incoming(value, entry)
+        following: list = []
+        yield i, values, following.extend
+        after = self.plus(i, step)
+        i.add_incoming(after, self.b.block)
+        for phi, value in zip(values, following, strict=True):
+            phi.add_incoming(value, self.b.block)
+        self.b.cbranch(self.b.icmp_signed("<", after, self.index(count)), body, done)
+        self.b.position_at_end(done)
+
+    # --- arithmetic -----------------------------------------------------------------------------------------------
+
+    def call(self, name: str, *values):
+        """Call an LLVM intrinsic of vectors."""
+        full = f"llvm.{name}.v{self.lanes}f32"
+        function = self.b.module.globals.get(full)
+        if function is None:
+            function = ir.Function(self.b.module, ir.FunctionType(self.v, [self.v] * len(values)), full)
+        return self.b.call(function, values)
+
+    def fma(self, x, y, z):
+        """Return x·y + z, rounded once: `llvm.fma`, because `fmuladd` may round twice on another machine."""
+        return self.call("fma", x, y, z)
+
+    def where(self, relation: str, x, y, yes, no):
+        """Return `yes` where x relation y, else `no`; a NaN fails every relation."""
+        return self.b.select(self.b.fcmp_ordered(relation, x, y), yes, no)
+
+    def negative(self, x):
+        return self.b.fsub(self.constant(-0.0), x)
+
+    def polynomial(self, x, coefficients: Sequence[float]):
+        value = self.constant(coefficients[0])
+        for c in coefficients[1:]:
+            value = self.fma(value, x, self.constant(c))
+        return value
+
+    def clamp(self, x, low: float, high: float):
+        """Clamp x; a NaN stays."""
+        x = self.where(">", x, self.constant(high), self.constant(high), x)
+        return self.where("<", x, self.constant(low), self.constant(low), x)
+
+    def exp(self, x):
+        """eˣ = 2ⁿ eʳ with n = round(x / log 2) and |r| ≤ log 2 / 2; eʳ by Cephes' polynomial of degree 7 (expf.c)."""
+        x = self.clamp(x, -87.0, 88.0)
+        n = self.call("rint", self.b.fmul(x, self.constant(math.log2(math.e))))
+        r = self.fma(n, self.constant(-0.693359375), x)
+        r = self.fma(n, self.constant(2.12194440e-4), r)
+        p = self.polynomial(
+            r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1]
+        )
+        p = self.fma(p, self.b.fmul(r, r), self.b.fadd(r, self.constant(1.0)))
+        whole = self.b.select(self.b.fcmp_ordered("ord", n, n), n, self.constant(0.0))  # a NaN has no integer
+        power = self.b.shl(self.b.add(self.b.fptosi(whole, self.iv), self.integers(127)), self.integers(23))
+        return self.b.fmul(p, self.b.bitcast(power, self.v))
+
+    def tanh(self, x):
+        """tanh by Cephes (tanhf.c): an odd polynomial below 0.625, else 1 − 2/(e^(2|x|) + 1) with the sign of x."""
+        size = self.call("fabs", x)
+        square = self.b.fmul(x, x)
+        p = self.polynomial(
+            square, [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]
+        )
+        small = self.fma(self.b.fmul(p, square), x, x)
+        e = self.exp(self.b.fadd(size, size))
+        large = self.b.fsub(self.constant(1.0), self.b.fdiv(self.constant(2.0), self.b.fadd(e, self.constant(1.0))))
+        return self.where("<", size, self.constant(0.625), small, self.call("copysign", large, x))
+
+    def sigmoid(self, x):
+        """1 / (1 + e^(−x))."""
+        one = self.constant(1.0)
+        return self.b.fdiv(one, self.b.fadd(one, self.exp(self.negative(x))))

@@ -1,0 +1,111 @@
+"""Machine code of everything but the products: transposes, gathers, softmax, moments."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.emit import WIDEST, Emit
+
+CHAINS = 4  # of sums that run side by side, to hide the latency of an addition
+
+
+def _block(e: Emit, sources: list, offset, target, stride: int) -> None:
+    """Emit the transpose of lanes × lanes floats, from row addresses to a target."""
+    lanes = e.lanes
+    block = [e.load(source, offset) for source in sources]
+    half = lanes // 2
+    while half:  # exchange off-diagonal halves of ever smaller squares
+        low = e.choice([i if not i & half else lanes + i - half for i in range(lanes)])
+        high = e.choice([i + half if not i & half else lanes + i for i in range(lanes)])
+        for r in range(lanes):
+            if not r & half:
+                x, y = block[r], block[r + half]
+                block[r], block[r + half] = e.b.shuffle_vector(x, y, low), e.b.shuffle_vector(x, y, high)
+        half //= 2
+    for r in range(lanes):
+        e.store(block[r], target, r * stride)
+
+
+@cache
+def transpose(rows: int, columns: int, target_row: int, lanes: int) -> int:
+    """Return the address of code for target[c, r] = source[r, c]; its arguments: source, target."""
+
+    def emit(e: Emit, arguments) -> None:
+        source, target, *_ = arguments
+        with e.loop(rows, lanes) as r, e.loop(columns, lanes) as c:
+            sources = [e.plus(source, e.times(e.plus(r, i), 4 * columns)) for i in range(lanes)]
+            _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, target_row), r), 4)), target_row)
+
+    return compiled(lanes, emit)
+
+
+@cache
+def gather(columns: int, examples: int, lanes: int) -> int:
+    """Return the address of code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target."""
+
+    def emit(e: Emit, arguments) -> None:
+        x, numbers, target, *_ = arguments
+        with e.loop(examples, lanes) as g:
+            sources = [e.plus(x, e.times(e.integer(numbers, e.plus(g, i)), 4 * columns)) for i in range(lanes)]
+            with e.loop(columns, lanes) as c:
+                _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, examples), g), 4)), examples)
+
+    return compiled(lanes, emit)
+
+
+@cache
+def softmax(classes: int, examples: int, factor: float, lanes: int) -> int:
+    """Return the address of code that turns finite logits (classes, examples) into factor · softmax; its argument: z."""
+
+    def emit(e: Emit, arguments) -> None:
+        z = arguments[0]
+        with e.loop(examples, lanes) as at:
+            top = e.load(z, at)
+            with e.carrying(classes, [top]) as (i, (top,), carry):
+                value = e.load(z, e.plus(e.times(i, examples), at))
+                top = e.where("<", value, top, top, value)
+                carry([top])
+            with e.carrying(classes, [e.constant(0.0)]) as (i, (total,), carry):
+                where = e.plus(e.times(i, examples), at)
+                value = e.exp(e.b.fsub(e.load(z, where), top))
+                e.store(value, z, where)
+                total = e.b.fadd(total, value)
+                carry([total])
+            share = e.b.fdiv(e.constant(factor), total)
+            with e.loop(classes) as i:
+                where = e.plus(e.times(i, examples), at)
+                e.store(e.b.fmul(e.load(z, where), share), z, where)
+
+    return compiled(lanes, emit)
+
+
+@cache
+def moments(rows: int, columns: int, row: int, lanes: int) -> int:
+    """Return the address of code that adds up x (rows, columns) and x²; its arguments: x, target.
+
+    The target takes WIDEST partial sums of x and as many of x², which are the same on any width of vectors.
+    """
+    rest = columns % WIDEST
+
+    def emit(e: Emit, arguments) -> None:
+        x, target, *_ = arguments
+        zero = e.constant(0.0)
+        for part in range(0, WIDEST, lanes):
+            inside = e.mask([part + i < rest for i in range(lanes)])
+            with e.carrying(rows, [zero] * 2 * CHAINS) as (r, sums, carry):
+                sums = list(sums)
+                for chain, j in enumerate(range(0, columns, WIDEST)):
+                    value = e.load(x, e.plus(e.times(r, row), j + part))
+                    if j + WIDEST > columns:
+                        value = e.b.select(inside, value, zero)
+                    one, two = chain % CHAINS, CHAINS + chain % CHAINS
+                    sums[one], sums[two] = e.b.fadd(sums[one], value), e.fma(value, value, sums[two])
+                carry(sums)
+            for k in range(2):
+                total = sums[k * CHAINS]
+                for value in sums[k * CHAINS + 1 : (k + 1) * CHAINS]:
+                    total = e.b.fadd(total, value)
+                e.store(total, target, k * WIDEST + part)
+
+    return compiled(lanes, emit)

@@ -1,0 +1,148 @@
+"""The kernel's machine code: products made of register tiles with fused epilogues, transposes, softmax, moments.
+
+Each function below describes one piece of code for one shape and returns the address of its machine code, compiled once
+a process. All sizes and strides are constants in it; it takes addresses of float32 arrays.
+
+Every element of a product is one chain of fused multiply-adds in a fixed order, so that its bits depend neither on the
+width of the vectors nor on the shape of the tiles nor on the blocks of the inner dimension.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.emit import WIDEST, Emit, padded
+from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, Site, keep
+
+# How many rows a tile may have, by its number of vectors a row: as many accumulators as registers allow.
+TILE_ROWS = {16: {1: 24, 2: 13, 3: 8, 4: 6}, 8: {1: 12, 2: 6}}
+PANEL_BYTES = 32 << 10  # of an operand that should stay in the first cache
+SECOND_CACHE = 1 << 20  # bytes
+STREAMS = 16  # rows of a matrix that are read side by side at full speed
+
+
+@dataclass(frozen=True)
+class Product:
+    """c[r, j] = epilogue(Σ_{i < inner} a[r·a_row + i·a_k] · b[i·b_k + j]), for r < rows and j < columns.
+
+    Strides are in floats. Rows of b and c are padded to whole vectors, so `columns` is rounded up.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    a_row: int
+    a_k: int
+    b_k: int
+    c_row: int
+    epilogue: str
+
+
+def _even_parts(total: int, most: int) -> list[tuple[int, int, int]]:
+    """Split a total into as few and as even parts of at most `most` as can be: [(start, how many, size), …]."""
+    parts = -(-total // most)
+    size, larger = divmod(total, parts)
+    groups = [(0, parts - larger, size), ((parts - larger) * size, larger, size + 1)]
+    return [group for group in groups if group[1]]
+
+
+def _emit_tile(
+    e: Emit, spec: Product, arguments: list, rows: int, vectors: int, row, column, start, length: int,
+    first: bool, last: bool, traced: bool,
+) -> None:  # fmt: skip
+    """Emit one tile, `rows` × `vectors` at (row, column), for the inner indices start … start + length − 1."""
+    a, b, c, *extra, f = arguments
+    zero = e.constant(0.0)
+    at = [e.plus(e.times(e.plus(row, r), spec.c_row), column, j * e.lanes) for r in range(rows) for j in range(vectors)]
+    a = e.plus(a, e.times(e.plus(e.times(row, spec.a_row), e.times(start, spec.a_k)), 4))
+    b = e.plus(b, e.times(e.plus(e.times(start, spec.b_k), column), 4))
+    acc = [zero if first else e.load(c, offset) for offset in at]
+    with e.carrying(length, acc) as (i, acc, carry):
+        right = [e.load(b, e.plus(e.times(i, spec.b_k), j * e.lanes)) for j in range(vectors)]
+        total = []
+        for r in range(rows):
+            left = e.broadcast(a, e.plus(e.times(i, spec.a_k), r * spec.a_row))
+            total += [e.fma(left, right[j], acc[r * vectors + j]) for j in range(vectors)]
+        carry(total)
+    if traced:
+        squares = e.load(f, -WIDEST)
+        for value in total:
+            squares = e.fma(value, value, squares)
+        e.store(squares, f, -WIDEST)
+    epilogue = EPILOGUES[spec.epilogue] if last else keep
+    factors = [e.broadcast(f, i) for i in range(len(FACTORS.get(spec.epilogue, ())))]
+    for offset, value in zip(at, total, strict=True):
+        epilogue(Site(e, c, extra, offset, factors), value)
+
+
+def _emit_product(e: Emit, spec: Product, arguments: list, row, rows: int, traced: bool = False) -> None:
+    """Emit a product's rows from `row` on, `rows` of them: blocks of the inner dimension, strips of columns, tiles."""
+    limits = TILE_ROWS[e.lanes]
+    strips = _even_parts(padded(spec.columns) // e.lanes, max(limits))
+
+    def sweep(start, length: int, first: bool, last: bool) -> None:
+        for column, count, vectors in strips:
+            with e.loop(count) as strip:
+                j = e.plus(column * e.lanes, e.times(strip, vectors * e.lanes))
+                for above, many, height in _even_parts(rows, limits[vectors]):
+                    with e.loop(many) as i:
+                        r = e.plus(row, above, e.times(i, height))
+                        _emit_tile(e, spec, arguments, height, vectors, r, j, start, length, first, last, traced)
+
+    # All tiles of a strip read the same panel of b.
+    most = PANEL_BYTES // (4 * e.lanes * max(vectors for _, _, vectors in strips))
+    if spec.a_k > 1 and 4 * spec.a_k * spec.inner > SECOND_CACHE:
+        most = STREAMS  # walks down the columns of a matrix that comes from memory
+    if spec.epilogue in FACTORS:
+        most = spec.inner  # the result is an operand, so there is no room for partial sums; the batch is short
+    blocks = [(start + k * size, size) for start, count, size in _even_parts(spec.inner, most) for k in range(count)]
+    if len(blocks) == 1:
+        sweep(*blocks[0], True, True)
+        return
+    # The first block starts from zero, the last one ends in the epilogue; those between read and keep partial sums.
+    sweep(*blocks[0], True, False)
+    for length in sorted({length for _, length in blocks[1:-1]}):
+        starts = [start for start, size in blocks[1:-1] if size == length]
+        with e.loop(len(starts)) as i:
+            sweep(e.plus(starts[0], e.times(i, length)), length, False, False)
+    sweep(*blocks[-1], False, True)
+
+
+@cache
+def product(spec: Product, lanes: int, traced: bool = False) -> int:
+    """Return the address of code for a product; its arguments: a, b, c, two extra addresses, factors.
+
+    Args:
+        spec: sizes, strides, epilogue.
+        lanes: float32 elements of a vector.
+        traced: whether to add the squares of the sums to the WIDEST partial sums in front of the factors.
+    """
+
+    def emit(e: Emit, arguments: list) -> None:
+        _emit_product(e, spec, arguments[:6], 0, spec.rows, traced)
+
+    return compiled(lanes, emit)
+
+
+@cache
+def backward_and_update(backward: Product, update: Product, lanes: int, traced: bool = False) -> int:
+    """Return the address of code for one layer's way back: δ below, and the update of its parameters.
+
+    Both go through the same rows of the weights, a block at a time, so that a large matrix is fetched once for the two.
+    The update has one row more than the backward product, the biases.
+    Arguments: parameters, δ, δ below, outputs of the layer below, transposed δ, two extra addresses, factors.
+    """
+    blocks = _even_parts(backward.rows, max(48, SECOND_CACHE // (16 * backward.a_row)))
+
+    def emit(e: Emit, arguments: list) -> None:
+        p, delta, below, h, dt, extra0, extra1, f = arguments
+        for above, count, rows in blocks:
+            with e.loop(count) as i:
+                row = e.plus(above, e.times(i, rows))
+                _emit_product(e, backward, [p, delta, below, h, 0, f], row, rows)
+                _emit_product(e, update, [h, dt, p, extra0, extra1, f], row, rows, traced)
+        _emit_product(e, update, [h, dt, p, extra0, extra1, f], backward.rows, 1, traced)
+
+    return compiled(lanes, emit)

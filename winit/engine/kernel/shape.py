@@ -1,0 +1,87 @@
+"""The machine code that one shape of network needs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from winit.engine.kernel.activations import PHI
+from winit.engine.kernel.emit import padded
+from winit.engine.kernel.passes import gather, moments, softmax, transpose
+from winit.engine.kernel.products import Product, backward_and_update, product
+
+EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam": "adam", "adamw": "adam"}
+STATE = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays that an epilogue keeps for each parameter
+
+
+def supports(activation: str, optimizer: str) -> bool:
+    """Return whether the kernel has vector code for both."""
+    return activation in PHI and optimizer in EPILOGUE
+
+
+class Code(NamedTuple):
+    """Addresses of the machine code for one shape, which the loop over steps calls, and the sizes that it needs."""
+
+    inputs: int
+    width: int
+    classes: int
+    batch: int
+    gather: int
+    forward_first: int
+    forward_hidden: int
+    forward_output: int
+    softmax: int
+    transpose_output: int
+    transpose_hidden: int
+    back_output: int
+    back_hidden: int
+    update_first: int
+    moments_hidden: int
+    moments_output: int
+
+
+def compile_shape(
+    inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool
+) -> Code:
+    """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
+
+    Args:
+        inputs, width, classes: of every network.
+        batch: B, examples in a mini-batch.
+        activation: of the hidden layers.
+        epilogue: of the updates; see `tiles.FACTORS`.
+        lanes: float32 elements of a vector.
+        traced: whether the updates add up the squares of the gradient.
+    """
+    examples, units, outputs = padded(batch), padded(width), padded(classes)
+
+    def forward(fan_in: int, fan_out: int, phi: str) -> int:
+        row = padded(fan_out)
+        return product(Product(fan_out, batch, fan_in + 1, 1, row, examples, examples, f"forward {phi}"), lanes)
+
+    def update(fan_in: int, fan_out: int) -> Product:
+        row = padded(fan_out)
+        return Product(fan_in + 1, fan_out, batch, examples, 1, row, row, epilogue)
+
+    def back(fan_out: int) -> int:
+        row = padded(fan_out)
+        backward = Product(width, batch, fan_out, row, 1, examples, examples, f"backward {activation}")
+        return backward_and_update(backward, update(width, fan_out), lanes, traced)
+
+    return Code(
+        inputs,
+        width,
+        classes,
+        batch,
+        gather(padded(inputs + 1), examples, lanes),
+        forward(inputs, width, activation),
+        forward(width, width, activation),
+        forward(width, classes, "identity"),
+        softmax(classes, examples, 1 / batch, lanes),
+        transpose(outputs, examples, outputs, lanes),
+        transpose(units, examples, units, lanes),
+        back(classes),
+        back(width),
+        product(update(inputs, width), lanes, traced),
+        moments(width, batch, examples, lanes),
+        moments(classes, batch, examples, lanes),
+    )

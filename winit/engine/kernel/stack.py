@@ -1,0 +1,153 @@
+"""The fused CPU engine: one network at a time through all its steps, in the core's own cache.
+
+numba drives the loop over steps and layers; `winit.tiles` supplies the machine code for one shape. Activations are
+feature-major, (units, examples), with the examples padded to whole vectors, so that a tile of the forward product
+broadcasts a weight and multiplies a vector of examples. The activation, its derivative and the optimizer's update sit in
+the epilogues of the products: nothing is written to be read again. One transpose of δ a layer feeds the weights'
+gradient. The biases are the last row of a layer's parameters, and the inputs of every layer end in a row of ones.
+
+For a layer with parameters P = [W; b] (fan_in + 1, fan_out), inputs h = [h; 1] and a mini-batch of B:
+
+    forward   h' = φ(Pᵀh)                         rows: units,      vectors: examples, inner: fan_in + 1
+    backward  δ = (W δ') φ′(h)                    rows: fan_in,     vectors: examples, inner: fan_out
+    update    P ← optimizer(P, h δ'ᵀ)             rows: fan_in + 1, vectors: units,    inner: B
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winit.engine.engine import TRACE, Advance, Networks
+from winit.engine.kernel.emit import WIDEST, host_lanes, padded
+from winit.engine.kernel.epilogues import FACTORS
+from winit.engine.kernel.loop import predict, train_network
+from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape
+from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
+
+
+def _zeros(*shape: int) -> np.ndarray:
+    """Return float32 zeros on a 64-byte boundary, which torch guarantees and numpy does not."""
+    return torch.zeros(shape).numpy()
+
+
+class KernelStack(Networks):
+    """K networks trained by the kernel, one after the other. See `network.Networks` for the interface.
+
+    Parameters lie in rows padded to whole vectors, the biases in the last one; `weights` and `biases` are views of them.
+    """
+
+    engine = "kernel"
+
+    def __init__(
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, optimizer: Optimizer, batch_size: int,
+        lanes: int | None = None,
+    ) -> None:  # fmt: skip
+        self.optimizer, self.batch_size, self.steps_done = optimizer, batch_size, 0
+        self._arrays = []
+        for w, b in zip(weights, biases, strict=True):
+            networks, fan_in, fan_out = w.shape
+            array = _zeros(networks, fan_in + 1, padded(fan_out))
+            array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
+            self._arrays.append(array)
+        self._outs = [w.shape[2] for w in weights]
+        epilogue = EPILOGUE[optimizer.name]
+        self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
+        super().__init__(*self._views(), activation)
+
+        (_, inputs, width), classes, examples = weights[0].shape, weights[-1].shape[2], padded(batch_size)
+        self._shape = inputs, width, classes, batch_size, activation, epilogue, lanes or host_lanes()
+        self._x, self._h = _zeros(padded(inputs + 1), examples), _zeros(len(weights) - 1, width + 1, examples)
+        self._h[:, width] = 1  # what the bias is multiplied with
+        self._z = _zeros(padded(classes), examples)
+        self._d, self._dt = _zeros(2, padded(width), examples), _zeros(examples, padded(max(width, classes)))
+        self._partial = _zeros(2 * WIDEST)
+
+    def _views(self) -> tuple[list[Tensor], list[Tensor]]:
+        views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._outs, strict=True)]
+        return [v[:, :-1] for v in views], [v[:, -1:] for v in views]
+
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        """Return inputs (N, D) as `advance` wants them: a column of ones behind them, then zeros to whole vectors."""
+        rows = torch.zeros(len(x), padded(x.shape[1] + 1))
+        rows[:, : x.shape[1]], rows[:, x.shape[1]] = x, 1
+        return rows
+
+    def keep(self, networks: Tensor) -> None:
+        def chosen(array: np.ndarray) -> np.ndarray:
+            return torch.from_numpy(array)[networks].numpy()
+
+        self._arrays = [chosen(a) for a in self._arrays]
+        self._state = [[chosen(a) for a in kind] for kind in self._state]
+        self.weights, self.biases = self._views()
+
+    def _factors(self, rates: np.ndarray) -> np.ndarray:
+        """Return room for partial sums and what the optimizer's epilogue reads (steps, WIDEST + n), for rates (steps,)."""
+        optimizer, epilogue = self.optimizer, EPILOGUE[self.optimizer.name]
+        (beta1, beta2), decay = ADAM_BETAS, optimizer.weight_decay
+        if epilogue == "sgd":
+            columns = [-rates, decay]
+        elif epilogue == "momentum":
+            nesterov = optimizer.name == "nesterov"
+            columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
+        else:
+            t = self.steps_done + 1 + np.arange(len(rates))
+            decoupled = optimizer.name == "adamw"
+            columns = [
+                -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
+                1 / np.sqrt(1 - beta2**t), ADAM_EPSILON, 1 - rates * decay if decoupled else 1,
+            ]  # fmt: skip
+        assert len(columns) == len(FACTORS[epilogue])
+        factors = np.zeros((len(rates), WIDEST + len(columns)), np.float32)
+        for i, column in enumerate(columns):
+            factors[:, WIDEST + i] = column
+        return factors
+
+    def _numbers(self, order: np.ndarray) -> np.ndarray:
+        """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
+        padding = padded(self.batch_size) - order.shape[1]
+        return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
+
+    @staticmethod
+    def _at(arrays: Sequence[np.ndarray], network: int) -> np.ndarray:
+        """Return the addresses of one network's matrices, by layer."""
+        return np.array([a.ctypes.data + network * a.strides[0] for a in arrays], np.int64)
+
+    @property
+    def _inputs(self) -> np.ndarray:
+        """The addresses of every layer's inputs."""
+        return np.array([self._x.ctypes.data, *(h.ctypes.data for h in self._h)], np.int64)
+
+    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
+        count, layers = len(order), len(self.weights)
+        code = compile_shape(*self._shape, traced)
+        deltas = self._at([self._d[0][None], self._d[1][None]], 0)
+        trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
+        diverged = {}
+        for k in range(self.size):
+            p = self._at(self._arrays, k)
+            state = [self._at(arrays, k) for arrays in self._state] or [np.zeros_like(p)]
+            batches = order[:, k].numpy()
+            done = train_network(
+                code, p, state[0], state[-1], self._inputs, self._z, deltas, self._dt.ctypes.data, x.data_ptr(), y.numpy(),
+                self._numbers(batches), self._factors(rates[:, k].double().numpy()), self._partial, trace[k],
+            )  # fmt: skip
+            if done < count:
+                inputs = x[batches[done], : self.weights[0].shape[1]]
+                diverged[k] = done, self.first_non_finite_layer(k, inputs)
+        self.steps_done += count
+        return Advance(diverged, torch.from_numpy(trace) if traced else None)
+
+    def predict(self, x: Tensor) -> Tensor:
+        code = compile_shape(*self._shape, False)
+        logits = np.empty((self.size, len(x), code.classes), np.float32)
+        numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
+        numbers[numbers >= len(x)] = 0
+        for k in range(self.size):
+            p = self._at(self._arrays, k)
+            predict(code, p, self._inputs, self._z, x.data_ptr(), self._numbers(numbers), logits[k])
+        return torch.from_numpy(logits)

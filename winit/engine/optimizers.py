@@ -1,0 +1,104 @@
+"""Update rules on stacked parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from winit.engine.alignment import align, aligned
+
+ADAM_BETAS = (0.9, 0.999)  # Kingma & Ba 2015, §2
+ADAM_EPSILON = 1e-8
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How parameters follow their gradient g; the rate η comes with every step.
+
+    `name` is one of: sgd, W ← W − ηg; momentum, V ← μV + g, W ← W − ηV (Polyak's heavy ball as torch.optim.SGD has
+    it); nesterov, W ← W − η(g + μV); adam (Kingma & Ba 2015, algorithm 1); adamw (Loshchilov & Hutter 2019,
+    algorithm 2, as torch.optim.AdamW has it). All parameters decay: g ← g + λW, with adamw W ← (1 − ηλ)W.
+
+    Attributes:
+        name: of the rule.
+        momentum: μ.
+        weight_decay: λ.
+    """
+
+    name: str = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+
+
+class SGD:
+    """W ← W − ηg, on stacked parameters (K, m, n)."""
+
+    def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
+        self.options, self.step = optimizer, 0
+        self.state: dict[str, list[Tensor]] = {}
+
+    def _remember(self, name: str, parameters: Sequence[Tensor]) -> None:
+        self.state[name] = [aligned(*p.shape, like=p).zero_() for p in parameters]
+
+    def begin_step(self) -> None:
+        """Prepare for the updates of one step."""
+        self.step += 1
+
+    def update(self, index: int, parameter: Tensor, gradient: Tensor, rate: Tensor) -> None:
+        """Update one parameter (K, m, n) by its gradient, which is overwritten, at rates (K, 1, 1)."""
+        if self.options.weight_decay:
+            gradient.add_(parameter, alpha=self.options.weight_decay)
+        parameter.addcmul_(self.direction(index, gradient), rate, value=-1)
+
+    def direction(self, index: int, gradient: Tensor) -> Tensor:
+        """Return what is multiplied with the rate."""
+        return gradient
+
+    def keep(self, networks: Tensor) -> None:
+        """Drop the state of all networks but these."""
+        self.state = {name: [align(t[networks]) for t in tensors] for name, tensors in self.state.items()}
+
+
+class Momentum(SGD):
+    """V ← μV + g; W ← W − ηV, or W − η(g + μV) with Nesterov."""
+
+    def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
+        super().__init__(parameters, optimizer)
+        self._remember("velocity", parameters)
+
+    def direction(self, index: int, gradient: Tensor) -> Tensor:
+        velocity, momentum = self.state["velocity"][index], self.options.momentum
+        velocity.mul_(momentum).add_(gradient)
+        return gradient.add_(velocity, alpha=momentum) if self.options.name == "nesterov" else velocity
+
+
+class Adam(SGD):
+    """Adam with bias correction, elementwise, so that bits do not depend on the stack."""
+
+    def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
+        super().__init__(parameters, optimizer)
+        self._remember("mean", parameters)
+        self._remember("square", parameters)
+
+    def direction(self, index: int, gradient: Tensor) -> Tensor:
+        beta1, beta2 = ADAM_BETAS
+        mean, square = self.state["mean"][index], self.state["square"][index]
+        mean.lerp_(gradient, 1 - beta1)
+        square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        size = torch.sqrt(square, out=gradient).div_((1 - beta2**self.step) ** 0.5).add_(ADAM_EPSILON)
+        return torch.div(mean, size, out=gradient).div_(1 - beta1**self.step)
+
+
+class AdamW(Adam):
+    """Adam whose weights decay apart from the gradient: W ← (1 − ηλ)W first."""
+
+    def update(self, index: int, parameter: Tensor, gradient: Tensor, rate: Tensor) -> None:
+        if self.options.weight_decay:
+            parameter.mul_(1 - rate * self.options.weight_decay)
+        parameter.addcmul_(self.direction(index, gradient), rate, value=-1)
+
+
+RULES: dict[str, type[SGD]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Momentum, "adam": Adam, "adamw": AdamW}

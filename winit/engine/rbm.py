@@ -1,0 +1,167 @@
+"""Restricted Boltzmann machines, K of them as one stack, trained by contrastive divergence.
+
+Visible units v (V of them) and hidden units h (H) have the energy
+
+    binary visible:    −b·v                     Gaussian visible:  ½|v − b|²
+    binary hidden:     −c·h                     linear hidden:     ½|h − c|²
+    and always:        −vᵀWh
+
+and p(v, h) ∝ exp(−E). Gaussian and linear units have variance 1. Given the others, units of one side are independent:
+binary ones are 1 with probability σ(·), Gaussian and linear ones are N(·, 1), with · = c + Wᵀv or b + Wh.
+
+Sources: Hinton 2002 (contrastive divergence); Hinton & Salakhutdinov 2006 and the authors' code, whose recipe the
+defaults of `RBM.step` are; Hinton 2010, A practical guide to training restricted Boltzmann machines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from winit.engine.alignment import align, aligned, product
+from winit.vocabulary.factors import VISIBLE
+
+HIDDEN = ("binary", "linear")
+
+
+class Contrast(NamedTuple):
+    """What contrastive divergence says of one mini-batch.
+
+    Attributes:
+        weights, visible, hidden: data statistics less model statistics, (K, V, H), (K, 1, V), (K, 1, H): the ascent
+            directions of W, b and c, mean over the examples.
+        reconstruction: squared error of the visible units, summed over units, mean over examples, (K,).
+    """
+
+    weights: Tensor
+    visible: Tensor
+    hidden: Tensor
+    reconstruction: Tensor
+
+
+class RBM:
+    """K restricted Boltzmann machines of one shape.
+
+    Args:
+        weights: W (K, V, H).
+        visible_biases: b (K, 1, V).
+        hidden_biases: c (K, 1, H).
+        seeds: of the random stream of each of the K machines. Those with the same seed see the same noise.
+        visible: `binary`, for values between 0 and 1, or `gaussian`.
+        hidden: `binary` or `linear`.
+
+    Raises:
+        ValueError: an unknown kind of units.
+    """
+
+    def __init__(
+        self,
+        weights: Tensor,
+        visible_biases: Tensor,
+        hidden_biases: Tensor,
+        seeds: Sequence[int],
+        visible: str = "binary",
+        hidden: str = "binary",
+    ) -> None:
+        for side, given, allowed in (("visible", visible, VISIBLE), ("hidden", hidden, HIDDEN)):
+            if given not in allowed:
+                raise ValueError(f"{side} units: got '{given}'; choose from {', '.join(allowed)}")
+        self.weights, self.visible_biases, self.hidden_biases = map(align, (weights, visible_biases, hidden_biases))
+        self.visible, self.hidden, self.seeds = visible, hidden, list(seeds)
+        self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
+        self._velocities = [aligned(*p.shape, like=p).zero_() for p in self.parameters]
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [self.weights, self.visible_biases, self.hidden_biases]
+
+    def hidden_mean(self, v: Tensor) -> Tensor:
+        """Return E[h | v] (K, B, H) of visible units (K, B, V)."""
+        total = product(v, self.weights, self.hidden_biases)
+        return total.sigmoid_() if self.hidden == "binary" else total
+
+    def visible_mean(self, h: Tensor) -> Tensor:
+        """Return E[v | h] (K, B, V) of hidden units (K, B, H)."""
+        total = product(h, self.weights.mT, self.visible_biases)
+        return total.sigmoid_() if self.visible == "binary" else total
+
+    def free_energy(self, v: Tensor) -> Tensor:
+        """Return F(v) (K, B), with p(v) ∝ exp(−F(v)): the energy with the hidden units summed or integrated out.
+
+        binary hidden: −Σ log(1 + exp(c + Wᵀv)),   linear hidden: −c·Wᵀv − ½|Wᵀv|²,   plus the visible units' own term
+        """
+        own = -(v * self.visible_biases).sum(dim=2)
+        if self.visible == "gaussian":
+            own = (v - self.visible_biases).square().sum(dim=2) / 2
+        drive = product(v, self.weights)
+        if self.hidden == "binary":
+            return own - softplus(drive + self.hidden_biases).sum(dim=2)
+        return own - (drive * self.hidden_biases).sum(dim=2) - drive.square().sum(dim=2) / 2
+
+    def _sample(self, mean: Tensor, kind: str) -> Tensor:
+        """Draw units of a kind from their means (K, B, n), each machine from its own stream."""
+        _, batch, units = mean.shape
+        draw = (
+            (lambda stream: stream.random((batch, units), dtype=np.float32))
+            if kind == "binary"
+            else (lambda stream: stream.standard_normal((batch, units), dtype=np.float32))
+        )
+        drawn = {seed: draw(stream) for seed, stream in self._streams.items()}
+        noise = aligned(*mean.shape, like=mean).copy_(torch.from_numpy(np.stack([drawn[s] for s in self.seeds])))
+        return noise.lt_(mean) if kind == "binary" else noise.add_(mean)
+
+    def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> Contrast:
+        """Return the contrastive divergence CD-k of a mini-batch.
+
+        Hidden units are sampled going up, visible ones take their means coming down, and the last hidden units are means
+        again, as in the code of Hinton & Salakhutdinov 2006. With `samples_visible` the chain is Gibbs sampling, whose
+        model statistics become exact as k grows.
+
+        Args:
+            v: visible units (K, B, V), the data.
+            steps: k, at least 1.
+            samples_visible: whether to sample the visible units on the way.
+        """
+        data_h = self.hidden_mean(v)
+        h = data_h
+        for _ in range(steps):
+            model_v = self.visible_mean(self._sample(h, self.hidden))
+            if samples_visible:
+                model_v = self._sample(model_v, self.visible)
+            h = self.hidden_mean(model_v)
+        K, batch, _ = v.shape
+        # Sums by products, and one network after the other: the bits of a sum over a stack depend on the stack.
+        ones = aligned(K, 1, batch, like=v).fill_(1)
+        away = align(v - model_v)
+        return Contrast(
+            (product(v.mT, data_h) - product(model_v.mT, h)) / batch,
+            product(ones, away) / batch,
+            product(ones, align(data_h - h)) / batch,
+            torch.stack([one.square().sum() for one in away]) / batch,
+        )
+
+    def step(
+        self, v: Tensor, rate: float, momentum: float = 0.5, weight_cost: float = 0.0002, steps: int = 1
+    ) -> Tensor:
+        """Take one step of contrastive divergence, and return the reconstruction errors (K,) from before it.
+
+            ΔW ← μ ΔW + η (⟨vh⟩_data − ⟨vh⟩_model − λW),   W ← W + ΔW;   biases alike, without λ
+
+        Args:
+            v: visible units (K, B, V).
+            rate: η; 0.1 for binary hidden units and 0.001 for linear ones in the code of Hinton & Salakhutdinov 2006.
+            momentum: μ; 0.5 for the first five epochs there, then 0.9.
+            weight_cost: λ.
+            steps: k of CD-k.
+        """
+        found = self.contrast(v, steps)
+        directions = [found.weights - weight_cost * self.weights, found.visible, found.hidden]
+        for parameter, velocity, direction in zip(self.parameters, self._velocities, directions, strict=True):
+            velocity.mul_(momentum).add_(direction, alpha=rate)
+            parameter.add_(velocity)
+        return found.reconstruction

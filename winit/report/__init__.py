@@ -1,0 +1,1 @@
+"""From the tables to one HTML page: figures, sections, findings, chapters."""

@@ -1,0 +1,184 @@
+"""Exhibits: figures on the page with captions and data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from markupsafe import Markup
+
+from winit import schemes
+from winit.report import findings
+from winit.report.figures.style import Drawn, NothingToDraw, figure_style
+from winit.report.svg import compact, figure_svg, page_svg, standalone
+from winit.store import files
+from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.pretraining import pretraining_label
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """The data of a figure as a reader sees them: cells as text, columns that say the same in every row apart."""
+
+    columns: list[tuple[str, bool]]  # name, and whether it holds numbers
+    cells: list[list[str]]  # the first SHOWN_ROWS
+    constants: list[tuple[str, str]]
+    rows: int  # of all data
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A figure on the page: its id, title, caption in three parts, the drawing and its data.
+
+    `csv` is the text of its file, for the page to offer; None where that would make the page large.
+    """
+
+    id: str
+    title: str
+    shows: str
+    see: str
+    basis: str
+    svg: Markup
+    data: DataTable
+    csv: str | None
+
+    @property
+    def height(self) -> int:
+        """Height of the drawing where there is room for it, in pixels."""
+        drawn = re.search(r'width="(\d+)" viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
+        return round(int(drawn[1]) * float(drawn[3]) / float(drawn[2]))
+
+
+@dataclass(frozen=True)
+class Omission:
+    """A figure that the study has no data for: its title, and what the study lacks."""
+
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a question, and the figures that answer it. Without any figure it is not shown."""
+
+    id: str
+    title: str
+    lead: str
+    figures: list[Exhibit | Omission]
+
+    @property
+    def exhibits(self) -> list[Exhibit]:
+        """The figures that were drawn."""
+        return [figure for figure in self.figures if isinstance(figure, Exhibit)]
+
+    @property
+    def omissions(self) -> list[Omission]:
+        """The figures that were left out."""
+        return [figure for figure in self.figures if isinstance(figure, Omission)]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why figures were left out, each reason once."""
+        return list(dict.fromkeys(figure.reason for figure in self.omissions))
+
+
+SHOWN_ROWS = 200  # of a figure's data, on the page
+EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
+
+_LABELS = {
+    "initializer": schemes.label,
+    "reference_initializer": schemes.label,
+    "scheme": schemes.label,
+    "activation": lambda name: ACTIVATIONS[name].label,
+    "pretraining": pretraining_label,
+    "reference_pretraining": pretraining_label,
+}
+
+
+def data_table(frame: pd.DataFrame) -> DataTable:
+    """Return a figure's data for the page: the first rows, what is the same in all of them said once."""
+    head = frame.head(SHOWN_ROWS)
+    columns, texts, constants = [], [], []
+    for name in frame.columns:
+        column = head[name]
+        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        if pd.api.types.is_bool_dtype(column):
+            cells = ["yes" if value else "no" for value in column]
+        elif pd.api.types.is_integer_dtype(column):
+            cells = ["–" if value is pd.NA else str(value) for value in column]
+        elif is_number:
+            cells = [number(float(value)) for value in column]
+        else:
+            known = {v: "" if pd.isna(v) else _LABELS.get(name, str)(v) for v in column.unique()}
+            cells = [known[value] for value in column]
+        heading = str(name).replace("_", " ")
+        if len(frame) > 1 and frame[name].nunique(dropna=False) == 1:
+            constants.append((heading, cells[0]))
+        else:
+            columns.append((heading, is_number))
+            texts.append(cells)
+    return DataTable(columns, [list(row) for row in zip(*texts, strict=True)], constants, len(frame))
+
+
+class Gallery:
+    """Turns drawings into exhibits, and writes each beside the page: the SVG, and the data it draws.
+
+    A figure function raises `NothingToDraw` where it has no data. The gallery alone catches it, so that such a figure is
+    left out with a sentence wherever it stands.
+    """
+
+    def __init__(self, folder: Path, found: dict[str, pd.DataFrame]) -> None:
+        self.folder, self.found = folder, found
+
+    def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], *caption: str) -> Exhibit | Omission:
+        """Return one figure for the page, or what the study lacks for it."""
+        try:
+            with figure_style():
+                drawn = draw()
+        except NothingToDraw as lacking:
+            return Omission(title, str(lacking))
+        return self._hang(name, title, drawn, *caption)
+
+    def _hang(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
+        text = figure_svg(drawn, name, title)
+        # Six digits: more than any drawing shows, and half as long; the study's tables have them all.
+        csv = drawn.data.to_csv(index=False, float_format="%.6g")
+        files.write_bytes(self.folder / f"{name}.svg", standalone(compact(text)).encode())
+        files.write_bytes(self.folder / f"{name}.csv", csv.encode())
+        shown = data_table(drawn.data)
+        return Exhibit(
+            name, title, shows, see, basis, page_svg(text, name), shown, csv if shown.rows <= EMBEDDED_ROWS else None
+        )
+
+    def each(
+        self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str,
+        draw: Callable[..., Drawn], *caption: str,
+    ) -> list[Exhibit | Omission]:  # fmt: skip
+        """Return one figure for each setting, a combination of levels of the factors in `runs`.
+
+        `draw` takes the setting's part of `runs` and of each of the frames.
+        """
+        exhibits = []
+        for setting in runs[factors].drop_duplicates().itertuples(index=False):
+            mine = [f[(f[factors] == list(setting)).all(axis=1)] for f in (runs, *frames)]
+            part = findings.setting_name(runs, **{"pretraining": "", **setting._asdict()})
+            name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
+            exhibits.append(self.exhibit(name, f"{title}: {part}", lambda mine=mine: draw(*mine), *caption))
+        return exhibits
+
+
+def number(value: float) -> str:
+    """Return a number of three digits as a table shows it; a dash for one that is missing."""
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    if value == 0 or 0.001 <= abs(value) < 10_000:
+        return f"{value:.3g}".replace("-", "−")
+    mantissa, _, exponent = f"{value:.1e}".partition("e")
+    return f"{mantissa}·10".replace("-", "−") + str(int(exponent)).translate(
+        str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    )

@@ -1,0 +1,289 @@
+"""What the page's interactive charts need: aggregated data, Vega-Lite specifications written by Altair, Vega itself.
+
+The extra `interactive` installs Altair and vl-convert; without them there is no such part, and the page is complete.
+Replicates and learning rates are aggregated away, so that the data grow with the arms of a study, not with its runs.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from winit import schemes
+from winit.report import findings
+from winit.report.figures.style import SHOWN_RANGE, sorted_activations
+from winit.theory.activations import ACTIVATIONS
+
+BUDGET = 1_000_000  # bytes of data in the page, about
+CAP = 30.0  # nats: larger losses are drawn at this edge, infinite ones, too
+CHECKED = 8  # initializers that are shown before a reader chooses; of more, the first of every family
+
+# Least needed last: what does not fit into the budget is dropped from the end.
+METRICS = {
+    "validation_accuracy": "validation accuracy",
+    "train_loss": "training loss",
+    "validation_loss": "validation loss",
+    "train_accuracy": "training accuracy",
+}
+LAYERS = {"h_variance": ("h_variance", "Var(h)"), "delta_variance": ("delta_ratio", "Var(∂ℓ/∂z)")}
+_ARM = [*findings.SETTING, "activation", "depth", "initializer"]
+
+# matplotlib's markers as Vega's symbols: names, or paths in a square from −1 to 1.
+SHAPES = {
+    "o": "circle",
+    ".": "M-.5,0a.5,.5 0 1,0 1,0a.5,.5 0 1,0 -1,0z",
+    "s": "square",
+    "D": "diamond",
+    "d": "M0,-1L.6,0L0,1L-.6,0z",
+    "^": "triangle-up",
+    "v": "triangle-down",
+    "<": "triangle-left",
+    ">": "triangle-right",
+    "P": "cross",
+    "X": "M-1,-.5L-.5,-1L0,-.5L.5,-1L1,-.5L.5,0L1,.5L.5,1L0,.5L-.5,1L-1,.5L-.5,0z",
+    "*": "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31z",
+    "p": "M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31z",
+    "h": "M0,-1L.87,-.5L.87,.5L0,1L-.87,.5L-.87,-.5z",
+}
+
+
+@dataclass(frozen=True)
+class Explorer:
+    """The interactive part of a page: the choices, the data as CSV, the specifications, the code that draws."""
+
+    settings: list[str]
+    activations: list[tuple[str, str]]  # name, label
+    depths: list[int]
+    initializers: list[dict[str, object]]  # name, label, color, dashes, shape, is_checked
+    metrics: dict[str, str]  # name, label
+    arms: str
+    curves: str
+    layers: str
+    specs: dict[str, object]
+    note: str
+    bundle: str
+
+    @property
+    def state(self) -> dict[str, object]:
+        """What report.js must know beside the data."""
+        return {
+            "settings": self.settings,
+            "activations": [name for name, _ in self.activations],
+            "initializers": [{k: i[k] for k in ("name", "label")} for i in self.initializers],
+            "metrics": self.metrics,
+            "specs": self.specs,
+        }
+
+
+@cache
+def bundle() -> str | None:
+    """Return Vega, Vega-Lite and vega-embed as one script; None where vl-convert or Altair is not installed."""
+    try:
+        import altair  # noqa: F401
+        import vl_convert
+    except ImportError:
+        return None
+    # In a script element these would end it, or begin a comment that hides its end; in a string of JavaScript the
+    # backslash changes nothing.
+    return vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def packed(code: str) -> str:
+    """Return code as base64 of gzip: 0.3 MB instead of 0.9 of Vega. The same bytes whenever it is packed."""
+    return base64.b64encode(gzip.compress(code.encode(), mtime=0)).decode()
+
+
+def curves(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
+    """Return the curves of the arms: the median over replicates at the chosen rate; a diverged run counts as the worst.
+
+    Args:
+        found: the tables.
+        arms: `_ARM` and `learning_rate`, with the number of the arm as `arm`.
+    """
+    chosen = found["runs"][[*_ARM, "learning_rate", "run_id"]].merge(arms)[["run_id", "arm"]]
+    rows = found["curves"].merge(chosen, on="run_id")
+    for metric in METRICS:
+        rows[metric] = rows[metric].astype(float).fillna(0.0 if "accuracy" in metric else np.inf)
+    return rows.groupby(["arm", "step"], as_index=False)[list(METRICS)].median()
+
+
+def signals(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
+    """Return the variances by layer of the untrained arms, geometric means over replicates, beside the theory's.
+
+    Initial weights do not depend on the learning rate, so the runs of the smallest stand for all. The theory is one of
+    random weights without batch normalization and dropout; that of δ begins at the output layer's measured value.
+    """
+    runs = found["runs"]
+    first = runs[runs["learning_rate"] == runs["learning_rate"].min()]
+    chosen = first[[*_ARM, "run_id"]].merge(arms.drop(columns="learning_rate"))[["run_id", "arm"]]
+    layers = found["layers"]
+    rows = layers.loc[layers["step"] == 0, ["run_id", "layer", *LAYERS]].merge(chosen, on="run_id")
+    for quantity in LAYERS:
+        with np.errstate(divide="ignore"):  # a variance of 0 gives a mean of 0
+            rows[quantity] = np.log(rows[quantity])
+    means = rows.groupby(["arm", "layer"], as_index=False)[list(LAYERS)].mean()
+    means[list(LAYERS)] = np.exp(means[list(LAYERS)])
+    spoken_of = arms[~arms["batch_norm"] & (arms["pretraining"] == "none")]
+    keys = ["dataset", "activation", "depth", "width", "initializer"]
+    theory = spoken_of[["arm", *keys]].merge(found["theory"][[*keys, "layer", "h_variance", "delta_ratio"]])
+    theory = theory.rename(columns={"h_variance": "h_variance_theory"})
+    means = means.merge(theory[["arm", "layer", "h_variance_theory", "delta_ratio"]], on=["arm", "layer"], how="left")
+    top = means.loc[means.groupby("arm")["layer"].idxmax(), ["arm", "delta_variance"]].set_index("arm")[
+        "delta_variance"
+    ]
+    means["delta_variance_theory"] = means["delta_ratio"] * means["arm"].map(top)
+    return means.drop(columns="delta_ratio")
+
+
+def _csv(frame: pd.DataFrame, digits: int = 4) -> str:
+    return frame.to_csv(index=False, float_format=f"%.{digits}g", lineterminator="\n")
+
+
+def _within(
+    arms: pd.DataFrame, of_curves: pd.DataFrame, of_layers: pd.DataFrame, budget: int
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
+    """Return the data as far as they fit, least needed dropped first, and the sentence that says what is missing."""
+    metrics, dropped = list(METRICS), []
+
+    def size() -> int:
+        return len(_csv(of_curves)) + len(_csv(of_layers))
+
+    while size() > budget and len(metrics) > 2:
+        metric = metrics.pop()
+        dropped.append(METRICS[metric])
+        of_curves = of_curves.drop(columns=metric)
+    while (too_much := size() / budget) > 1 and arms["setting"].nunique() > 1:
+        settings = arms["setting"].unique()
+        kept = settings[: max(1, int(len(settings) / max(too_much, 1.1)))]
+        dropped.append(f"{len(settings) - len(kept)} settings")
+        arms = arms[arms["setting"].isin(kept)]
+        of_curves, of_layers = (frame[frame["arm"].isin(arms["arm"])] for frame in (of_curves, of_layers))
+    if not dropped:
+        return arms, of_curves, of_layers, ""
+    return (
+        arms,
+        of_curves,
+        of_layers,
+        f"To keep the page small, {', '.join(dropped)} are left out here; the study's tables have all.",
+    )
+
+
+def specifications(initializers: list[dict[str, object]], last_step: int) -> dict[str, object]:
+    """Return the charts as Vega-Lite, without data: report.js fills in the rows that a reader chose, and the titles."""
+    import altair as alt
+
+    labels = [i["label"] for i in initializers]
+    looks = {
+        "color": alt.Color("initializer:N", legend=None).scale(domain=labels, range=[i["color"] for i in initializers]),
+        "strokeDash": alt.StrokeDash("initializer:N", legend=None).scale(
+            domain=labels, range=[list(i["dashes"]) or [1, 0] for i in initializers]
+        ),
+    }
+    shape = alt.Shape("initializer:N", legend=None).scale(domain=labels, range=[i["shape"] for i in initializers])
+    rows = alt.Data(name="rows")
+
+    def chart(x: alt.X, x_tip: alt.Tooltip, theory: bool) -> dict[str, object]:
+        y = alt.Y("value:Q", title="")
+        tips = [alt.Tooltip("initializer:N"), x_tip, alt.Tooltip("value:Q", format=".4~g")]
+        layers = []
+        if theory:
+            tips.append(alt.Tooltip("theory:Q", format=".4~g"))
+            layers.append(
+                alt.Chart().mark_line(style="theory", strokeDash=[5, 4], strokeWidth=1.2)
+                .encode(x=x, y=alt.Y("theory:Q", title=""), detail="initializer:N").transform_filter("isValid(datum.theory)")
+            )  # fmt: skip
+        layers.append(alt.Chart().mark_line(strokeWidth=1.8).encode(x=x, y=y, **looks))
+        points = alt.Chart().mark_point(filled=True, size=42, opacity=1)
+        layers.append(points.encode(x=x, y=y, color=looks["color"], shape=shape, tooltip=tips))
+        spec = alt.layer(*layers, data=rows).properties(width="container", height=300)
+        return spec.to_dict(validate=True)
+
+    ticks = [0, *(m * 10**e for e in range(9) for m in (1, 3) if m * 10**e <= last_step)]  # Vega's own are linear
+    step = alt.X("step:Q", title="step").scale(type="symlog", constant=1).axis(values=ticks, format="d")
+    layer = alt.X("layer:Q", title="layer").axis(tickMinStep=1, format="d").scale(zero=False, nice=False)
+    return {
+        "curves": chart(step, alt.Tooltip("step:Q", format="d"), theory=False),
+        "signals": chart(layer, alt.Tooltip("layer:Q", format="d"), theory=True),
+    }
+
+
+def explorer(found: dict[str, pd.DataFrame], budget: int = BUDGET) -> Explorer | None:
+    """Return the interactive part of a study's page; None where its libraries are missing, or it has nothing to show.
+
+    Args:
+        found: the tables, of the main grid.
+        budget: about how many bytes of data the page may hold.
+    """
+    summary = found["summary"]
+    arms = summary.loc[summary["is_best_rate"], [*_ARM, "learning_rate", "runs"]]
+    # A phase diagram has hundreds of points, and a figure of its own.
+    arms = arms[~arms["initializer"].isin(list(schemes.diagram_points(arms["initializer"].unique())))]
+    code = bundle()
+    if code is None or arms.empty:
+        return None
+    named = arms[findings.SETTING].drop_duplicates().sort_values(findings.SETTING)
+    named["setting"] = [findings.setting_name(named, **row) for row in named.to_dict("records")]
+    arms = arms.merge(named).reset_index(drop=True)
+    arms["arm"] = np.arange(len(arms))
+    of_curves, of_layers = curves(found, arms[[*_ARM, "learning_rate", "arm"]]), signals(found, arms)
+    losses = [m for m in METRICS if "loss" in m]
+    highest = of_curves[losses].where(np.isfinite(of_curves[losses])).max().max()
+    of_curves[losses] = of_curves[losses].clip(
+        upper=highest if len(found["baselines"]) and np.isfinite(highest) else CAP
+    )
+    variances = [f"{q}{suffix}" for q in LAYERS for suffix in ("", "_theory")]
+    of_layers[variances] = of_layers[variances].clip(*SHOWN_RANGE)
+    arms, of_curves, of_layers, note = _within(arms, of_curves, of_layers, budget)
+
+    names = schemes.in_order(arms["initializer"])
+    looks = {name: schemes.style(name) for name in names}
+    first = {look["color"]: name for name, look in reversed(looks.items())}
+    initializers = [
+        {
+            "name": name, "label": schemes.label(name), "color": look["color"], "dashes": tuple(look["dashes"] or ()),
+            "shape": SHAPES.get(look["marker"], "circle"),
+            "is_checked": len(names) <= CHECKED or first[look["color"]] == name,
+        }
+        for name, look in looks.items()
+    ]  # fmt: skip
+    settings, activations = list(arms["setting"].unique()), sorted_activations(arms["activation"])
+    codes = pd.DataFrame(
+        {
+            "arm": arms["arm"],
+            "setting": arms["setting"].map(settings.index),
+            "activation": arms["activation"].map(activations.index),
+            "depth": arms["depth"],
+            "initializer": arms["initializer"].map(names.index),
+            "learning_rate": arms["learning_rate"],
+            "runs": arms["runs"],
+        }
+    )
+    metrics = {name: text for name, text in METRICS.items() if name in of_curves}
+    if len(found["baselines"]):
+        metrics = {name: text.replace("accuracy", "share of error explained") for name, text in metrics.items()}
+    return Explorer(
+        settings, [(a, ACTIVATIONS[a].label) for a in activations], sorted(int(d) for d in arms["depth"].unique()),
+        initializers, metrics, _csv(codes), _csv(of_curves), _csv(of_layers), specifications(initializers, int(of_curves["step"].max())), note, code,
+    )  # fmt: skip
+
+
+def swatch(initializer: dict[str, object]) -> Markup:
+    """Return the line and the marker of an initializer as a small drawing, for the label of its checkbox."""
+    shapes = {
+        "circle": "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0z", "square": "M-.8,-.8H.8V.8H-.8z", "diamond": "M0,-1.1L1.1,0L0,1.1L-1.1,0z",
+        "triangle-up": "M0,-1L1,.8H-1z", "triangle-down": "M0,1L1,-.8H-1z", "triangle-left": "M-1,0L.8,-1V1z",
+        "triangle-right": "M1,0L-.8,-1V1z", "cross": "M-.35,-1H.35V-.35H1V.35H.35V1H-.35V.35H-1V-.35H-.35z",
+    }  # fmt: skip
+    path = shapes.get(initializer["shape"], initializer["shape"])
+    dashes = ",".join(str(d) for d in initializer["dashes"])
+    return Markup(
+        '<svg class="swatch" width="34" height="12" viewBox="-17 -6 34 12" aria-hidden="true">'
+        '<path d="M-16,0H16" fill="none" stroke="{0}" stroke-width="2" stroke-dasharray="{1}"/>'
+        '<path d="{2}" transform="scale(4.2)" fill="{0}"/></svg>'
+    ).format(initializer["color"], dashes, path)

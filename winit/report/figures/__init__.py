@@ -1,0 +1,1 @@
+"""Figures: tables of one setting in, a matplotlib figure and the drawn data out."""

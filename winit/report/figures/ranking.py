@@ -1,0 +1,182 @@
+"""Figures of the field as a whole: the ranking's tables in, a figure and the drawn data out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from winit import schemes
+from winit.report.figures.style import MUTED, Drawn, NothingToDraw, legend, panels, some, sorted_activations, step_axis
+from winit.theory.activations import ACTIVATIONS
+
+INTERVALS = {
+    "success_rate": ("success_low", "success_high", "reached the target"),
+    "iqm": ("iqm_low", "iqm_high", "interquartile mean score"),
+    "improvement": ("improvement_low", "improvement_high", "P(better than the baseline)"),
+}
+
+
+def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
+    """Return the rows of a view in which several initializers compete."""
+    mine = frame[frame["view"] == view]
+    if mine["initializer"].nunique() < 2:
+        raise NothingToDraw("it needs at least two initializers in the main grid")
+    return mine
+
+
+def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
+    """Draw success rate, interquartile mean and probability of improvement with their intervals, best success first."""
+    rows = _field(ranking, view).reset_index(drop=True)
+    figure, grid = panels(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
+    for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
+        for place, row in rows.iterrows():
+            look = schemes.style(row["initializer"])
+            if np.isfinite(row[low]):
+                axes.plot([row[low], row[high]], [place, place], color=look["color"], linewidth=1.4)
+            axes.plot(row[value], place, look["marker"], color=look["color"], markersize=5.5, markeredgewidth=0)
+        axes.set(xlabel=label, xlim=(-0.03, 1.03), ylim=(len(rows) - 0.4, -0.6))
+        if value == "improvement":
+            axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
+        if value == "iqm":
+            axes.plot(rows["worst_score"], rows.index, "|", color=MUTED, markersize=7)
+    grid[0][0].set_yticks(range(len(rows)), [schemes.label(i) for i in rows["initializer"]], fontsize=8)
+    columns = ["view", "initializer", "cells", "open_cells", "runs", "worst_score", "mean_score"]
+    columns += [c for value, (low, high, _) in INTERVALS.items() for c in (value, low, high)]
+    return Drawn(figure, rows[columns])
+
+
+def _steps(axes, data: pd.DataFrame, x: str) -> None:
+    for name, rows in data.groupby("initializer", sort=False):
+        look = schemes.style(name)
+        axes.step(
+            rows[x], rows["share"], where="post", color=look["color"], linewidth=1.3,
+            linestyle=(0, look["dashes"]) if look["dashes"] else "-",
+        )  # fmt: skip
+        last = rows.iloc[-1]
+        axes.plot(
+            last[x], last["share"], look["marker"], color=look["color"], markersize=5, markeredgewidth=0, clip_on=False
+        )
+
+
+def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
+    """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
+    mine, arrived = profiles[profiles["view"] == view], _field(arrivals, view)
+    names = schemes.in_order(arrived["initializer"])
+    figure, grid = panels(1, 2, 2.8, 3.4, sharey=True)
+    left, right = grid[0]
+    _steps(left, mine, "tau")
+    left.set(
+        xlabel="τ: times the fewest steps of the cell", ylabel="share of cells", xlim=(1, 4.05), ylim=(-0.02, 1.02)
+    )
+    _steps(right, arrived, "step")
+    right.set_xscale("symlog", linthresh=1)
+    right.set(xlabel="step", ylabel="share of runs at the target")
+    legend(figure, names, 4)
+    data = pd.concat(
+        [
+            mine.rename(columns={"tau": "at"}).assign(drawn="profile"),
+            arrived.rename(columns={"step": "at"}).assign(drawn="arrivals"),
+        ]
+    )
+    return Drawn(figure, data[["drawn", "view", "initializer", "at", "share"]].reset_index(drop=True))
+
+
+def tuning_gain(ranking: pd.DataFrame) -> Drawn:
+    """Draw each initializer's success at one rate for all against that at its own best rate."""
+    if _field(ranking, "tuned").empty or "fixed" not in set(ranking["view"]):
+        raise NothingToDraw("every run has the same learning rate")
+    both = ranking.pivot(index="initializer", columns="view", values="success_rate").dropna()
+    figure, grid = panels(1, 1, 3.0, 3.4)
+    axes = grid[0][0]
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
+    handles = []
+    for name in schemes.in_order(both.index):
+        look = schemes.style(name)
+        axes.plot(
+            both.at[name, "fixed"],
+            both.at[name, "tuned"],
+            look["marker"],
+            color=look["color"],
+            markersize=6.5,
+            markeredgewidth=0,
+        )
+        handles.append(
+            Line2D([], [], color=look["color"], marker=look["marker"], linestyle="", label=schemes.label(name))
+        )
+    axes.set(
+        xlabel="success at one rate for all", ylabel="success at its own rate", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03)
+    )
+    figure.legend(handles=handles, loc="outside right center", fontsize=7.5)
+    return Drawn(figure, both.reset_index())
+
+
+def normalization(chosen: pd.DataFrame) -> Drawn:
+    """Draw test accuracy with and without batch normalization by initializer: one dot a run, at its arm's chosen rate.
+
+    Args:
+        chosen: judged runs at chosen rates, of cells that exist with and without.
+    """
+    some(chosen, "no initializer was trained both with and without batch normalization")
+    activations = sorted_activations(chosen["activation"])
+    names = schemes.in_order(chosen["initializer"])
+    figure, grid = panels(1, len(activations), 0.27 * len(names) + 0.35, 2.7, sharex=True, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        here = chosen[chosen["activation"] == activation]
+        for place, name in enumerate(names):
+            mine = here[here["initializer"] == name]
+            look = schemes.style(name)
+            for normalized, shift in ((False, -0.14), (True, 0.14)):
+                values = mine.loc[mine["batch_norm"] == normalized, "test_accuracy"]
+                axes.plot(values, [place + shift] * len(values), look["marker"], color=look["color"], markersize=4.5,
+                          fillstyle="full" if normalized else "none", alpha=0.9)  # fmt: skip
+        axes.set(
+            title=ACTIVATIONS[activation].label,
+            xlabel="test accuracy",
+            xlim=(-0.02, 1.03),
+            ylim=(len(names) - 0.4, -0.6),
+        )
+    grid[0][0].set_yticks(range(len(names)), [schemes.label(n) for n in names], fontsize=8)
+    columns = [
+        "dataset",
+        "activation",
+        "depth",
+        "initializer",
+        "batch_norm",
+        "learning_rate",
+        "replicate",
+        "test_accuracy",
+    ]
+    return Drawn(figure, chosen[columns].sort_values(columns[:-1], ignore_index=True))
+
+
+def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
+    """Draw the share of distinct units over the steps with and without dropout: mean over runs and hidden layers.
+
+    Args:
+        layers: the table.
+        runs: those of arms that exist with and without.
+    """
+    data = layers[layers["step"] >= 0].merge(
+        runs[["run_id", "activation", "depth", "initializer", "dropout"]], on="run_id"
+    )
+    data = data[data["layer"] <= data["depth"]]
+    data = data.assign(distinct_share=data["distinct_units"] / data["units"])
+    keys = ["activation", "initializer", "dropout", "step"]
+    mean = data.groupby(keys, as_index=False)["distinct_share"].mean()
+    activations = sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
+    handles: dict[str, Line2D] = {}
+    for axes, activation in zip(grid[0], activations, strict=True):
+        for (name, share), rows in mean[mean["activation"] == activation].groupby(["initializer", "dropout"]):
+            look = schemes.style(name)
+            line = {"color": look["color"], "marker": look["marker"], "linestyle": "-" if share else ":"}
+            axes.plot(rows["step"], rows["distinct_share"], **line, markersize=4.5, markeredgewidth=0)
+            label = f"{schemes.label(name)}, {f'dropout {share:g}' if share else 'no dropout'}"
+            handles[label] = Line2D([], [], **line, label=label)
+        step_axis(axes, mean["step"].max())
+        axes.set(
+            title=ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05)
+        )
+    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
+    return Drawn(figure, mean)

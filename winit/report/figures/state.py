@@ -1,0 +1,98 @@
+"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.analysis.select import at_best_rate
+from winit.report.figures.style import (
+    MUTED,
+    SHOWN_RANGE,
+    Drawn,
+    legend,
+    lines,
+    panels,
+    some,
+    sorted_activations,
+    step_axis,
+)
+from winit.theory.activations import ACTIVATIONS
+
+HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ (Karpathy, makemore part 3)
+
+
+def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn:
+    """Draw ‖ΔW‖/‖W‖ over the steps at each initializer's chosen rate: median over hidden layers and replicates.
+
+    Where weights are zero and the update is not the ratio is infinite, where neither moves it is zero: both are drawn at the
+    edge.
+    """
+    chosen = at_best_rate(runs[runs["depth"] == depth], summary)[["run_id", "activation", "initializer"]]
+    data = layers[layers["layer"] <= depth].merge(chosen, on="run_id")
+    data = some(data[data["update_ratio"].notna()], "no network has a finite update at its chosen rate")
+    median = data.groupby(["activation", "initializer", "step"], as_index=False)["update_ratio"].median()
+    median["shown"] = median["update_ratio"].clip(1e-9, 1e3)
+    names, activations = schemes.in_order(median["initializer"]), sorted_activations(median["activation"])
+    figure, grid = panels(1, len(activations), 2.3, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        axes.axhline(HEALTHY_UPDATE, color=MUTED, linewidth=0.8, linestyle="--")
+        lines(axes, median[median["activation"] == activation], "step", "shown", names)
+        axes.set_yscale("log")
+        step_axis(axes, median["step"].max())
+        axes.set(title=ACTIVATIONS[activation].label, xlabel="step", ylabel="‖ΔW‖/‖W‖ of an update")
+    legend(figure, names, 4)
+    return Drawn(figure, median.drop(columns="shown"))
+
+
+def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
+    """Draw the singular values of ∂logits/∂inputs of untrained networks against depth: median, and quartiles as a bar.
+
+    Medians over replicates.
+    """
+    first = runs[runs["learning_rate"] == runs["learning_rate"].min()]
+    data = table[table["step"] == 0].merge(first[["run_id", "activation", "initializer", "depth"]], on="run_id")
+    some(data, "no untrained network has a finite Jacobian; with batch normalization, none has one")
+    columns = ["lower_quartile", "median", "upper_quartile"]
+    middle = data.groupby(["activation", "initializer", "depth"], as_index=False)[columns].median()
+    names, activations = schemes.in_order(middle["initializer"]), sorted_activations(middle["activation"])
+    depths = sorted(middle["depth"].unique())
+    figure, grid = panels(1, len(activations), 2.5, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        here = middle[middle["activation"] == activation]
+        axes.axhline(1, color=MUTED, linewidth=0.8, linestyle="--")
+        for i, name in enumerate(names):
+            mine = here[here["initializer"] == name]
+            look, shift = schemes.style(name), 0.05 * (i - (len(names) - 1) / 2)
+            at = mine["depth"].map(depths.index) + shift
+            low, middle_value, high = (mine[c].clip(*SHOWN_RANGE) for c in columns)
+            axes.vlines(at, low, high, color=look["color"], linewidth=1)
+            axes.plot(at, middle_value, look["marker"], color=look["color"], markersize=4, markeredgewidth=0)
+        axes.set_yscale("log")
+        axes.set_xticks(range(len(depths)), [str(d) for d in depths])
+        axes.set(
+            title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="singular values of ∂logits/∂x"
+        )
+    legend(figure, names, 4)
+    return Drawn(figure, middle)
+
+
+def length_spread(summary: pd.DataFrame) -> Drawn:
+    """Draw the spread over replicates of log(mean z²) in the last hidden layer of untrained networks against depth.
+
+    Source: the second failure of Hanin & Rolnick 2018, §3: lengths that fluctuate from draw to draw.
+    """
+    first = summary[summary["learning_rate"] == summary["learning_rate"].min()]
+    data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
+    some(data, "it needs two replicates whose untrained networks have a signal in the last hidden layer")
+    names, activations = schemes.in_order(data["initializer"]), sorted_activations(data["activation"])
+    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        lines(axes, data[data["activation"] == activation], "depth", "log_length_spread", names)
+        axes.set(title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="spread of log mean z²")
+        axes.set_ylim(0, max(1.0, 1.05 * float(np.nanmax(data["log_length_spread"], initial=0.0))))
+        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    legend(figure, names, 4)
+    return Drawn(figure, data.sort_values(["activation", "initializer", "depth"], ignore_index=True))

@@ -1,0 +1,167 @@
+"""Figures of training: where it works, how fast, at which rates, and symmetry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from winit import schemes
+from winit.report.figures.style import (
+    MUTED,
+    THIN_LINES,
+    Drawn,
+    NothingToDraw,
+    legend,
+    lines,
+    looks,
+    panels,
+    some,
+    sorted_activations,
+    step_axis,
+)
+from winit.theory.activations import ACTIVATIONS
+
+
+def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
+    """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
+    best = some(summary[summary["is_best_rate"]], "no run has a chosen learning rate")
+    names, depths = schemes.in_order(best["initializer"]), sorted(best["depth"].unique())
+    activations = sorted_activations(best["activation"])
+    figure, grid = panels(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        cells = best[best["activation"] == activation].pivot(index="initializer", columns="depth")
+        accuracy = cells["test_accuracy"].reindex(index=names, columns=depths)
+        text = accuracy.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
+        ok, runs = (cells[c].reindex(index=names, columns=depths) for c in ("ok", "runs"))
+        partial = (ok > 0) & (ok < runs)
+        text = text.where(
+            ~partial,
+            text + " (" + ok.fillna(0).astype(int).astype(str) + "/" + runs.fillna(0).astype(int).astype(str) + ")",
+        )
+        text = text.where(~(ok == runs), text + " ✓")
+        sns.heatmap(
+            accuracy, ax=axes, vmin=0, vmax=1, cmap="cividis", annot=text, fmt="", annot_kws={"size": 7.5},
+            linewidths=0.6, linecolor="white", cbar=False,
+        )  # fmt: skip
+        for row, name in enumerate(names):
+            if ((not_applicable["initializer"] == name) & (not_applicable["activation"] == activation)).any():
+                axes.text(
+                    len(depths) / 2,
+                    row + 0.5,
+                    "not applicable",
+                    ha="center",
+                    va="center",
+                    size=7.5,
+                    color=MUTED,
+                    style="italic",
+                )
+        axes.set(title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="")
+        axes.set_yticklabels([schemes.label(n) for n in names], rotation=0)
+        axes.tick_params(length=0)
+        axes.grid(False)
+    columns = [*FACETS, "initializer", "learning_rate", "test_accuracy", "ok", "runs", "success_low", "success_high"]
+    return Drawn(figure, best[columns])
+
+
+FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
+
+
+def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `frame` that belong to runs at their initializer's chosen rate, with the runs' factors."""
+    best = summary.loc[summary["is_best_rate"], [*FACETS, "initializer", "learning_rate"]]
+    chosen = runs.merge(best)[["run_id", "activation", "depth", "initializer", "replicate"]]
+    return frame.merge(chosen, on="run_id")
+
+
+def convergence(
+    curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
+) -> Drawn:
+    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
+    data = some(_of_best_rate(curves, runs, summary), "no run has a chosen learning rate")
+    worst = 0.0 if "accuracy" in metric else np.inf
+    data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
+    activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
+    names = schemes.in_order(data["initializer"])
+    keys = ["activation", "depth", "initializer", "step"]
+    median = data.groupby(keys, as_index=False)[metric].median()
+    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    finite = data.loc[np.isfinite(data[metric]) & (data[metric] > 0), metric]
+    for row, depth in enumerate(depths):
+        for axes, activation in zip(grid[row], activations, strict=True):
+            here = (data["activation"] == activation) & (data["depth"] == depth)
+            if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
+                sns.lineplot(
+                    data=data[here], x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
+                    palette=looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
+                )  # fmt: skip
+            lines(
+                axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names
+            )
+            step_axis(axes, data["step"].max())
+            axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
+            if row == 0:
+                axes.set_title(ACTIVATIONS[activation].label)
+            if "accuracy" in metric:
+                axes.set_ylim(0, 1)
+            else:
+                axes.set_yscale("log")
+            if "accuracy" not in metric and len(finite):
+                low = min(max(finite.min() * 0.8, 1e-4), 3.0)
+                axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
+    figure.supylabel(metric.replace("_", " "), size=9)
+    legend(figure, names, 4)
+    return Drawn(figure, median)
+
+
+def learning_rate(summary: pd.DataFrame) -> Drawn:
+    """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
+    if summary["learning_rate"].nunique() < 2:
+        raise NothingToDraw("every run has the same learning rate")
+    activations, depths = sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
+    names, rates = schemes.in_order(summary["initializer"]), sorted(summary["learning_rate"].unique())
+    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    for row, depth in enumerate(depths):
+        for axes, activation in zip(grid[row], activations, strict=True):
+            here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
+            lines(axes, here, "learning_rate", "validation_accuracy", names)
+            for _, best in here[here["is_best_rate"]].iterrows():
+                axes.plot(
+                    best["learning_rate"], best["validation_accuracy"], marker="o", markersize=8, fillstyle="none",
+                    color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
+                )  # fmt: skip
+            axes.set_xscale("log")
+            axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+            axes.minorticks_off()
+            axes.set(xlabel="learning rate" if row == len(depths) - 1 else "", ylabel=f"depth {depth}", ylim=(0, 1))
+            if row == 0:
+                axes.set_title(ACTIVATIONS[activation].label)
+    figure.supylabel("validation accuracy at the end", size=9)
+    legend(figure, names, 4)
+    columns = [*FACETS, "initializer", "learning_rate", "validation_accuracy", "diverged", "runs", "is_best_rate"]
+    return Drawn(figure, summary[columns])
+
+
+def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
+    """Draw the share of distinct units in the hidden layers over the steps, mean over all runs of an initializer."""
+    chosen = runs[runs["depth"] == depth]
+    data = layers[layers["layer"] <= depth].merge(chosen[["run_id", "activation", "initializer"]], on="run_id")
+    data = some(data, "no layer of a network was measured")
+    data = data.assign(distinct_share=data["distinct_units"] / data["units"])
+    keys = ["activation", "initializer", "step"]
+    mean = data.groupby(keys, as_index=False).agg(
+        distinct_share=("distinct_share", "mean"), lowest=("distinct_units", "min"), highest=("distinct_units", "max")
+    )
+    names, activations = schemes.in_order(mean["initializer"]), sorted_activations(mean["activation"])
+    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
+    for axes, activation in zip(grid[0], activations, strict=True):
+        lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
+        step_axis(axes, mean["step"].max())
+        axes.set(
+            title=ACTIVATIONS[activation].label,
+            xlabel="step",
+            ylabel="distinct share of units",
+            ylim=(-0.03, 1.05),
+        )
+    legend(figure, names, 4)
+    return Drawn(figure, mean)

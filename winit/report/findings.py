@@ -1,0 +1,344 @@
+"""Sentences with numbers, each computed from the study's own tables and tied to the figure that shows it.
+
+A finding whose arms the study lacks is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.analysis import stats
+from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.factors import OPTIMIZERS, STATUSES
+from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
+
+SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence, and the id of the figure that bears it out."""
+
+    text: str
+    figure: str
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage, with a digit more below 10 %."""
+    return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """Return '1 run', '2 runs'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _name(activation: str) -> str:
+    return ACTIVATIONS[activation].label
+
+
+def setting_name(
+    frame: pd.DataFrame, dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str
+) -> str:
+    """Return the name of a setting: the dataset, and of the other factors those of which `frame` has several values.
+
+    An empty `pretraining` stands for all of them.
+    """
+    words = {
+        "width": f"width {width}",
+        "batch_norm": "batch normalization" if batch_norm else "no normalization",
+        "dropout": f"dropout {dropout:g}" if dropout else "no dropout",
+        "optimizer": OPTIMIZERS[optimizer],
+        "pretraining": pretraining_label(pretraining) if pretraining else "",
+    }
+    words = {factor: text for factor, text in words.items() if text}
+    return ", ".join([str(dataset), *(text for factor, text in words.items() if frame[factor].nunique() > 1)])
+
+
+def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each activation, in the catalogue's order."""
+    for name in ACTIVATIONS:
+        rows = frame[frame["activation"] == name]
+        if len(rows):
+            yield name, rows
+
+
+def _join(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def outcome(runs: pd.DataFrame) -> list[Finding]:
+    """Say how the runs ended."""
+    counts = runs["status"].value_counts()
+    share = {s: counts.get(s, 0) for s in STATUSES}
+    return [
+        Finding(
+            f"Of {count(len(runs), 'network')} trained, {share['ok']:,} ({percent(share['ok'] / len(runs))}) reached their "
+            f"target on validation, {share['missed_target']:,} learned but missed it, {share['stuck']:,} stayed at chance, and "
+            f"{share['diverged']:,} diverged. All of them are counted on this page.",
+            "outcomes",
+        )
+    ]
+
+
+def deepest(summary: pd.DataFrame) -> list[Finding]:
+    """Say, for each activation, which initializers train the deepest networks and what the common default does."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for key, setting in best.groupby(SETTING, sort=False):
+        place = setting_name(best, *key)
+        depth = setting["depth"].max()
+        for activation, cells in _by_activation(setting[setting["depth"] == depth]):
+            if len(cells) < 2:
+                continue
+            top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
+            trained = top[top["success_rate"] >= 0.5]
+            head = f"{place}, {_name(activation)}, {depth} layers: "
+            if trained.empty:
+                first = top.iloc[0]
+                text = (
+                    f"no initialization brings half of its runs to the target; the best is "
+                    f"{schemes.label(first['initializer'])} with a median test accuracy of {percent(first['test_accuracy'])}"
+                )
+            else:
+                names = [
+                    f"{schemes.label(r['initializer'])} ({percent(r['test_accuracy'])})"
+                    for _, r in trained.head(3).iterrows()
+                ]
+                more = f", the best being {_join(names)}" if len(trained) > 3 else f": {_join(names)}"
+                bring = "brings" if len(trained) == 1 else "bring"
+                text = f"{len(trained)} of {len(cells)} initializations {bring} at least half of their runs to the target{more}"
+            default = cells[cells["initializer"] == "torch_default"]
+            if len(default):
+                row = default.iloc[0]
+                low, high = percent(row["success_low"]), percent(row["success_high"])
+                text += (
+                    f". torch's default reaches it in {row['ok']} of {row['runs']} runs (95 % interval {low} to {high}), "
+                    f"median test accuracy {percent(row['test_accuracy'])}"
+                )
+            found.append(Finding(f"{head}{text}.", "trainability"))
+    return found
+
+
+def reach(summary: pd.DataFrame) -> list[Finding]:
+    """Say how deep networks with small and large random weights still train."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for key, setting in best.groupby(SETTING, sort=False):
+        place = setting_name(best, *key)
+        for name in ("normal:0.01", "normal:1"):
+            limits = []
+            for activation, cells in _by_activation(setting[setting["initializer"] == name]):
+                deep = cells.loc[cells["success_rate"] >= 0.5, "depth"]
+                limits.append(
+                    f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}"
+                )
+            if limits:
+                text = f"{place}: from {schemes.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
+                found.append(Finding(text, "trainability"))
+    return found
+
+
+def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
+    """Say by how much the back-propagated gradient shrinks or grows through the deepest networks at initialization."""
+    found = []
+    depth = runs["depth"].max()
+    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
+    initial = layers[(layers["step"] == 0) & (layers["layer"] <= depth)]
+    merged = initial.merge(chosen[["run_id", *SETTING, "activation", "initializer"]], on="run_id")
+    for key, setting in merged.groupby(SETTING, sort=False):
+        place = setting_name(merged, *key)
+        for activation, cells in _by_activation(setting):
+            slopes = {}
+            for name, rows in cells.groupby("initializer"):
+                mean = rows.groupby("layer")["delta_variance"].agg(stats.geometric_mean)
+                slope = stats.decades_per_layer(mean.to_numpy())
+                if np.isfinite(slope):
+                    slopes[name] = -slope  # towards the input, the way the gradient travels
+            if len(slopes) < 2:
+                continue
+            flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
+            found.append(
+                Finding(
+                    f"{place}, {_name(activation)}, {depth} layers, before training: on its way down the variance of the "
+                    f"gradient ∂ℓ/∂z changes least under {schemes.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
+                    f"{schemes.label(steep)} ({_factor(slopes[steep])}).",
+                    "gradients",
+                )
+            )
+    return found
+
+
+def _factor(decades: float) -> str:
+    factor = 10**decades
+    return f"×{factor:.2f}" if 0.01 <= factor < 100 else f"×{factor:.1e}"
+
+
+def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
+    """Say in how many runs from constant weights the units of the hidden layers were still alike at the end."""
+    names = {i: schemes.parse(i).name for i in set(runs["initializer"])}
+    flat = [i for i, name in names.items() if schemes.INITIALIZERS[name].family == "constant"]
+    parts = []
+    for name in schemes.in_order(flat):
+        mine = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")
+        mine = mine[mine["layer"] <= mine["depth"]]
+        last = mine[mine["step"] == layers["step"].max()]
+        if last.empty:
+            continue
+        alike = int((last.groupby("run_id")["distinct_units"].max() == 1).sum())
+        total = last["run_id"].nunique()
+        parts.append(f"{alike:,} of {total:,} networks started from {schemes.label(name)}")
+    if not parts:
+        return []
+    text = (
+        f"In {_join(parts)}, every hidden layer still had a single distinct unit after the last step "
+        "(runs that diverged before it are not among them)."
+    )
+    return [Finding(text, "symmetry")]
+
+
+def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
+    """Say how often the depth that theory expects agrees with what trained, over the points of a phase diagram."""
+    best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "depth_limit"]]
+                                                  .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
+    best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
+    found = []
+    for (activation, depth), cells in best.groupby(["activation", "depth"]):
+        expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= 0.5
+        found.append(
+            Finding(
+                f"{_name(activation)}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
+                f"theory's limit of 6/|log χ₁| layers expects {int(expected.sum())} to, and is right about "
+                f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
+                f"{int((trained & ~expected).sum())} trained against expectation).",
+                "phase",
+            )
+        )
+    return found
+
+
+def rates(summary: pd.DataFrame) -> list[Finding]:
+    """Say how often the chosen learning rate lay on the grid's edge, and how many rates suffice."""
+    best = summary[summary["is_best_rate"]]
+    trained = best[best["success_rate"] > 0]
+    if trained.empty or summary["learning_rate"].nunique() < 2:
+        return []
+    edge = int(trained["is_edge_rate"].sum())
+    low, high = summary["learning_rate"].min(), summary["learning_rate"].max()
+    return [
+        Finding(
+            f"Where anything trained, the chosen learning rate lay on the edge of the grid ({low:g} or {high:g}) in {edge} of "
+            f"{len(trained)} cases; there a rate outside the grid might do better still.",
+            "learning-rate",
+        )
+    ]
+
+
+def points(value: float) -> str:
+    """Return a difference of accuracies as '+3.2 points'."""
+    return f"{100 * value:+.1f} points".replace("-", "−")
+
+
+def _gain(row: pd.Series) -> str:
+    """Return a gain with its interval, if the replicates carry one."""
+    text = points(row["difference"])
+    if np.isfinite(row["difference_low"]):
+        low, high = (f"{100 * row[f'difference_{end}']:+.1f}".replace("-", "−") for end in ("low", "high"))
+        text += f" ({low} to {high})"
+    return text
+
+
+def pretraining(effects: pd.DataFrame) -> list[Finding]:
+    """Say, for the deepest pretrained networks of each activation, what pretraining gains and how much of it is scale."""
+    found = []
+    for key, setting in effects.groupby([f for f in SETTING if f != "pretraining"], sort=False):
+        place = setting_name(effects, *key, "")
+        depth = setting["depth"].max()
+        for activation, cells in _by_activation(setting[setting["depth"] == depth]):
+            methods = cells[~cells["pretraining"].str.contains("+", regex=False)]
+            small = methods[
+                (methods["compared_with"] == "small weights")
+                & (methods["initializer"] == methods["reference_initializer"])
+            ]
+            if small.empty:
+                continue
+            controlled = set(
+                cells["pretraining"].str.removesuffix("+moments")[cells["pretraining"].str.endswith("+moments")]
+            )
+            known = small[small["pretraining"].isin(controlled)]
+            best = (known if len(known) else small).loc[lambda rows: rows["difference"].idxmax()]
+            name = PRETRAINING[best["pretraining"]].label
+            start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
+            text = (
+                f"{place}, {_name(activation)}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
+                f"by {name} gains {_gain(best)} of test accuracy"
+            )
+            moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
+            if len(moments) and best["verdict"] == "better":
+                scale = moments.iloc[0]
+                text += f"; normal weights of the same scale gain {_gain(scale)}, {percent(scale['difference'] / best['difference'])} of it"
+            scaled = cells[
+                (cells["compared_with"] == "best scaled")
+                & (cells["initializer"] == best["initializer"])
+                & (cells["pretraining"] == best["pretraining"])
+            ]
+            if len(scaled):
+                row = scaled.iloc[0]
+                text += f". Against {schemes.label(row['reference_initializer'])} without pretraining it is {row['verdict']}: {_gain(row)}"
+            found.append(Finding(f"{text}.", "pretraining"))
+    return found
+
+
+def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
+    """Say which deep autoencoders beat principal components, and what small random weights and the best start reach."""
+    best = summary[summary["is_best_rate"]]
+    found = []
+    for key, setting in best.groupby(["dataset", "optimizer"], sort=False):
+        dataset, optimizer = key
+        lines = baselines[baselines["dataset"] == dataset].set_index("baseline")["test_loss"]
+        arms = setting.sort_values("test_loss")
+        names = [
+            f"{schemes.label(r['initializer'])}"
+            + ("" if r["pretraining"] == "none" else f" with {pretraining_label(r['pretraining'])}")
+            + f" {r['test_loss']:.2f}"
+            for _, r in arms.iterrows()
+        ]
+        ratio = lines["PCA"] / arms["test_loss"].iloc[0]
+        found.append(
+            Finding(
+                f"{dataset}, {OPTIMIZERS[optimizer]}: median squared error per test example, best first: {', '.join(names)}. "
+                f"Principal components reach {lines['PCA']:.2f}, {ratio:.1f} times the best of these; the mean predictor "
+                f"{lines['mean predictor']:.2f}.",
+                "reconstruction",
+            )
+        )
+    return found
+
+
+def headlines(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Return the findings that open the page."""
+    runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    if len(tables["baselines"]):
+        return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"])]
+    return [
+        *outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *pretraining(tables["pretraining_effects"])
+    ]  # fmt: skip
+
+
+def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
+    """Return the findings that stand beside the figures of one section."""
+    runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    found = {
+        "trainability": lambda: reach(summary),
+        "gradients": lambda: signal(layers, runs),
+        "learning-rate": lambda: rates(summary),
+        "phase": lambda: phase(summary, tables["depth_limits"]),
+    }
+    if len(tables["baselines"]) and section in ("trainability", "learning-rate"):
+        return []
+    return found[section]() if section in found else []

@@ -1,0 +1,231 @@
+"""Rows of the page's tables."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from winit import datasets, schemes
+from winit.analysis.select import SETTING
+from winit.report import findings
+from winit.report.sections.sections import PRETRAINED_SETTING
+from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.factors import STATUSES
+from winit.vocabulary.pretraining import pretrainings_in_order
+
+
+def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
+    """Return, for every setting, activation and depth, the initializer that did best, and its equals.
+
+    Best is the highest success rate, then the highest median test accuracy. Its equals are those whose Wilson interval
+    of success and range of test accuracy over the replicates both overlap its own: too few replicates to tell them apart.
+    """
+    order = list(ACTIVATIONS)
+    best = summary[summary["is_best_rate"]].sort_values(
+        [*findings.SETTING, "activation", "depth"],
+        key=lambda column: column.map(order.index) if column.name == "activation" else column,
+    )
+    rows = []
+    for key, cells in best.groupby([*findings.SETTING, "activation", "depth"], sort=False):
+        *setting, activation, depth = key
+        place = {"setting": findings.setting_name(best, *setting), "activation": activation, "depth": depth}
+        cells = cells.sort_values(["success_rate", "test_accuracy"], ascending=False)
+        first = cells.iloc[0]
+        if first["success_rate"] == 0:
+            rows.append(place | {"first": None, "equals": [], "of": len(cells)})
+            continue
+        alike = (cells["test_accuracy_high"] >= first["test_accuracy_low"]) & (
+            cells["success_high"] >= first["success_low"]
+        )
+        equals = cells[alike].iloc[1:]
+        rows.append(
+            place | {"first": first, "equals": [schemes.label(i) for i in equals["initializer"]], "of": len(cells)}
+        )
+    return rows
+
+
+FARTHEST = 10  # comparisons with the theory that are shown even where all agree
+
+
+def departures(agreement: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the comparisons with the theory that disagree, and of the others those nearest to it; the farthest first.
+
+    `share` is the departure as a part of what would still agree, on a log scale.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        departure = np.log(agreement["measured"] / agreement["predicted"])
+        edge = np.where(departure > 0, agreement["high"], agreement["low"]) / agreement["predicted"]
+        share = (departure / np.log(edge)).fillna(0.0)
+    ranked = agreement.assign(share=share).sort_values("share", ascending=False, kind="stable")
+    ranked = ranked[~ranked["agrees"] | (np.arange(len(ranked)) < FARTHEST)]
+    rows = ranked.to_dict("records")
+    for row in rows:
+        if row["agrees"]:
+            row["reason"] = (
+                f"within what this width does: single networks spread by a factor of {np.exp(row['spread']):.2g}"
+            )
+    return rows
+
+
+def ratio_range(agreement: pd.DataFrame) -> tuple[float, float, float] | None:
+    """Return the 5th, 50th and 95th percentile of measured/predicted; None where there is nothing to compare."""
+    ratio = (agreement["measured"] / agreement["predicted"]).dropna()
+    return tuple(ratio.quantile([0.05, 0.5, 0.95])) if len(ratio) else None
+
+
+def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
+    """Return what the deepest untrained networks are like, by setting, activation and initializer.
+
+    Initial weights do not depend on the learning rate, so the smallest stands for all. The spread that theory expects is
+    missing where there is no theory.
+    """
+    runs, summary = found["runs"], found["summary"]
+    first = runs["learning_rate"] == runs["learning_rate"].min()
+    deep = runs["depth"] == runs["depth"].max()
+    keys = [*findings.SETTING, "activation", "depth", "initializer"]
+    chosen = runs.loc[first & deep, ["run_id", *keys]]
+    layers = found["layers"][found["layers"]["step"] == 0].merge(chosen, on="run_id")
+    last = (
+        layers[layers["layer"] == layers["depth"]]
+        .groupby(keys)[["correlation", "activation_rank", "weight_rank"]]
+        .mean()
+    )
+    jacobians = found["jacobians"][found["jacobians"]["step"] == 0].merge(chosen, on="run_id").groupby(keys)
+    values = jacobians[["lower_quartile", "median", "upper_quartile", "mean"]].median()
+    theory = found["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
+    rows = []
+    for _, row in (
+        summary[summary["learning_rate"] == runs["learning_rate"].min()]
+        .merge(chosen[keys].drop_duplicates())
+        .iterrows()
+    ):
+        key = tuple(row[keys])
+        place = *(row[name] for name in ("dataset", "activation", "depth", "width", "initializer")), row["depth"]
+        facts = {name: last.at[key, name] if key in last.index else float("nan") for name in last.columns}
+        facts |= {f"jacobian_{name}": values.at[key, name] if key in values.index else float("nan") for name in values}
+        facts |= {
+            "setting": findings.setting_name(summary, *(row[name] for name in findings.SETTING)),
+            "activation": row["activation"],
+            "initializer": row["initializer"],
+            "loss": row["initial_loss"] / np.log(datasets.DATASETS[row["dataset"]].classes),
+            "spread": row["log_length_spread"],
+            "expected_spread": theory.get(place, float("nan")) if not row["batch_norm"] else float("nan"),
+        }
+        rows.append(facts)
+    activations = list(ACTIVATIONS)
+    order = {name: i for i, name in enumerate(schemes.in_order(summary["initializer"]))}
+    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), order[r["initializer"]]))
+
+
+def effects(table: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of the page's table of pretraining: every method against everything it is compared with."""
+    rows = []
+    order = ["same start", "trained longer", "small weights", "best scaled", "moments", "shuffled"]
+    methods = table[~table["pretraining"].str.contains("+", regex=False)]
+    factors = [*SETTING, "initializer", "pretraining"]
+    for key, cells in methods.groupby(factors, sort=False):
+        facts = dict(zip(factors, key, strict=True))
+        of = cells.set_index("compared_with")
+        rows.append(
+            facts
+            | {
+                "setting": findings.setting_name(table, **{f: facts[f] for f in PRETRAINED_SETTING}, pretraining=""),
+                "cells": [
+                    of.loc[name].to_dict() | {"compared_with": name} if name in of.index else None for name in order
+                ],
+            }
+        )
+    activations = list(ACTIVATIONS)
+    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), r["depth"]))
+
+
+def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the arms of a study of deep autoencoders, best first, by setting."""
+    best = summary[summary["is_best_rate"]].sort_values([*PRETRAINED_SETTING, "test_loss"])
+    return [
+        row | {"setting": findings.setting_name(best, **{f: row[f] for f in PRETRAINED_SETTING}, pretraining="")}
+        for row in best.to_dict("records")
+    ]
+
+
+def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[dict[str, object]]]]:
+    """Return the page's tables of the ranking: view, its rate, rows in their order."""
+    return [(view, rows["rate"].iloc[0], rows.to_dict("records")) for view, rows in ranking.groupby("view", sort=False)]
+
+
+def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
+    """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
+    rows = []
+    for name in schemes.in_order(runs["initializer"]):
+        mine = runs[runs["initializer"] == name]
+        lost = mine[mine["status"] == "diverged"]
+        row = {"label": schemes.label(name), "runs": len(mine)}
+        row |= {s: int((mine["status"] == s).sum()) for s in STATUSES}
+        row["where"] = (
+            "" if lost.empty else f"{lost['diverged_step'].median():.0f} / {lost['diverged_layer'].median():.0f}"
+        )
+        rows.append(row)
+    return rows
+
+
+SHOWN_ARMS = 2_000  # rows of the page's table of runs
+SHOWN_FAILURES = 200
+
+
+def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
+    """Return a frame of arms in the catalogue's order, by these columns first, with the name of each setting."""
+    settings = frame[PRETRAINED_SETTING].drop_duplicates()
+    names = {
+        tuple(key): findings.setting_name(frame, **dict(zip(PRETRAINED_SETTING, key, strict=True)), pretraining="")
+        for key in settings.itertuples(index=False)
+    }
+    names = {key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()}  # rows are narrow
+    frame = frame.assign(setting=[names[key] for key in frame[PRETRAINED_SETTING].itertuples(index=False, name=None)])
+    ranks = {
+        "activation": list(ACTIVATIONS),
+        "initializer": schemes.in_order(frame["initializer"]),
+        "pretraining": pretrainings_in_order(frame["pretraining"]),
+        "status": list(STATUSES),
+    }
+    ranks = {column: {name: i for i, name in enumerate(names)} for column, names in ranks.items()}
+    return frame.sort_values(
+        [*leading, *PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"],
+        key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
+        kind="stable",
+    )
+
+
+def arms(summary: pd.DataFrame) -> list[dict[str, object]]:
+    """Return the rows of the page's table of runs: every arm at its chosen learning rate, in the catalogue's order."""
+    return _ordered(summary[summary["is_best_rate"]], []).head(SHOWN_ARMS).to_dict("records")
+
+
+def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:
+    """Return which arms had runs that diverged or got stuck, over all learning rates, and how many such rows there are.
+
+    Args:
+        runs: the table.
+
+    Returns:
+        The rows of at most `SHOWN_FAILURES` arms and statuses, most runs first; the number of all.
+    """
+    keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"]
+    lost = runs[runs["status"].isin(["diverged", "stuck"])]
+    if lost.empty:
+        return [], 0
+    rows = lost.groupby(["status", *keys], as_index=False).agg(
+        lost=("run_id", "size"), lowest_rate=("learning_rate", "min"), highest_rate=("learning_rate", "max"),
+        step=("diverged_step", "median"), layer=("diverged_layer", "median"),
+    )  # fmt: skip
+    rows = rows.merge(runs.groupby(keys, as_index=False).agg(runs=("run_id", "size")))
+    rows[["step", "layer"]] = rows[["step", "layer"]].astype("float64")
+    rows["order"] = -rows["lost"]
+    return _ordered(rows, ["status", "order"]).head(SHOWN_FAILURES).to_dict("records"), len(rows)
+
+
+def facets(rows: list[dict[str, object]]) -> list[str]:
+    """Return the factors that tell the rows of the table of runs apart."""
+    names = ["setting", "activation", "depth", "initializer", "pretraining"]
+    return [name for name in names if len({row[name] for row in rows}) > 1]

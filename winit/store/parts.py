@@ -1,0 +1,125 @@
+"""The run store: every trained run, kept under its run id, append-only.
+
+`<store>/<workload>/<hash>.parquet` is one *part*: the runs of one finished chunk, one row a run, curves and layer
+statistics as lists in its cells. A part's name is the hash of its bytes, so a truncated, altered or foreign file gives
+itself away and is never read as data. Parts are written whole or not at all, and never changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from winit.store import locks
+from winit.store.files import read_parquet, write_bytes
+from winit.store.schema import PART
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True)
+class WorkloadParts:
+    """The parts of one workload, as they lie on disk at one moment."""
+
+    folder: Path
+
+    @cached_property
+    def _files(self) -> tuple[dict[Path, bytes], dict[Path, str]]:
+        sound: dict[Path, bytes] = {}
+        broken: dict[Path, str] = {}
+        for path in sorted(self.folder.glob("*.parquet")):
+            try:
+                content = path.read_bytes()
+                schema = pq.read_schema(io.BytesIO(content)) if _hash(content) == path.stem else None
+            except (OSError, pa.ArrowInvalid) as error:
+                broken[path] = f"it cannot be read: {' '.join(str(error).split())}"
+                continue
+            if schema is None:
+                broken[path] = "its content does not match its name: it is truncated, altered or foreign"
+            elif not schema.equals(PART):
+                broken[path] = "its columns are not those of this version's run store"
+            else:
+                sound[path] = content
+        return sound, broken
+
+    @property
+    def broken(self) -> dict[Path, str]:
+        """Files that are no parts, each with the reason."""
+        return self._files[1]
+
+    @property
+    def parts(self) -> list[Path]:
+        """Sound parts, sorted by name."""
+        return list(self._files[0])
+
+    @cached_property
+    def run_ids(self) -> set[str]:
+        """The runs that the sound parts hold."""
+        found: set[str] = set()
+        for content in self._files[0].values():
+            found.update(read_parquet(io.BytesIO(content), ["run_id"])["run_id"].to_pylist())
+        return found
+
+    def read(self, columns: Iterable[str] | None = None) -> pa.Table:
+        """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
+        columns = None if columns is None else list(columns)
+        tables = [read_parquet(io.BytesIO(c), columns) for c in self._files[0].values()]
+        schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        if "run_id" not in table.column_names:
+            return table
+        first = {}
+        for row, run_id in enumerate(table["run_id"].to_pylist()):
+            first.setdefault(run_id, row)
+        return table if len(first) == len(table) else table.take(list(first.values()))
+
+
+@dataclass(frozen=True)
+class RunStore:
+    """The run store at a folder."""
+
+    root: Path
+
+    def shelf(self, workload: str) -> WorkloadParts:
+        """Return the parts of a workload as they lie there now."""
+        return WorkloadParts(self.root / workload)
+
+    def commit(self, workload: str, rows: list[dict[str, object]]) -> Path:
+        """Add one finished chunk and return its file. It is on disk when this returns."""
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows, schema=PART), buffer, compression="zstd")
+        content = buffer.getvalue()
+        path = self.root / workload / f"{_hash(content)}.parquet"
+        write_bytes(path, content)
+        return path
+
+    @contextmanager
+    def training(self, workload: str) -> Iterator[None]:
+        """Hold a workload while its runs are trained: a second process waits until the first is done, or dead.
+
+        A job that outlived its workflow thus goes on, and the job that a new workflow starts finds its work done.
+        """
+        folder = self.root / workload
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / ".lock", "w") as lock:
+            locks.acquire(lock)
+            for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+                leftover.unlink()
+            yield
+
+    def set_aside(self, workload: str) -> dict[Path, str]:
+        """Rename the files of a workload that are no parts to `*.rejected`, and return them with the reasons."""
+        broken = self.shelf(workload).broken
+        for path in broken:
+            path.rename(path.with_suffix(".parquet.rejected"))
+        return broken

@@ -1,0 +1,104 @@
+"""What made a study's tables: versions, machine, commit, hashes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from winit import __version__
+from winit.store.schema import COLLECTED, COPIED
+from winit.study.model import REVISION, Study
+
+PACKAGES = (
+    "torch", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake",
+    "hydra-core",
+)  # fmt: skip
+
+
+def processor() -> str:
+    """Return the processor's name: on Linux from /proc/cpuinfo, because platform.processor() is empty there."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """Return the commit of the code, with '+' where the working tree differs from it; '' outside a checkout."""
+    folder = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        commit = git("rev-parse", "--short=12", "HEAD")
+        changed = git("status", "--porcelain", "--untracked-files=no")
+    except OSError:  # no git on this machine
+        return ""
+    return commit + ("+" if changed else "")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # numba and llvmlite can be done without
+        return "not installed"
+
+
+def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
+    """Return the record as JSON, with the SHA-256 sums of these tables in `folder` and of their CSV copies."""
+    names = list(tables)
+    copies = [name for name in COPIED if name in names and (folder / f"{name}.csv").is_file()]
+    facts = {
+        "study": study.name,
+        "digest": study.digest,
+        "winit": __version__,
+        "revision": REVISION,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "tables": {name: _sum(folder / f"{name}.parquet") for name in names},
+        "copies": {name: _sum(folder / f"{name}.csv") for name in copies},
+    }
+    return (json.dumps(facts, indent=1) + "\n").encode()
+
+
+def _sum(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read(path: Path) -> dict[str, object]:
+    """Return a record, empty if the file is not one."""
+    try:
+        facts = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def altered(path: Path) -> list[Path]:
+    """Return the tables and CSV copies beside a record whose SHA-256 sum is not the recorded one; missing files aside."""
+    facts = read(path)
+    found = []
+    for key, suffix, names in (("tables", "parquet", COLLECTED), ("copies", "csv", COPIED)):
+        sums = facts.get(key)
+        for name in names:
+            file = path.with_name(f"{name}.{suffix}")
+            recorded = sums.get(name) if isinstance(sums, dict) else None
+            if file.is_file() and _sum(file) != recorded:
+                found.append(file)
+    return found

@@ -1,0 +1,1 @@
+"""Studies: their settings, composition, runs, seeds and ids."""

@@ -1,0 +1,140 @@
+"""Compose a study from conf/ and overrides, and read and write frozen studies."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from winit import schemes
+from winit.study import composition, yaml_files
+from winit.study.model import Study
+from winit.study.schema import TEXT_KEYS, check, grids
+from winit.vocabulary.pretraining import why_not_pretrainable
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+CLAIMS = CONF / "claims"  # declared before the data; no group of settings
+
+
+def validate(tree: Mapping[str, object]) -> Study:
+    """Turn resolved settings into a Study.
+
+    Args:
+        tree: nested mappings, as read from YAML or composed by Hydra.
+
+    Raises:
+        ValueError: with one sentence that names the key, the value given and what is allowed.
+    """
+    study = Study(check(tree))
+    for name, grid in grids(study.settings):
+        place = f"extra_grids.{name}" if name else "grid"
+        for pretraining in grid["pretraining"]:
+            reasons = [why_not_pretrainable(pretraining, a, study.settings["task"]["name"]) for a in grid["activation"]]
+            if all(reasons) and not name:  # an extra grid may be wider than the main one
+                raise ValueError(f"{place}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
+        reasons = {(i, a): schemes.why_not_applicable(i, a) for i in grid["initializer"] for a in grid["activation"]}
+        if all(reasons.values()):
+            (i, a), why = next(iter(reasons.items()))
+            raise ValueError(f"{place}: nothing to train, because {i} with {a} is not applicable: {why}")
+    return study
+
+
+def compose(overrides: Sequence[str] = ()) -> Study:
+    """Resolve a study from conf/ and overrides in Hydra's syntax: `["study=smoke", "grid.depth=[2,4]"]`.
+
+    Extra grids are inherited as long as the question stays the same. If a study's own file or an override sets the dataset,
+    the task or a factor of the grid and does not mention `extra_grids`, the inherited ones are dropped; if it mentions them,
+    they are inherited and merged with what it says (null removes one). Learning rates and replicates are a matter of
+    budget: setting them keeps the extra grids.
+
+    Raises:
+        ValueError: one sentence, for any mistake in the overrides or in the files.
+    """
+    return validate(composition.compose(CONF, overrides))
+
+
+def resolve(config: Mapping[str, object]) -> Study:
+    """Return the study that a workflow's configuration asks for: the one resolver of every way to start.
+
+    Args:
+        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional; overrides are a list of what
+            stands on winit's command line, or one string of overrides with blanks between them.
+    """
+    if "grid" in config:
+        return validate(config)
+    extra = set(config) - {"study", "overrides"}
+    if extra:
+        raise ValueError(
+            f"unknown key '{sorted(extra)[0]}' in --config; choose from study, overrides "
+            '(overrides="grid.depth=[2,4] training.steps=100")'
+        )
+    overrides = config.get("overrides") or []
+    if isinstance(overrides, str):
+        overrides = re.findall(r"(?:[^\s\[\]{}'\"]|\[[^\]]*\]|\{[^}]*\}|'[^']*'|\"[^\"]*\")+", overrides)
+    if not isinstance(overrides, list):
+        raise ValueError(f'overrides: got {overrides!r}; write overrides="key=value key=value"')
+    overrides = [str(o) for o in overrides]
+    if "study" in config:
+        return compose([f"study={_study_name(config['study'])}", *overrides])
+    return from_arguments(overrides)
+
+
+def _study_name(given: object) -> str:
+    """Return the name of a study's file. Snakemake takes `study=1e5` for a number; the files tell what was typed.
+
+    Raises:
+        ValueError: no file or several have a name that Snakemake takes for this value.
+    """
+    if isinstance(given, str):
+        return given
+    names = [name for name in composition.groups_of(CONF)["study"] if _as_snakemake_types(name) == given]
+    if len(names) != 1:
+        raise ValueError(
+            f"study: got {given}, for Snakemake takes names like 1e5 and 007 for numbers; "
+            f'write overrides="study=<name>" instead'
+        )
+    return names[0]
+
+
+def _as_snakemake_types(text: str) -> object:
+    """Return what Snakemake makes of a value in --config."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return {"True": True, "False": False}.get(text, text)
+
+
+def from_arguments(arguments: Sequence[str]) -> Study:
+    """Return the study of a command line: overrides, or one path of a frozen study.yaml with none."""
+    first = arguments[0] if arguments else ""
+    if first.endswith((".yaml", ".yml")) and ("=" not in first or os.path.isfile(first)):
+        if len(arguments) > 1:
+            raise ValueError(f"a frozen study takes no overrides; got {' '.join(arguments[1:])}")
+        return read(Path(first))
+    return compose(arguments)
+
+
+def read(path: Path) -> Study:
+    """Read a frozen study.
+
+    Raises:
+        ValueError: one sentence that names the file or the key.
+    """
+    if not os.path.exists(path):  # also of a path that is too long
+        raise ValueError(
+            f"no study at {yaml_files.shortened(path)}; "
+            "give a study.yaml that a run has frozen, or overrides such as study=smoke"
+        )
+    tree = yaml_files.read(path, TEXT_KEYS)
+    if not isinstance(tree, Mapping):
+        raise ValueError(f"{yaml_files.shortened(path)} is not a study: it holds no mapping of settings")
+    return validate(tree)
+
+
+def dump(study: Study) -> str:
+    """Return the study as YAML: what `results/<study>/study.yaml` holds, and enough to run it again."""
+    head = f"# The resolved study, frozen. Run it again: winit run results/{study.name}/study.yaml --cores 2\n"
+    return head + yaml_files.dump(dict(study.settings))

@@ -1,0 +1,349 @@
+"""Composition: the files of conf/ and overrides in Hydra's syntax make one tree of settings.
+
+Hydra composes, but reads no file itself: `yaml_files` does, as everywhere, and Hydra is given the trees. On the way keys of
+older versions get their present names, text stays as written, and inherited extra grids are dropped where a study asks
+another question.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from winit.study import yaml_files
+from winit.study.schema import (
+    DATASET_KEYS,
+    RULES,
+    SECTIONS,
+    TEXT_KEYS,
+    current_key,
+    flatten,
+    refuse_both_names,
+    with_current_keys,
+)
+from winit.vocabulary.errors import unknown_name
+
+BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
+# Keys that ask another question. Learning rates and replicates are a matter of budget.
+ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in RULES if key.startswith("grid.") and key not in BUDGET}
+_PACKAGE = re.compile(r"^#\s*@package\s+(\S+)\s*$")
+
+
+def speaks_of_extra_grids(keys: set[str]) -> bool:
+    """Return whether keys, of a file or of overrides, set extra grids."""
+    return any(key.partition(".")[0] == "extra_grids" for key in keys)
+
+
+def drops_extra_grids(keys: set[str]) -> bool:
+    """Return whether keys ask another question without a word on extra grids: then the inherited ones are dropped.
+
+    The one rule for a study's own file and for overrides.
+    """
+    return bool(ASKS_ANEW & keys) and not speaks_of_extra_grids(keys)
+
+
+@dataclass(frozen=True)
+class Override:
+    """One override: its present key, its text as given, and its value; `hydra` is what Hydra is given, '' for text."""
+
+    key: str
+    given: str
+    value: object
+    hydra: str
+
+
+def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
+    """Parse an override such as `grid.depth=[2,4]`.
+
+    Args:
+        given: in Hydra's syntax. The value of a key of text (`name`, `question`, `data.dir`) is all that follows the first
+            equals sign, unless it is quoted.
+        groups: the names in each group of settings.
+
+    Raises:
+        ValueError: one sentence that says what to write instead.
+    """
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"cannot read '{yaml_files.shortened(given)}': it is not UTF-8") from None
+    sign, key, rest = re.fullmatch(r"([+~]*)([^=]*)(.*)", given, re.DOTALL).groups()
+    key = current_key(key)
+    if sign != "~" and rest and key in TEXT_KEYS:
+        return Override(key, given, _text(rest[1:]), "")
+    if key in groups and sign != "~":
+        sign = ""  # a choice from a group takes no plus sign
+    if key in groups and re.fullmatch(r"=[\w.-]+", rest):
+        rest = f"='{rest[1:]}'"  # a name as typed: study=1e5 is no number
+    if sign in ("", "+") and speaks_of_extra_grids({key}):
+        sign = "++"  # a new extra grid needs no plus sign
+    override = _hydra_override(sign + key + rest, given)
+    if override.package is not None:  # key@package
+        raise ValueError(_unreadable(given))
+    if override.is_sweep_override():
+        raise ValueError(f"cannot sweep with '{given}'; give a list instead: {key}=[…]")
+    if override.is_delete():
+        remedy = (
+            f"write {key}=null" if speaks_of_extra_grids({key}) else "every key is needed, so set it to another value"
+        )
+        raise ValueError(f"cannot delete with '{given}'; {remedy}")
+    value = override.value()
+    if key in groups and not isinstance(value, Mapping):
+        _check_choice(key, given, value, groups[key])
+    elif key in groups or key in SECTIONS:
+        raise ValueError(_one_by_one(key, value))
+    elif key not in RULES and key not in DATASET_KEYS and not speaks_of_extra_grids({key}):
+        raise ValueError(unknown_name("key", key, [*groups, *RULES, *DATASET_KEYS]) + f" (given: {given})")
+    return Override(key, given, value, sign + key + rest)
+
+
+def _hydra_override(text: str, given: str):
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        raise ValueError(_unreadable(given)) from None
+
+
+def _unreadable(given: str) -> str:
+    return f"cannot read '{yaml_files.shortened(given)}'; write key=value, and quote lists: 'grid.depth=[2,4]'"
+
+
+def _text(value: str) -> str | None:
+    """Return the text that a value stands for: what is between Hydra's quotes, else the value itself; null is none."""
+    if value == "null":
+        return None
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        from hydra.core.override_parser.types import QuotedString
+
+        try:
+            parsed = _hydra_override(f"text={value}", value)
+        except ValueError:
+            return value
+        if isinstance(parsed._value, QuotedString):
+            return parsed.value()
+    return value
+
+
+def _check_choice(group: str, given: str, chosen: object, names: Sequence[str]) -> None:
+    if isinstance(chosen, list) and group != "dataset":
+        raise ValueError(f"{group}: got {given}; it takes one of {', '.join(names)}")
+    for name in chosen if isinstance(chosen, list) else [chosen]:
+        if name not in names:
+            raise ValueError(f"{group}: {unknown_name(group, str(name), names)}")
+
+
+def _one_by_one(section: str, value: object) -> str:
+    """Return the sentence for an override of a whole section."""
+    first = next(key for key in [*RULES, *DATASET_KEYS] if key.startswith(f"{section}."))
+    example = f"{first}=…"
+    if isinstance(value, Mapping) and value:
+        name, inner = next(iter(value.items()))
+        example = shlex.quote(f"{section}.{name}={yaml_files.dump_line([inner])[1:-1]}")
+    given = "" if isinstance(value, Mapping) else f"got {value}; "
+    return f"{section}: {given}set its keys one by one: {example}"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of conf/ that takes part in a study: its tree, and the keys that it sets itself."""
+
+    group: str
+    name: str
+    package: str | None
+    tree: Mapping[str, object]
+    own_keys: set[str]
+
+
+@dataclass
+class Files:
+    """The files that a study is composed from, inherited ones first."""
+
+    folder: Path
+    groups: Mapping[str, Sequence[str]]
+    overridden: set[str]  # groups that an override chooses from: what files choose there is not read
+    read: dict[tuple[str, str], File] = field(default_factory=dict)
+
+    def add(self, group: str, name: str) -> None:
+        """Read a file, and those that its defaults list names, if that is not done."""
+        if (group, name) in self.read:
+            return
+        path = self.folder / group / f"{name}.yaml"
+        label = f"conf/{path.relative_to(self.folder)}"
+        tree, package = _read_tree(path, label)
+        if group == "study" and package != "_global_":
+            raise ValueError(f"{label} must begin with the line '# @package _global_'")
+        entries = _defaults(tree, group, label)
+        keys = {key for key, _ in flatten({k: v for k, v in tree.items() if k != "defaults"})}
+        keys |= {chosen for chosen, _ in entries if chosen != group}
+        for chosen, parent in entries:
+            if chosen in self.overridden and chosen != group:
+                continue
+            if parent not in self.groups[chosen]:
+                raise ValueError(f"{label}: defaults: {unknown_name(chosen, parent, self.groups[chosen])}")
+            self.add(chosen, parent)
+        if group == "study" and drops_extra_grids(keys):
+            tree["extra_grids"] = None
+        self.read[group, name] = File(group, name, package, tree, keys)
+
+    @property
+    def extra_grids(self) -> list[str]:
+        """The names of the extra grids that the study's files leave in."""
+        names: dict[str, bool] = {}
+        for file in self.read.values():
+            grids = file.tree.get("extra_grids", {}) if file.group in ("", "study") else {}
+            if grids is None:
+                names.clear()
+            elif isinstance(grids, Mapping):
+                names |= {str(name): grid is not None for name, grid in grids.items()}
+        return [name for name, is_in in names.items() if is_in]
+
+
+def _read_tree(path: Path, label: str) -> tuple[dict, str | None]:
+    """Return what a file of conf/ sets, and the package that its first lines name."""
+    text = yaml_files.read_text(path)
+    comments = (line for line in text.splitlines()[:20] if line.startswith("#"))
+    package = next((found[1] for found in map(_PACKAGE.match, comments) if found), None)
+    tree = yaml_files.read(path, TEXT_KEYS)
+    if tree is None:
+        tree = {}
+    if not isinstance(tree, dict):
+        raise ValueError(f"{label}: got {yaml_files.shortened(tree)}; allowed is a mapping of settings")
+    try:
+        return with_current_keys(tree), package
+    except ValueError as reason:
+        raise ValueError(f"{label}: {reason}") from None
+
+
+def _defaults(tree: Mapping[str, object], group: str, label: str) -> list[tuple[str, str]]:
+    """Return the files that a defaults list names, as pairs of group and name."""
+    given = tree.get("defaults") or []
+    if not isinstance(given, list):
+        raise ValueError(f"{label}: defaults: got {given}; write a list: defaults: [default]")
+    found = []
+    for entry in given:
+        if isinstance(entry, Mapping):
+            for key, names in entry.items():
+                chosen = str(key).removeprefix("override ").strip().removeprefix("/")
+                names = names if isinstance(names, list) else [names]
+                found += [(chosen, str(name)) for name in names if name is not None]
+        elif entry != "_self_":
+            found.append((group, str(entry)))
+    return found
+
+
+def groups_of(folder: Path) -> dict[str, list[str]]:
+    """Return the groups of settings in a folder, and the names of the files in each."""
+    folders = (path for path in folder.iterdir() if path.is_dir() and path.name != "claims")
+    return {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in folders}
+
+
+def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
+    """Compose the settings of a study; nothing is checked but what composition needs.
+
+    Args:
+        folder: conf/.
+        overrides: in Hydra's syntax.
+
+    Raises:
+        ValueError: one sentence, for any mistake in the overrides or in the files.
+    """
+    groups = groups_of(folder)
+    given = [parse_override(text, groups) for text in overrides]
+    refuse_both_names(override.given for override in given)
+    keys = {override.key for override in given}
+    files = Files(folder, groups, keys & set(groups))
+    files.add("", "config")
+    study = "default"
+    for override in given:
+        if override.key in groups:
+            names = override.value if isinstance(override.value, list) else [override.value]
+            for name in names:
+                files.add(override.key, str(name))
+            study = str(names[-1]) if override.key == "study" else study
+    _check_extra_grids(given, files.extra_grids)
+    tree = _merged(files, [override.hydra for override in given if override.hydra], overrides)
+    _set_texts(tree, {override.key: override.value for override in given if not override.hydra})
+    if drops_extra_grids(keys):
+        tree["extra_grids"] = None
+    _drop_inherited_shape(tree, keys if "task" in keys else keys | files.read["study", study].own_keys)
+    if tree.get("name") is None:
+        tree["name"] = study
+    return tree
+
+
+def _check_extra_grids(given: Sequence[Override], known: list[str]) -> None:
+    """Refuse to set one factor of an extra grid that does not exist, unless it has a plus sign."""
+    for override in given:
+        _, _, inner = override.key.partition("extra_grids.")
+        name, dot, _ = inner.partition(".")
+        if dot and name not in known and not override.given.startswith("+"):
+            what = unknown_name("extra grid", name, known) if known else f"unknown extra grid '{name}'; there is none"
+            raise ValueError(f"extra_grids: {what} (for a new one write '+{override.hydra.lstrip('+')}')")
+        if name:
+            known = [*known, name]
+        elif override.key == "extra_grids" and isinstance(override.value, Mapping):
+            known = [*known, *map(str, override.value)]
+
+
+def _merged(files: Files, hydra_overrides: list[str], overrides: Sequence[str]) -> dict[str, object]:
+    """Return the files and overrides as Hydra merges them."""
+    # Half of a light command's time is these imports: only those who compose pay for them.
+    from hydra import compose as hydra_compose
+    from hydra import initialize
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    store = ConfigStore.instance()
+    try:
+        for file in files.read.values():
+            store.store(file.name, _protected(file.tree), group=file.group or None, package=file.package)
+        with initialize(version_base="1.3", config_path=None):
+            config = hydra_compose("config", overrides=hydra_overrides)
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
+        raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
+
+
+def _protected(tree: Mapping[str, object]) -> dict[str, object]:
+    """Return a tree whose text Hydra cannot take for an interpolation, `${…}`; `_set_texts` undoes it."""
+    kept = dict(tree)
+    for key in TEXT_KEYS:
+        section, _, last = key.rpartition(".")
+        node = kept.get(section) if section else kept
+        if isinstance(node, Mapping) and isinstance(node.get(last), str):
+            encoded = {**node, last: quote(node[last], errors="surrogatepass")}
+            kept = kept | {section: encoded} if section else encoded
+    return kept
+
+
+def _set_texts(tree: dict[str, object], texts: Mapping[str, object]) -> None:
+    """Give keys of text their values: those of overrides, else those of the files as they were written."""
+    for key in TEXT_KEYS:
+        section, _, last = key.rpartition(".")
+        node = tree.get(section) if section else tree
+        if not isinstance(node, dict):
+            continue
+        if key in texts:
+            node[last] = texts[key]
+        elif isinstance(node.get(last), str):
+            node[last] = unquote(node[last], errors="surrogatepass")
+
+
+def _drop_inherited_shape(tree: dict[str, object], given: set[str]) -> None:
+    """Leave out depth and width of a deep autoencoder, unless they were given: they follow from its encoder."""
+    task, grid = tree.get("task"), tree.get("grid")
+    if isinstance(task, Mapping) and task.get("name") == "reconstruction" and isinstance(grid, dict):
+        for key in ("depth", "width"):
+            if f"grid.{key}" not in given:
+                grid.pop(key, None)

@@ -1,0 +1,1 @@
+"""Activations as functions of a real number, and the theory of wide random networks."""

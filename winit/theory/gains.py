@@ -1,0 +1,66 @@
+"""Gains of an activation: the scales of weights that keep signals or gradients."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import sqrt
+
+from winit.theory.activations import ACTIVATIONS, FUNCTIONS, Phi
+from winit.theory.maps import critical
+from winit.theory.quadrature import moments
+
+
+@dataclass(frozen=True)
+class Gains:
+    """Standard deviations of weights, times √fan, that keep a signal, a gradient, or both, at q = 1."""
+
+    forward: float
+    backward: float
+
+    @property
+    def mean(self) -> float:
+        """The geometric mean of the two."""
+        return sqrt(self.forward * self.backward)
+
+
+def gains(activation: str | Phi) -> Gains:
+    """Return the gains of φ: 1/√E[φ(z)²] forward, 1/√E[φ′(z)²] backward, z ~ N(0, 1).
+
+    For ReLU both are √2 (He et al. 2015).
+    """
+    m = moments(activation, 1.0)
+    return Gains(1 / sqrt(m.square), 1 / sqrt(m.slope))
+
+
+CARD_LINES = {
+    "mean": "mean E[φ]",
+    "square": "mean square E[φ²]",
+    "slope": "mean square slope E[φ′²]",
+    "forward_gain": "gain that keeps signals, 1/√E[φ²]",
+    "backward_gain": "gain that keeps gradients, 1/√E[φ′²]",
+    "mean_gain": "geometric mean of the two",
+    "chi_1": "gradient's factor a layer at the forward gain, χ₁",
+    "growth": "slope of the log-length map at the forward gain",
+    "kumar_gain": "Kumar's std · √fan_in",
+}
+
+
+def activation_card(activation: str) -> dict[str, object]:
+    """Return the numbers `CARD` of one activation at q = 1, and its critical points at σ_b² = 0.01, 0.05 and 0.2."""
+    phi = FUNCTIONS[activation]
+    m, g = moments(phi, 1.0), gains(phi)
+    at_0, slope_at_0 = ACTIVATIONS[activation].value_at_0, ACTIVATIONS[activation].slope_at_0
+    kumar = 1 / sqrt(slope_at_0**2 * (1 + at_0**2)) if slope_at_0 else None
+    points = [point for sigma_b2 in (0.01, 0.05, 0.2) for point in critical(phi, sigma_b2)]
+    return {
+        "mean": m.mean,
+        "square": m.square,
+        "slope": m.slope,
+        "forward_gain": g.forward,
+        "backward_gain": g.backward,
+        "mean_gain": g.mean,
+        "chi_1": m.slope / m.square,
+        "growth": m.growth / m.square,
+        "kumar_gain": kumar,
+        "critical": [asdict(point) | {"is_stable": point.is_stable} for point in points],
+    }

@@ -1,0 +1,1 @@
+"""What people run on their own models and studies, one module a verb."""

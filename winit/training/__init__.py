@@ -1,0 +1,1 @@
+"""Train the runs of one workload: draw, calibrate, pretrain, train, measure."""

@@ -1,0 +1,81 @@
+"""Which device and engine train a workload, and how many networks at once."""
+
+from __future__ import annotations
+
+import logging
+from itertools import pairwise
+
+import torch
+
+from winit.engine.autoencoder import Autoencoder
+from winit.engine.engine import Networks
+from winit.engine.torch_stack import Stack
+from winit.study.model import Workload
+
+LOG = logging.getLogger("winit")
+
+# Weights and activations of a chunk should stay near a core's caches; a GPU wants hundreds of networks instead.
+CHUNK_BYTES = {"cpu": 6 << 20, "cuda": 4 << 30}
+CHUNK_NETWORKS = {"cpu": 64, "cuda": 2048}
+COPIES = {"sgd": 2, "momentum": 3, "nesterov": 3, "adam": 4, "adamw": 4}  # of the parameters: gradient, state
+
+
+def choose_device(wanted: str) -> torch.device:
+    """Return the device for `auto`, `cpu` or `cuda`.
+
+    Raises:
+        ValueError: cuda is asked for and there is none.
+    """
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there"
+        )
+    device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "auto":
+        LOG.info(
+            "device: auto takes %s", "the CUDA device" if device.type == "cuda" else "the CPU: there is no CUDA device"
+        )
+    return device
+
+
+def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Networks]:
+    """Return the engine for `auto`, `kernel` or `torch`.
+
+    `auto` takes the kernel wherever it can run. The choice depends on the workload's shape alone and never on how many
+    runs are to be trained, so that a run has the same bits whenever it is trained.
+
+    Raises:
+        ValueError: the kernel is asked for and cannot run.
+    """
+    own = Autoencoder if workload.task.is_reconstruction else Stack
+    if wanted == "torch":
+        return own
+    reason = None
+    if device.type != "cpu":
+        reason = f"it runs on the CPU, not on {device.type}"
+    else:
+        try:
+            from winit.engine.kernel.shape import supports
+            from winit.engine.kernel.stack import KernelStack
+        except ImportError as error:
+            reason = f"{error.name} is not installed"
+        else:
+            if workload.task.is_reconstruction:
+                reason = "it trains classifiers"
+            elif workload.batch_norm or workload.dropout:
+                reason = "it has neither batch normalization nor dropout"
+            elif supports(workload.activation, workload.training.optimizer):
+                return KernelStack
+            else:
+                reason = f"it has no vector code for {workload.activation} with {workload.training.optimizer}"
+    if wanted == "kernel":
+        raise ValueError(f"engine: got kernel, but {reason}; allowed is torch, or auto to take what can run")
+    return own
+
+
+def chunk_size(workload: Workload, device: torch.device) -> int:
+    """Return how many networks to train in one stack."""
+    n = workload.widths
+    weights = sum(a * b for a, b in pairwise(n)) * COPIES[workload.training.optimizer]
+    bytes_each = 4 * (weights + workload.training.batch_size * sum(n))
+    return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))

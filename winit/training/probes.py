@@ -1,0 +1,233 @@
+"""What is measured in a network: per layer on a probe batch, and as a whole on a part of the data.
+
+A probe runs its own forward and backward pass in float64, so that a variance of 1e-60 is a number and not an underflow.
+It reads the weights of the stack and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from winit.engine.alignment import align, product
+from winit.engine.engine import Networks
+from winit.engine.regularization import normalize, normalize_backward
+from winit.store.schema import HISTOGRAM_REACH
+from winit.theory.activations import ACTIVATIONS
+
+DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
+
+
+def _flat(values: Tensor) -> Tensor:
+    return values.reshape(values.shape[0], -1)
+
+
+def mean_and_variance(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and population variance (K,) of values (K, ...) over all but the first dimension."""
+    flat = _flat(values)
+    mean = flat.mean(dim=1)
+    return mean, (flat - mean[:, None]).square_().mean(dim=1)
+
+
+def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
+    """Count the units of a layer that differ, bit for bit, in their incoming weights or bias.
+
+    Each unit's bits are hashed with exact integer arithmetic modulo 2⁶⁴, so equal units always collide and different
+    ones practically never do.
+
+    Args:
+        weights: (K, fan_in, fan_out) float32.
+        biases: (K, 1, fan_out) float32.
+
+    Returns:
+        (K,) from 1, all units alike, to fan_out.
+    """
+    columns = torch.cat([weights, biases], dim=1) + 0.0  # −0 becomes 0
+    bits = columns.view(torch.int32).long()
+    generator = torch.Generator(device="cpu").manual_seed(20100513)  # any fixed odd multipliers will do
+    odd = torch.randint(-(2**62), 2**62, (columns.shape[1], 1), generator=generator) * 2 + 1
+    hashes = (bits * odd.to(bits.device)).sum(dim=1)  # (K, fan_out), wraps around
+    ordered = hashes.sort(dim=1).values
+    return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(dim=1)
+
+
+def pair_correlation(values: Tensor) -> Tensor:
+    """Return the mean cosine (K,) of the pairs of neighbouring examples, first and second, third and fourth …
+
+    Args:
+        values: (K, N, n), one row an example. Of an odd number of examples the last has no partner.
+
+    Source: what the correlation map predicts, Poole et al. 2016, eq. 5: c = z₁·z₂/(|z₁| |z₂|), not centred.
+    """
+    pairs = values[:, : values.shape[1] // 2 * 2].unflatten(1, (-1, 2))
+    pairs = pairs / pairs.abs().amax(dim=3, keepdim=True)  # their squares shall neither vanish nor overflow
+    one, two = pairs[:, :, 0], pairs[:, :, 1]
+    sizes = one.square().sum(dim=2) * two.square().sum(dim=2)
+    return ((one * two).sum(dim=2) / sizes.sqrt()).mean(dim=1)
+
+
+def effective_rank(matrices: Tensor) -> Tensor:
+    """Return the effective rank (K,) of matrices (K, m, n), by the participation ratio of their singular values σ.
+
+        (Σ σ²)²/Σ σ⁴
+
+    1 where one direction carries everything, min(m, n) where all carry the same; NaN for a matrix of zeros.
+    """
+    scaled = matrices / matrices.abs().amax(dim=(1, 2), keepdim=True)
+    gram = product(scaled, scaled.mT) if scaled.shape[1] < scaled.shape[2] else product(scaled.mT, scaled)
+    trace = gram.diagonal(dim1=1, dim2=2).sum(dim=1)
+    return trace.square() / _flat(gram).square().sum(dim=1)
+
+
+def histogram(values: Tensor, bins: int) -> Tensor:
+    """Count values (K, ...) in bins of equal width between ±4 of their own root mean square.
+
+    Returns:
+        (K, bins) counts; what lies beyond is in the first and the last bin. All are 0 where the values are, or where
+        one is not finite.
+    """
+    flat = _flat(values)
+    size = flat.abs().amax(dim=1, keepdim=True)
+    flat = flat / size
+    place = flat / flat.square().mean(dim=1, keepdim=True).sqrt()
+    sound = torch.isfinite(place).all(dim=1)
+    place = torch.nan_to_num(place)
+    index = ((place + HISTOGRAM_REACH) * (bins / (2 * HISTOGRAM_REACH))).floor().clamp_(0, bins - 1).long()
+    counts = torch.zeros(len(flat), bins, dtype=torch.int64, device=flat.device)
+    counts.scatter_add_(1, index, torch.ones_like(index))
+    return counts * sound[:, None]
+
+
+JACOBIAN_EXAMPLES = 8
+
+
+def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
+    """Return mean, minimum, quartiles and maximum (K, 6) of the singular values of ∂logits/∂x, in this order.
+
+        J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
+
+    Over the first eight examples, min(C, D) values each. NaN where one is not finite, and for networks with batch
+    normalization, in which no example has a Jacobian of its own.
+
+    Args:
+        networks: those to measure.
+        x: inputs (N, D).
+
+    Source: Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017, eq. 2.
+    """
+    K = networks.weights[0].shape[0]
+    out = torch.full((K, 6), float("nan"), dtype=torch.float64, device=x.device)
+    if networks.norms:
+        return out
+    w = [align(t.double()) for t in networks.weights]
+    h, slopes = x[:JACOBIAN_EXAMPLES].double().expand(K, -1, -1), []
+    for weights, biases, phi in zip(w[:-1], networks.biases[:-1], networks.activations, strict=True):
+        z = product(h, weights, biases.double())
+        h = phi.phi(z)
+        slopes.append(phi.dphi(z if phi.keeps_input else h))
+    examples, classes = h.shape[1], w[-1].shape[2]
+    jacobian = w[-1].mT[:, None].expand(-1, examples, -1, -1)  # (K, N, C, n)
+    for weights, slope in zip(w[-2::-1], slopes[::-1], strict=True):
+        rows = align((jacobian * slope[:, :, None]).flatten(1, 2))
+        jacobian = product(rows, weights.mT).unflatten(1, (examples, classes))
+    for k in range(K):  # alone, so that no network's bits depend on its place
+        if torch.isfinite(jacobian[k]).all():
+            values = torch.linalg.svdvals(jacobian[k].clone()).flatten()
+            quartiles = torch.quantile(values, values.new_tensor([0, 0.25, 0.5, 0.75, 1]))
+            out[k] = torch.cat([values.mean()[None], quartiles])
+    return out
+
+
+def layer_statistics(
+    networks: Networks, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
+) -> dict[str, Tensor]:
+    """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
+
+    With z = hᵀW + b the pre-activations, h = φ(z) and ℓ the loss of one example, δ = ∂ℓ/∂z; the gradient of the weights
+    is that of the mean loss, ∂L/∂W = (1/N) hᵀδ. Where there is batch normalization, it lies between z and φ, with the
+    statistics of the probe batch.
+
+    Args:
+        networks: those to measure.
+        activation: of the hidden layers, by name: one for all, or one for each.
+        x: probe inputs (N, D).
+        y: their labels (N,); of autoencoders, the inputs again.
+        bins: of the histograms of h and δ; none for 0.
+
+    Returns:
+        The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
+        histograms `h_count` and `delta_count`, each (K, L, bins).
+    """
+    phis = networks.activations
+    names_of_phis = [activation] * len(phis) if isinstance(activation, str) else activation
+    weights, biases = networks.weights, networks.biases
+    K, L, N = weights[0].shape[0], len(weights), len(y)
+    w = [align(t.double()) for t in weights]
+    names = (
+        "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance", "saturated", "dead",
+        "distinct_units", "correlation", "weight_rank", "activation_rank",
+    )  # fmt: skip
+    counts = {name: torch.zeros(K, L, bins, dtype=torch.int64, device=x.device) for name in ("h_count", "delta_count")}
+    out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in names}
+
+    inputs, kept, normalized = [x.double().expand(K, -1, -1)], [], []
+    for i in range(L):
+        z = product(inputs[i], w[i], biases[i].double())
+        out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
+        out["correlation"][:, i] = pair_correlation(z)
+        out["weight_rank"][:, i] = effective_rank(w[i])
+        out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
+        if i == L - 1:
+            break
+        if networks.norms:
+            norm = networks.norms[i]
+            normalized.append(normalize(z)[0])
+            z = normalized[i].z * norm.gamma.double() + norm.beta.double()
+        h = phis[i].phi(z)
+        kept.append(z if phis[i].keeps_input else h)
+        out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
+        out["activation_rank"][:, i] = effective_rank(align(h - h.mean(dim=1, keepdim=True)))
+        if bins:
+            counts["h_count"][:, i] = histogram(h, bins)
+        out["dead"][:, i] = (phis[i].dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
+        bounds = ACTIVATIONS[names_of_phis[i]].saturated
+        if bounds:
+            out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
+        inputs.append(h)
+
+    delta = align(networks.output_delta(z, y))
+    for i in range(L - 1, -1, -1):
+        if bins:
+            counts["delta_count"][:, i] = histogram(delta, bins)
+        out["delta_variance"][:, i] = mean_and_variance(delta)[1]
+        out["gradient_variance"][:, i] = mean_and_variance(product(inputs[i].mT, delta) / N)[1]
+        if i:
+            delta = product(delta, w[i].mT)
+            phis[i - 1].chain_(delta, kept[i - 1])
+            if networks.norms:
+                delta, *_ = normalize_backward(delta, normalized[i - 1], networks.norms[i - 1].gamma.double())
+    return out | counts
+
+
+def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
+    """Return ‖ΔW‖/‖W‖ (K, L) of one update: infinite where W is zero and ΔW is not, 0 where neither moves."""
+    ratios = []
+    for old, new in zip(before, after, strict=True):
+        size = _flat(old.double()).square().sum(dim=1).sqrt()
+        change = _flat(new.double() - old.double()).square().sum(dim=1).sqrt()
+        ratios.append(torch.where(change == 0, torch.zeros_like(size), change / size))
+    return torch.stack(ratios, dim=1)
+
+
+def loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean softmax cross-entropy in nats and share correct, (K,) each, of logits (K, N, C) and labels (N,).
+
+    Where the loss is not finite there is no accuracy: the largest of some NaNs is no answer.
+    """
+    chosen = logits[:, torch.arange(len(y)), y]
+    losses = torch.logsumexp(logits, dim=2) - chosen
+    correct = (logits.argmax(dim=2) == y).to(logits.dtype)
+    loss, accuracy = losses.mean(dim=1), correct.mean(dim=1)
+    return loss, torch.where(torch.isfinite(loss), accuracy, torch.nan)

@@ -1,0 +1,28 @@
+"""Colours, markers and dash patterns of initializers."""
+
+from __future__ import annotations
+
+# Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
+FAMILY_COLOURS: dict[str, str] = {
+    "constant": "#999999",
+    "fixed": "#D55E00",
+    "lecun": "#56B4E9",
+    "glorot": "#0072B2",
+    "he": "#009E73",
+    "kumar": "#CC79A7",
+    "framework": "#E69F00",
+    "theory": "#6F4BB8",
+    "structured": "#8C564B",
+    "data-dependent": "#B8336A",
+}
+
+# Looks of the members of a scheme with a parameter, beyond the scheme's own: the tutorial's are fixed, others follow from
+# the parameter's spelling, so that they too are the same on every page.
+KNOWN_LOOKS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "normal:0.01": ("v", ()),
+    "normal:1": ("^", (4, 2)),
+    "constant:0.1": ("D", (4, 2)),
+}
+OTHER_LOOKS = [
+    (m, d) for m in ("o", "P", "X", "<", ">", "p", "h") for d in ((1, 1), (3, 1), (6, 2), (6, 2, 1, 2), (2, 3))
+]

@@ -1,0 +1,74 @@
+"""What is checked before anything is changed on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+from winit.store.schema import COLLECTED, COPIED, TABLES
+from winit.study.compose import read
+from winit.study.model import Study
+from winit.workflow.paths import StudyPaths
+from winit.workflow.progress import FILE
+
+
+def check_places(study: Study, places: StudyPaths) -> None:
+    """Check that a study's files can be written where they belong. Creates nothing.
+
+    Raises:
+        ValueError: a file lies where a folder is needed, or the reverse; or there is no permission to write.
+    """
+    store, workloads = places.store.root, [w.name for w in study.workloads]
+    folders = [places.results, places.folder, places.folder / "workloads", places.folder / "logs", store]
+    folders += [places.reports, places.report.parent, places.report.parent / "figures"]
+    folders += [store / name for name in workloads]
+    for folder in folders:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise ValueError(f"{folder} is not a folder, but winit needs one there; move it away, or set name=…")
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise ValueError(f"no permission to write to {existing}; change it, or run in another folder")
+    files = [places.study, places.lock, places.provenance, places.folder / FILE, places.report]
+    files += [places.folder / f"{name}.parquet" for name in TABLES] + [places.folder / f"{name}.csv" for name in COPIED]
+    files += [places.manifest(name) for name in workloads] + [store / name / ".lock" for name in workloads]
+    for file in files:
+        if file.is_dir():
+            raise ValueError(f"{file} is a folder, but winit writes a file there; move it away, or set name=…")
+
+
+def other_question(study: Study, places: StudyPaths) -> str | None:
+    """Return the sentence that refuses to replace the tables of another question; None if nothing would be lost.
+
+    A study may replace the tables of its name if its runs contain all of theirs.
+    """
+    made = [places.provenance, places.report, *(places.folder / f"{name}.parquet" for name in COLLECTED)]
+    if not places.study.exists() or not any(path.exists() for path in made):
+        return None
+    advice = "take another name=…, or replace its tables with --force (plain snakemake: --config force=1); stored runs are kept"
+    try:
+        other = read(places.study)
+    except ValueError:
+        return f"{places.study} cannot be read, so the tables beside it may be another study's; {advice}"
+    if other.digest == study.digest or _contains(study, other):
+        return None
+    before, now = dict(_leaves(other.settings)), dict(_leaves(study.settings))
+    keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
+    named = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
+    return f"study '{study.name}' already has results of another question in {places.folder} (it differs in {named}); {advice}"
+
+
+def _contains(study: Study, other: Study) -> bool:
+    """Return whether the runs of a study contain those of another one."""
+    runs = {workload.name: workload for workload in study.workloads}
+    if any(workload.name not in runs for workload in other.workloads):
+        return False
+    return all({run.id for run in w.runs} <= {run.id for run in runs[w.name].runs} for w in other.workloads)
+
+
+def _leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Yield the dotted keys of nested settings, and their values."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

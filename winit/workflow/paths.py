@@ -1,0 +1,45 @@
+"""Where a study's files lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from winit.store.parts import RunStore
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """Where a study's files lie, below the folder in which it runs."""
+
+    name: str
+    results: Path = Path("results")
+    reports: Path = Path("reports")
+
+    @property
+    def folder(self) -> Path:
+        return self.results / self.name
+
+    @property
+    def study(self) -> Path:
+        return self.folder / "study.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        return self.folder / "provenance.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / ".lock"
+
+    @property
+    def report(self) -> Path:
+        return self.reports / self.name / "index.html"
+
+    def manifest(self, workload: str) -> Path:
+        """The file that says that a workload is trained: what Snakemake looks at."""
+        return self.folder / "workloads" / f"{workload}.json"
+
+    @property
+    def store(self) -> RunStore:
+        return RunStore(self.results / "store")
