@@ -14,7 +14,8 @@ from omegaconf._utils import get_yaml_loader
 from winit.study import yaml_files
 
 UNICODE = st.text(st.characters(exclude_categories=["Cs"]))
-ODD = ["1e5", "007", "2024_01", "1.10", "true", "no", "null", "~", "1_000", "0x10", "1:30", "2026-01-01", "", "=", "<<", " a ", "1e-3", "🙂"]  # fmt: skip
+ODD = ["1e5", "007", "2024_01", "1.10", "true", "no", "null", "~", "1_000", "0x10", "1:30",
+       "2026-01-01", "", "=", "<<", " a ", "1e-3", "🙂"]  # fmt: skip
 
 
 @given(st.text(string.digits + "eE+-._:xo", max_size=8) | st.sampled_from(["1e-3", "1e5", "2026-01-01", "007", "1_0"]))
