@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.test_report import Page, made_of
+from winit.analysis import depth
 from winit.study.compose import compose
 from winit.vocabulary.pretraining import PRETRAINING
 
@@ -32,6 +33,14 @@ PRETRAINED = [
     *(f"{method}{control}" for method in PRETRAINING if method != "none" for control in ("", "+shuffled", "+moments")),
 ]
 RECONSTRUCTION = ["task=reconstruction", "task.encoder=[6,3]"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _coarse_theory():
+    """Draw phase diagrams from few points of the theory, of which chaotic ReLU networks take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth, "PHASE_GRID", (6, 4))
+        yield
 
 
 def levels(values: list, most: int) -> st.SearchStrategy[list]:
@@ -118,7 +127,7 @@ def left_out(text: str) -> list[str]:
     return re.findall(r"<(?:li|p class=\"note\")>([^<]*Not shown: [^<]*)<", text)
 
 
-@settings(max_examples=15, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(studies())
 def test_any_study_that_trained_has_a_page(drawn):
     grid, arm, others = drawn
@@ -145,9 +154,18 @@ def test_any_study_that_trained_has_a_page(drawn):
         ),
         pytest.param({"depth": [1], "batch_norm": [True]}, {}, ["training.steps=1"], id="one normalized layer"),
         pytest.param({"initializer": ["mean_field:0.5/0", "mean_field:4/0.2"]}, {}, [], id="two points"),
-        pytest.param({"activation": ["sigmoid"], "pretraining": PRETRAINED}, {}, [], id="pretrained alone"),
+        pytest.param({"activation": ["sigmoid"], "pretraining": ["rbm", "supervised"]}, {}, [], id="pretrained alone"),
         pytest.param(
             {}, {"initializer": ["normal:0.01"], "pretraining": ["autoencoder+moments"]}, [], id="a control alone"
+        ),
+        pytest.param(
+            {"initializer": ["normal:1e29"], "depth": [3], "activation": ["sigmoid", "relu"]},
+            {},
+            [],
+            id="lengths that run away",
+        ),
+        pytest.param(
+            {"initializer": ["mean_field:0.5/0", "mean_field:4/0.2"], "batch_norm": [True]}, {}, [], id="no theory"
         ),
         pytest.param({"activation": ["sigmoid"]}, {}, RECONSTRUCTION, id="reconstruction"),
         pytest.param({"learning_rate": [1e30]}, {}, RECONSTRUCTION, id="reconstruction that diverged"),
@@ -160,10 +178,19 @@ def test_the_smallest_studies_have_a_page(grid, arm, others):
     assert page_of(grid, arm, *others)
 
 
-@pytest.mark.parametrize("method", PRETRAINED)
+@pytest.mark.parametrize(
+    "method", [name for name in PRETRAINED if "+" not in name or name in ("none+longer", "rbm+shuffled")]
+)
 def test_every_way_of_pretraining_has_a_page(method):
     text = page_of({"activation": ["sigmoid"]}, {"pretraining": [method]})
     assert 'id="pretraining"' in text
+
+
+def test_a_study_in_which_every_run_diverged_has_no_best():
+    text = page_of({"initializer": ["normal:1e29", "normal:1e30"], "activation": ["relu"]}, {})
+    assert "every run diverged, from each of 2 initializations" in text and "the best is" not in text
+    text = page_of({"learning_rate": [1e30]}, {}, *RECONSTRUCTION)
+    assert "He normal (diverged)" in text and "times the best of these" not in text
 
 
 def test_what_is_left_out_is_said():
@@ -173,6 +200,5 @@ def test_what_is_left_out_is_said():
         ("How much does the learning rate matter?", "the same learning rate"),
         ("Does greedy layerwise pretraining help?", "no network was pretrained"),
         ("Do two inputs stay apart?", "no untrained network"),
-        ("Does the signal arrive?", ""),
     ):
-        assert re.search(f"{re.escape(title)} Not shown: [^.]*{reason}", sentences) or not reason, (title, sentences)
+        assert re.search(f"{re.escape(title)} Not shown: [^.]*{reason}", sentences), (title, sentences)

@@ -12,6 +12,7 @@ from winit.theory import prediction
 UNSTABLE = 3  # from here on, growth of deviations over the depth is called unstable
 
 
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # lengths that vanish or run away agree with nothing
 def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
     """Compare measurement and theory before training: the signal in the last hidden layer, the gradient in the first.
 

@@ -99,7 +99,9 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
             top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
             trained = top[top["success_rate"] >= 0.5]
             head = f"{place}, {_name(activation)}, {depth} layers: "
-            if trained.empty:
+            if (cells["diverged"] == cells["runs"]).all():
+                text = f"every run diverged, from each of {len(cells)} initializations"
+            elif trained.empty:
                 first = top.iloc[0]
                 text = (
                     f"no initialization brings half of its runs to the target; the best is "
@@ -305,14 +307,15 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
         names = [
             f"{schemes.label(r['initializer'])}"
             + ("" if r["pretraining"] == "none" else f" with {pretraining_label(r['pretraining'])}")
-            + f" {r['test_loss']:.2f}"
+            + (f" {r['test_loss']:.2f}" if np.isfinite(r["test_loss"]) else " (diverged)")
             for _, r in arms.iterrows()
         ]
-        ratio = lines["PCA"] / arms["test_loss"].iloc[0]
+        least = arms["test_loss"].iloc[0]
+        ratio = f", {lines['PCA'] / least:.1f} times the best of these" if 0 < least < np.inf else ""
         found.append(
             Finding(
                 f"{dataset}, {OPTIMIZERS[optimizer]}: median squared error per test example, best first: {', '.join(names)}. "
-                f"Principal components reach {lines['PCA']:.2f}, {ratio:.1f} times the best of these; the mean predictor "
+                f"Principal components reach {lines['PCA']:.2f}{ratio}; the mean predictor "
                 f"{lines['mean predictor']:.2f}.",
                 "reconstruction",
             )

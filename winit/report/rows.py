@@ -54,7 +54,7 @@ def departures(agreement: pd.DataFrame) -> list[dict[str, object]]:
 
     `share` is the departure as a part of what would still agree, on a log scale.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         departure = np.log(agreement["measured"] / agreement["predicted"])
         edge = np.where(departure > 0, agreement["high"], agreement["low"]) / agreement["predicted"]
         share = (departure / np.log(edge)).fillna(0.0)
@@ -63,9 +63,9 @@ def departures(agreement: pd.DataFrame) -> list[dict[str, object]]:
     rows = ranked.to_dict("records")
     for row in rows:
         if row["agrees"]:
-            row["reason"] = (
-                f"within what this width does: single networks spread by a factor of {np.exp(row['spread']):.2g}"
-            )
+            with np.errstate(over="ignore"):
+                factor = f"{np.exp(row['spread']):.2g}".replace("inf", "∞")
+            row["reason"] = f"within what this width does: single networks spread by a factor of {factor}"
     return rows
 
 

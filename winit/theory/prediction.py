@@ -128,5 +128,6 @@ def tolerance(spread: float | np.ndarray, replicates: int) -> tuple[float | np.n
     s is the spread of the logarithm for one input. A lognormal's logarithm lies s²/2 below its mean on average; a value
     that many inputs average lies between the two.
     """
-    error = 3 * spread / np.sqrt(replicates)
-    return np.exp(-np.maximum(error + spread**2 / 2, -np.log(0.9))), np.exp(np.maximum(error, np.log(1.1)))
+    with np.errstate(over="ignore"):  # with a spread of hundreds any length agrees, up to infinity
+        error = 3 * spread / np.sqrt(replicates)
+        return np.exp(-np.maximum(error + spread**2 / 2, -np.log(0.9))), np.exp(np.maximum(error, np.log(1.1)))
