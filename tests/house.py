@@ -33,7 +33,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 # Importing these packages must not import those libraries: planning is light, and a page is drawn without torch.
 MUST_NOT_LOAD: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("vocabulary", "theory", "schemes", "datasets", "study", "store", "workflow"), ("torch", "pandas", "matplotlib")),
+    **dict.fromkeys(
+        ("vocabulary", "theory", "schemes", "datasets", "study", "store", "workflow"), ("torch", "pandas", "matplotlib")
+    ),
     **dict.fromkeys(("analysis", "report"), ("torch",)),
 }
 

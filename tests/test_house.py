@@ -22,7 +22,9 @@ def test_a_package_imports_what_the_table_allows(path):
     for module, line in house.imported_modules(path):
         other = house.room_of(module)
         allowed = not other or other == room or other in house.MAY_IMPORT[room]
-        assert allowed, f"{path}:{line} imports {module}, but {room} may import {', '.join(house.MAY_IMPORT[room]) or 'nothing'}"
+        assert allowed, (
+            f"{path}:{line} imports {module}, but {room} may import {', '.join(house.MAY_IMPORT[room]) or 'nothing'}"
+        )
 
 
 def test_every_package_stands_in_the_table():
@@ -126,7 +128,9 @@ def test_tests_mirror_the_package():
         room = path.parent.name
         if room in house.MAY_IMPORT:
             stem = path.stem.removeprefix("test_")
-            found = list((house.PACKAGE / room).rglob(f"{stem}.py")) + list((house.PACKAGE / room).glob(f"**/{stem}/__init__.py"))
+            found = list((house.PACKAGE / room).rglob(f"{stem}.py")) + list(
+                (house.PACKAGE / room).glob(f"**/{stem}/__init__.py")
+            )
             assert found, f"{path} tests no module of winit.{room}"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from winit import schemes
+from winit.analysis import stats
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
 from winit.study.model import Study
@@ -30,7 +31,7 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
             continue
         scale = depth_scale(activation, width * found[0], found[1])
         for (dataset, optimizer), here in cells.groupby(["dataset", "optimizer"], sort=False):
-            trained = here.loc[here["success_rate"] >= 0.5, "depth"]
+            trained = here.loc[here["success_rate"] >= stats.TRAINED_SHARE, "depth"]
             rows.append(
                 {
                     "dataset": dataset,

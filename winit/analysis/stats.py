@@ -57,6 +57,8 @@ class Difference(NamedTuple):
     high: float
 
 
+# An initializer trains a depth if it brings at least this share of its runs to the target. The texts say "at least half".
+TRAINED_SHARE = 0.5
 FEWEST_PAIRS = 3  # with two, a t-interval is wider than anything that is compared here
 
 

@@ -97,7 +97,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
             if len(cells) < 2:
                 continue
             top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
-            trained = top[top["success_rate"] >= 0.5]
+            trained = top[top["success_rate"] >= stats.TRAINED_SHARE]
             head = f"{place}, {_name(activation)}, {depth} layers: "
             if (cells["diverged"] == cells["runs"]).all():
                 text = f"every run diverged, from each of {len(cells)} initializations"
@@ -136,7 +136,7 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
         for name in ("normal:0.01", "normal:1"):
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
-                deep = cells.loc[cells["success_rate"] >= 0.5, "depth"]
+                deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
                 limits.append(
                     f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}"
                 )
@@ -211,7 +211,7 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
     found = []
     for (activation, depth), cells in best.groupby(["activation", "depth"]):
-        expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= 0.5
+        expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= stats.TRAINED_SHARE
         found.append(
             Finding(
                 f"{_name(activation)}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "

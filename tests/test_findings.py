@@ -1,0 +1,55 @@
+"""An initializer counts as one that trains if half of its runs or more reach the target, everywhere alike."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from winit.analysis.depth import depth_limits
+from winit.report import findings
+from winit.study.compose import compose
+
+# Success rates, and whether they count as trained: both sides of one half, as near to it as 100 runs can be.
+RATES = {0.0: False, 0.01: False, 0.2: False, 0.49: False, 0.5: True, 0.51: True, 0.8: True, 1.0: True}
+
+
+def summary(**columns: object) -> pd.DataFrame:
+    """Return a summary of one setting, one row for each value of the given columns."""
+    frame = pd.DataFrame(columns).assign(
+        dataset="digits", activation="tanh", width=32, batch_norm=False, dropout=0.0, optimizer="sgd", pretraining="none",
+        is_best_rate=True, test_accuracy=0.9,
+    )  # fmt: skip
+    return frame.assign(**{name: value for name, value in {"depth": 3}.items() if name not in frame})
+
+
+@pytest.mark.parametrize(("rate", "trains"), RATES.items())
+def test_the_deepest_networks_train_if_half_of_their_runs_do(rate, trains):
+    (finding,) = findings.deepest(summary(initializer=["he_normal", "glorot_uniform"], success_rate=[rate, 0.0]))
+    wanted = (
+        "1 of 2 initializations brings at least half of its runs"
+        if trains
+        else "no initialization brings half of its runs"
+    )
+    assert wanted.replace("its runs", "") in finding.text.replace("their runs", "").replace("its runs", "")
+
+
+@pytest.mark.parametrize(("rate", "trains"), RATES.items())
+def test_random_weights_reach_the_depth_at_which_half_of_the_runs_train(rate, trains):
+    (finding,) = findings.reach(summary(initializer="normal:1", depth=[2, 5], success_rate=[1.0, rate]))
+    assert finding.text.endswith(f"up to {5 if trains else 2} layers with tanh.")
+
+
+@pytest.mark.parametrize(("rate", "trains"), RATES.items())
+def test_a_point_of_the_phase_diagram_trains_if_half_of_its_runs_do(rate, trains):
+    points = summary(initializer=["mean_field:1.5/0.05"], success_rate=[rate])
+    limits = points[["activation", "width", "initializer"]].assign(depth_limit=10)
+    (finding,) = findings.phase(points, limits)
+    assert f"of 1 points (σ_w², σ_b²), {int(trains)} train" in finding.text
+    assert f"is right about {int(trains)} " in finding.text
+
+
+@pytest.mark.parametrize(("rate", "trains"), RATES.items())
+def test_the_deepest_trained_depth_is_one_at_which_half_of_the_runs_train(rate, trains):
+    rows = summary(initializer="glorot_normal", depth=[2, 5, 9], success_rate=[1.0, rate, 0.0])
+    (limit,) = depth_limits(compose(["study=smoke"]), rows).to_dict("records")
+    assert (limit["deepest_trained"], limit["deepest_tried"]) == (5 if trains else 2, 9)
