@@ -64,6 +64,16 @@ def test_runs_are_the_product_of_the_factors_less_what_has_no_meaning():
     assert [key for *key, _ in s.not_applicable] == [["kumar", "", "relu"]]
 
 
+def test_a_run_is_judged_or_for_tuning_and_says_so():
+    study = compose(["study=smoke", "extra_grids=null", "grid.replicates=3", "grid.tuning_replicates=2"])
+    for workload in study.workloads:
+        roles: dict[tuple, dict[int, str]] = {}
+        for run in workload.runs:
+            roles.setdefault((run.initializer, run.learning_rate), {})[run.replicate] = run.role
+        each = {0: "judged", 1: "judged", 2: "judged", -1: "tuning", -2: "tuning"}
+        assert roles and all(found == each for found in roles.values())
+
+
 def test_a_run_id_stays_when_others_come_and_go():
     base = {run.id for w in compose(["study=smoke", "extra_grids=null"]).workloads for run in w.runs}
     wider = [

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise, product
 
@@ -19,15 +20,26 @@ from winit.vocabulary.pretraining import parse_pretraining, why_not_pretrainable
 REVISION = 2
 
 
+class Role(StrEnum):
+    """What a run is for: the learning rate is chosen on tuning runs, and initializers are compared on judged runs."""
+
+    JUDGED = "judged"
+    TUNING = "tuning"
+
+
 @dataclass(frozen=True)
 class Run:
-    """One network, trained under one setting of every factor."""
+    """One network, trained under one setting of every factor.
+
+    `replicate` is an index of random streams. It is unique among the runs of both roles, and says nothing else.
+    """
 
     id: str
     initializer: str
     pretraining: str
     learning_rate: float
     replicate: int
+    role: Role
 
 
 @dataclass(frozen=True)
@@ -41,9 +53,10 @@ class Block:
     tuning_replicates: int = 0
 
     @property
-    def all_replicates(self) -> list[int]:
-        """The replicates that are judged, from 0, and those on which the rate is chosen, from −1 downwards."""
-        return [*range(self.replicates), *range(-1, -self.tuning_replicates - 1, -1)]
+    def all_replicates(self) -> list[tuple[int, Role]]:
+        """Every replicate with its role: judged ones are numbered from 0 upwards, tuning ones from −1 downwards."""
+        judged = [(replicate, Role.JUDGED) for replicate in range(self.replicates)]
+        return judged + [(-replicate, Role.TUNING) for replicate in range(1, self.tuning_replicates + 1)]
 
 
 @dataclass(frozen=True)
@@ -99,14 +112,14 @@ class Workload:
     @cached_property
     def runs(self) -> tuple[Run, ...]:
         """Every run of the workload that has a meaning, once, in the order of the grids."""
-        found: dict[str, Run] = {}
+        runs: dict[str, Run] = {}
         for block in self.blocks:
             for initializer, pretraining in self._arms_of(block):
                 for rate in block.learning_rates:
-                    for replicate in block.all_replicates:
+                    for replicate, role in block.all_replicates:
                         run_id = self._run_id(initializer, pretraining, rate, replicate)
-                        found.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate))
-        return tuple(found.values())
+                        runs.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate, role))
+        return tuple(runs.values())
 
     def _arms_of(self, block: Block) -> list[tuple[str, str]]:
         """Return the pairs (initializer, pretraining) of a block that have a meaning."""
