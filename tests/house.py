@@ -58,7 +58,7 @@ def name_of(path: Path) -> str:
 
 def room_of(module: str) -> str:
     """Return the package in which a module lies, or the module itself where it lies at the top; '' for `winit`."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 def imports(path: Path) -> Iterator[tuple[str, str, int]]:
