@@ -60,7 +60,7 @@ def test_canonical_spelling(text, canonical):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("he_normall", "unknown initializer 'he_normall'; did you mean 'he_normal'? choose from zeros"),
+        ("he_normall", "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? README.md lists all initializers"),
         ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
         ("he_normal+lsuw", "initializer 'he_normal+lsuw': unknown modifier 'lsuw'; did you mean 'lsuv'? choose from"),
         ("he_normal+lsuv+lsuv", "initializer 'he_normal+lsuv+lsuv' has lsuv twice; once is enough"),

@@ -564,7 +564,7 @@ def test_a_folder_without_claims(tmp_path):
         ({}, {"compared_with": ["zeros"]}, "claim so: contrast: the measure distinct_units has no parameter compared_with; it has "),
         ({}, {"initializer": None}, "claim so: contrast.initializer: nothing given; it needs a list of initializers"),
         ({}, {"initializer": []}, "claim so: contrast.initializer: nothing given; it needs a list of initializers"),
-        ({}, {"initializer": ["zero"]}, "claim so: contrast.initializer: unknown initializer 'zero'; did you mean 'zeros'?"),
+        ({}, {"initializer": ["zero"]}, "claim so: contrast.initializer: unknown initializer 'zero'; did you mean zeros"),
         ({}, {"initializer": ["zeros", "zeros"]}, 'claim so: contrast.initializer: got ["zeros", "zeros"], which lists zeros twice'),
         ({}, {"activation": ["tan"]}, "claim so: contrast.activation: unknown activation 'tan'; did you mean 'tanh'?"),
         ({}, {"dataset": "digit"}, "claim so: contrast.dataset: unknown dataset 'digit'; did you mean 'digits'?"),

@@ -112,7 +112,7 @@ def test_spellings_of_one_value_are_one_run():
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        ("grid.dept=[2]", "unknown key 'grid.dept'; did you mean 'grid.depth'?"),
+        ("grid.dept=[2]", "unknown key 'grid.dept'; did you mean grid.depth, "),
         ("+grid.foo=1", "unknown key 'grid.foo'"),
         ("+study.extra=1", "unknown key 'study.extra'"),
         ("grid=3", "grid: got 3; set its keys one by one: grid.initializer="),
@@ -139,7 +139,7 @@ def test_spellings_of_one_value_are_one_run():
         ("grid.initializer=null", "grid.initializer: nothing given; it needs a list of initializers"),
         (
             "grid.initializer=[he_normall]",
-            "grid.initializer: unknown initializer 'he_normall'; did you mean 'he_normal'?",
+            "grid.initializer: unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal?",
         ),
         ("grid.initializer=[normal]", "grid.initializer: initializer 'normal' has 0 values; write it normal:<std>"),
         ("grid.activation=[rely]", "grid.activation: unknown activation 'rely'; did you mean 'relu'?"),

@@ -432,7 +432,7 @@ def parse(text: str) -> Parsed:
         name, _, values = head.partition(":")
         after = [*own, *after]
     if name not in INITIALIZERS:
-        raise ValueError(unknown_name("initializer", name, [*INITIALIZERS, *ALIASES]))
+        raise ValueError(unknown_name("initializer", name, [*INITIALIZERS, *ALIASES], "README.md"))
     for modifier in after:
         if modifier not in MODIFIERS:
             raise ValueError(f"initializer '{text}': {unknown_name('modifier', modifier, MODIFIERS)}")

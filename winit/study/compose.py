@@ -9,9 +9,9 @@ from pathlib import Path
 
 from winit import schemes
 from winit.study import composition, yaml_files
+from winit.study.applicability import why_not_pretrainable
 from winit.study.model import Study
 from winit.study.schema import TEXT_KEYS, check, grids
-from winit.vocabulary.pretraining import why_not_pretrainable
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CLAIMS = CONF / "claims"  # declared before the data; no group of settings

@@ -97,7 +97,7 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
     elif key in groups or key in SECTIONS:
         raise ValueError(_one_by_one(key, value))
     elif key not in RULES and key not in DATASET_KEYS and not speaks_of_extra_grids({key}):
-        raise ValueError(unknown_name("key", key, [*groups, *RULES, *DATASET_KEYS]) + f" (given: {given})")
+        raise ValueError(unknown_name("key", key, [*groups, *RULES, *DATASET_KEYS], "README.md") + f" (given: {given})")
     return Override(key, given, value, sign + key + rest)
 
 

@@ -11,10 +11,11 @@ from functools import cached_property
 from itertools import pairwise, product
 
 from winit import datasets, schemes
+from winit.study.applicability import why_not_pretrainable
 from winit.study.recipes import BoltzmannRecipe, MeasureRecipe, PretrainingRecipe, TaskRecipe, TrainingRecipe
 from winit.study.schema import grids
 from winit.vocabulary.errors import unknown_name
-from winit.vocabulary.pretraining import parse_pretraining, why_not_pretrainable
+from winit.vocabulary.pretraining import parse_pretraining
 
 # Part of every run id. Raise it when a change of code moves the numbers of a run, and re-pin the golden test.
 REVISION = 2

@@ -293,7 +293,7 @@ def check(tree: Mapping[str, object]) -> dict[str, object]:
     given = dict(flatten({key: value for key, value in tree.items() if key != "extra_grids"}))
     for key in given:
         if key not in rules:
-            raise ValueError(unknown_name("key", key, rules))
+            raise ValueError(unknown_name("key", key, rules, "README.md"))
     if given.get("task.name") == "reconstruction":
         given = _encoder_shape(given.get("task.encoder")) | given
     settings: dict[str, object] = {}

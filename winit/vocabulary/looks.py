@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TypedDict
+
+
+class Look(TypedDict):
+    """How a line is drawn: the keywords of matplotlib's plot and seaborn's palettes."""
+
+    color: str
+    marker: str
+    dashes: tuple[float, ...]
+
+
 # Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
 FAMILY_COLOURS: dict[str, str] = {
     "constant": "#999999",
@@ -23,6 +34,6 @@ KNOWN_LOOKS: dict[str, tuple[str, tuple[float, ...]]] = {
     "normal:1": ("^", (4, 2)),
     "constant:0.1": ("D", (4, 2)),
 }
-OTHER_LOOKS = [
+OTHER_LOOKS: list[tuple[str, tuple[float, ...]]] = [
     (m, d) for m in ("o", "P", "X", "<", ">", "p", "h") for d in ((1, 1), (3, 1), (6, 2), (6, 2, 1, 2), (2, 3))
 ]

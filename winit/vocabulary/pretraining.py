@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.errors import unknown_name
+from winit.vocabulary.looks import Look
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,39 @@ PRETRAINING: dict[str, PretrainingMethod] = {
     ),
 }
 
-# What is written behind a way of pretraining, `rbm+shuffled`: an arm that shares one thing with it and lacks another.
-CONTROLS: dict[str, str] = {
-    "shuffled": "its weights, permuted within each layer: the values without the structure",
-    "moments": "normal weights with the mean and deviation of each of its layers: the scale, nothing else",
-    "longer": "no pretraining, and as many updates more as pretraining every layer would have taken",
+
+@dataclass(frozen=True)
+class PretrainingControl:
+    """An arm that shares one property with pretraining and lacks the others, written after a method: `rbm+shuffled`.
+
+    Attributes:
+        label: what follows the method's label.
+        rule: what the control is, in one line.
+        dashes: of its line in figures.
+        is_pretrained: whether it controls a method of pretraining, or, if not, `none`.
+    """
+
+    label: str
+    rule: str
+    dashes: tuple[float, ...]
+    is_pretrained: bool = True
+
+
+CONTROLS: dict[str, PretrainingControl] = {
+    "shuffled": PretrainingControl(
+        ", shuffled", "its weights, permuted within each layer: the values without the structure", (1, 1)
+    ),
+    "moments": PretrainingControl(
+        ", their moments alone",
+        "normal weights with the mean and deviation of each of its layers: the scale, nothing else",
+        (4, 2),
+    ),
+    "longer": PretrainingControl(
+        ", trained longer",
+        "no pretraining, and as many updates more as pretraining every layer would have taken",
+        (6, 1, 1, 1),
+        is_pretrained=False,
+    ),
 }
 
 
@@ -80,7 +108,7 @@ def parse_pretraining(text: str) -> ParsedPretraining:
     method, plus, control = text.partition("+")
     if method not in PRETRAINING:
         raise ValueError(unknown_name("pretraining", method, PRETRAINING))
-    fitting = ["longer"] if method == "none" else ["shuffled", "moments"]
+    fitting = [name for name, facts in CONTROLS.items() if facts.is_pretrained == (method != "none")]
     if plus and control not in fitting:
         raise ValueError(f"pretraining '{text}': {unknown_name(f'control of {method}', control, fitting)}")
     return ParsedPretraining(method, control)
@@ -89,30 +117,18 @@ def parse_pretraining(text: str) -> ParsedPretraining:
 def pretraining_label(text: str) -> str:
     """Return the name of a pretraining as a reader sees it: `rbm+shuffled` is 'RBMs, shuffled'."""
     method, control = parse_pretraining(text)
-    if method == "none":
-        return "no pretraining, trained longer" if control else "no pretraining"
-    return PRETRAINING[method].label + {"": "", "shuffled": ", shuffled", "moments": ", their moments alone"}[control]
+    label = "no pretraining" if method == "none" else PRETRAINING[method].label
+    return label + CONTROLS[control].label if control else label
 
 
-def pretraining_style(text: str) -> dict[str, object]:
+def pretraining_style(text: str) -> Look:
     """Return colour, marker and dash pattern of a pretraining: a control has its method's colour."""
     method, control = parse_pretraining(text)
-    dashes = {"": (), "shuffled": (1, 1), "moments": (4, 2), "longer": (6, 1, 1, 1)}[control]
-    return {"color": PRETRAINING[method].colour, "marker": PRETRAINING[method].marker, "dashes": dashes}
+    facts = PRETRAINING[method]
+    return {"color": facts.colour, "marker": facts.marker, "dashes": CONTROLS[control].dashes if control else ()}
 
 
 def pretrainings_in_order(names: Iterable[str]) -> list[str]:
     """Sort pretrainings in the catalogue's order, controls behind what they control."""
     order = [f"{m}{c}" for m in PRETRAINING for c in ("", *(f"+{c}" for c in CONTROLS))]
     return sorted(set(names), key=order.index)
-
-
-def why_not_pretrainable(pretraining: str, activation: str, task: str = "classification") -> str | None:
-    """Return the sentence that says why the combination has no meaning, or None where it has one."""
-    method = parse_pretraining(pretraining).method
-    facts = PRETRAINING[method]
-    if facts.activations and activation not in facts.activations:
-        return f"the hidden units of an RBM are binary (sigmoid) or linear (identity), and {ACTIVATIONS[activation].label} is neither"
-    if facts.needs_labels and task == "reconstruction":
-        return "supervised layers learn from labels, and reconstruction has none"
-    return None

@@ -1,0 +1,24 @@
+"""The sentence for an unknown name: short lists are printed whole, of long ones only the nearest names."""
+
+from __future__ import annotations
+
+from winit.vocabulary.errors import LONGEST_LIST, unknown_name
+
+KEYS = [f"grid.{name}" for name in ("depth", "width", "dropout")] + [f"key{i:02}" for i in range(LONGEST_LIST)]
+
+
+def test_a_short_list_is_printed_whole():
+    assert unknown_name("animal", "catt", ["cat", "dog"]) == "unknown animal 'catt'; did you mean 'cat'? choose from cat, dog"
+    assert unknown_name("animal", "xyz", ["cat", "dog"]) == "unknown animal 'xyz'; choose from cat, dog"
+
+
+def test_of_a_long_list_the_three_nearest_are_named():
+    sentence = unknown_name("key", "grid.dept", KEYS, "README.md")
+    assert sentence == "unknown key 'grid.dept'; did you mean grid.depth, grid.dropout or grid.width? README.md lists all keys"
+
+
+def test_nothing_near_in_a_long_list():
+    assert unknown_name("key", "zzz", KEYS, "README.md") == "unknown key 'zzz'; README.md lists all keys"
+    assert unknown_name("key", "zzz", KEYS) == (
+        f"unknown key 'zzz'; choose from grid.depth, grid.width, grid.dropout, … ({len(KEYS)} in all)"
+    )
