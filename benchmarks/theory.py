@@ -33,7 +33,7 @@ from winit.schemes import (
     why_not_applicable,
 )
 from winit.theory import prediction
-from winit.theory.activations import FUNCTIONS
+from winit.theory.activations import resolve
 
 WIDTH, DEPTH, INPUTS, CLASSES, EXAMPLES = 1000, 20, 500, 10, 8
 WIDTHS = [INPUTS, *[WIDTH] * DEPTH, CLASSES]
@@ -83,14 +83,14 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
                     parameters = parse(scheme).parameters
                     layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i == DEPTH)
                     z[rows] += BIASES[scheme.partition(":")[0]].biases(layer, **parameters)
-                h[rows] = FUNCTIONS[activation].phi(z[rows])
+                h[rows] = resolve(activation).phi(z[rows])
             kept.append(z)
         delta = np.concatenate([error] * len(arms))
         for i in range(DEPTH, 0, -1):
             delta = delta @ noise[i].T
             for k, (activation, _) in enumerate(arms):
                 rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
-                delta[rows] *= stds[k][i][0] * FUNCTIONS[activation].dphi(kept[i - 1][rows])
+                delta[rows] *= stds[k][i][0] * resolve(activation).dphi(kept[i - 1][rows])
         for k, arm in enumerate(arms):
             rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
             found[arm] = (

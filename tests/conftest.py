@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+from math import pi, sqrt
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.special import erf
 
 from winit.datasets import mnist
 from winit.study import compose as compose_module
 from winit.study.model import Study
+from winit.theory.activations import Activation
+
+# An activation that is not catalogued, with closed forms for what theory computes.
+ERF = Activation(
+    "erf", "erf", "erf z", erf, lambda z: 2 / sqrt(pi) * np.exp(-z * z), slope_at_0=2 / sqrt(pi), torch="torch.erf"
+)
 
 # Tests of real MNIST run where its files are at hand, and download nothing.
 BESIDE = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "mnist"

@@ -6,11 +6,8 @@ import pytest
 
 from tests.conftest import ON_DISK
 from winit import datasets, schemes
-from winit.engine.activations import TENSOR_ACTIVATIONS
 from winit.engine.optimizers import RULES
 from winit.study.compose import CONF, compose
-from winit.theory.activations import ACTIVATIONS
-from winit.theory.maps import critical
 from winit.vocabulary.factors import OPTIMIZERS
 
 EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in schemes.INITIALIZERS.items() if i.parameters}
@@ -19,7 +16,6 @@ EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in schem
 def test_every_name_has_an_implementation():
     assert set(schemes.INITIALIZERS) == set(schemes.SCHEMES)
     assert set(schemes.BIASES) == {n for n, i in schemes.INITIALIZERS.items() if i.bias != "0"}
-    assert set(ACTIVATIONS) == set(TENSOR_ACTIVATIONS)
     assert set(datasets.DATASETS) == set(datasets.LOADERS)
     assert set(OPTIMIZERS) == set(RULES)
 
@@ -97,12 +93,6 @@ def test_kumar_needs_a_slope_at_zero():
 )
 def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activation, sentence):
     assert schemes.why_not_applicable(initializer, activation).startswith(sentence)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_the_critical_line_is_where_the_catalogue_says(name):
-    for bias_variance in (1e-3, 0.05, 1.0):
-        assert bool(critical(name, bias_variance)) == ACTIVATIONS[name].has_critical_line
 
 
 def test_aliases_name_catalogued_schemes_and_nothing_else():

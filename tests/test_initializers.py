@@ -10,7 +10,7 @@ import torch
 
 from winit import schemes
 from winit.schemes import Layer, draw
-from winit.theory.activations import ACTIVATIONS, FUNCTIONS
+from winit.theory.activations import ACTIVATIONS
 
 IN, OUT = 300, 500  # unequal, so that a confusion of fans shows
 
@@ -202,7 +202,7 @@ def test_moment_matching_keeps_the_variance_of_any_activation(activation):
     rng = np.random.default_rng(1)
     z = rng.standard_normal((200, 2000))
     w, _ = draw("moment_matched", Layer(2000, 300, activation, rng))
-    variance = ((FUNCTIONS[activation].phi(z) @ w) ** 2).mean()
+    variance = ((ACTIVATIONS[activation].phi(z) @ w) ** 2).mean()
     assert variance == pytest.approx(1, abs=0.08)
 
 

@@ -8,13 +8,19 @@ KEYS = [f"grid.{name}" for name in ("depth", "width", "dropout")] + [f"key{i:02}
 
 
 def test_a_short_list_is_printed_whole():
-    assert unknown_name("animal", "catt", ["cat", "dog"]) == "unknown animal 'catt'; did you mean 'cat'? choose from cat, dog"
+    assert (
+        unknown_name("animal", "catt", ["cat", "dog"])
+        == "unknown animal 'catt'; did you mean 'cat'? choose from cat, dog"
+    )
     assert unknown_name("animal", "xyz", ["cat", "dog"]) == "unknown animal 'xyz'; choose from cat, dog"
 
 
 def test_of_a_long_list_the_three_nearest_are_named():
     sentence = unknown_name("key", "grid.dept", KEYS, "README.md")
-    assert sentence == "unknown key 'grid.dept'; did you mean grid.depth, grid.dropout or grid.width? README.md lists all keys"
+    assert (
+        sentence
+        == "unknown key 'grid.dept'; did you mean grid.depth, grid.dropout or grid.width? README.md lists all keys"
+    )
 
 
 def test_nothing_near_in_a_long_list():

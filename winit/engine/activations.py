@@ -6,6 +6,7 @@ sigmoid′ = h(1 − h), relu′ = [h > 0], identity′ = 1. Any other elementwi
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,14 +15,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from winit.engine.alignment import aligned
-from winit.theory.activations import LARGE_LEAK, LEAK, LECUN_SCALE, LECUN_SLOPE, SELU_ALPHA, SELU_SCALE
+from winit.theory.activations import LARGE_LEAK, LEAK, LECUN_SCALE, LECUN_SLOPE, SELU_ALPHA, SELU_SCALE, resolve
 
 aten = torch.ops.aten
 
 
 def _buffer(like: Tensor) -> Tensor:
     """Return an uninitialised tensor of the same shape; aligned, if it is a stack of matrices."""
-    return aligned(*like.shape, like=like) if like.dim() == 3 else torch.empty_like(like)
+    if like.dim() != 3:
+        return torch.empty_like(like)
+    networks, rows, columns = like.shape
+    return aligned(networks, rows, columns, like=like)
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ def _each(kernel: Callable[..., object]) -> Callable[..., object]:
     return lambda *stacks: [kernel(*values) for values in zip(*map(_one_by_one, stacks), strict=True)]
 
 
+# Fast code of activations, under their names; an activation that is missing here is trained by autograd.
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
 TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
     "sigmoid": TensorActivation(
@@ -155,7 +160,25 @@ TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
 
 
 def activation_of(given: str | TensorActivation | Callable[[Tensor], Tensor]) -> TensorActivation:
-    """Return the activation of that name, the activation itself, or that of an elementwise function."""
-    if isinstance(given, str):
+    """Return an activation on tensors.
+
+    Args:
+        given: the name of an activation, the activation itself, or an elementwise function of a tensor. A name without
+            fast code here is trained by autograd, with the function that its `Activation.torch` names.
+
+    Raises:
+        ValueError: an unknown name, or one of an activation for which there is no torch code.
+    """
+    if isinstance(given, TensorActivation):
+        return given
+    if not isinstance(given, str):
+        return by_autograd(given)
+    if given in TENSOR_ACTIVATIONS:
         return TENSOR_ACTIVATIONS[given]
-    return given if isinstance(given, TensorActivation) else by_autograd(given)
+    path = resolve(given).torch
+    if path is None:
+        raise ValueError(
+            f"activation '{given}' has no torch code; name a torch function in its `torch`, or register it in "
+            "winit.engine.activations.TENSOR_ACTIVATIONS"
+        )
+    return by_autograd(pkgutil.resolve_name(path))

@@ -1,4 +1,4 @@
-"""Activations as functions of a real number, in float64: φ, φ′, and where either is not smooth."""
+"""Activations: each is one object with φ and φ′ on arrays, in float64, and the facts that theory and schemes need."""
 
 from __future__ import annotations
 
@@ -7,41 +7,9 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import erf, expit, ndtr
+from scipy.special import expit, ndtr
 
-
-@dataclass(frozen=True)
-class Activation:
-    """One activation φ. `value_at_0` and `slope_at_0` are φ(0) and φ′(0); the slope is None where φ has a kink at 0.
-
-    `saturated` bounds the healthy outputs: a unit is saturated when its activation lies outside them
-    (None: the function does not saturate). `has_critical_line` says whether wide networks with some bias can be critical.
-    """
-
-    label: str
-    formula: str
-    value_at_0: float
-    slope_at_0: float | None
-    saturated: tuple[float, float] | None = None
-    has_critical_line: bool = True
-
-
-ACTIVATIONS: dict[str, Activation] = {
-    "sigmoid": Activation("sigmoid", "1/(1 + e^(−z))", 0.5, 0.25, (0.03, 0.97)),
-    "tanh": Activation("tanh", "tanh z", 0.0, 1.0, (-0.97, 0.97)),
-    "relu": Activation("ReLU", "max(0, z)", 0.0, None, has_critical_line=False),
-    "identity": Activation("identity", "z", 0.0, 1.0, has_critical_line=False),
-    "leaky_relu": Activation("leaky ReLU", "z for z > 0, else 0.01 z", 0.0, None, has_critical_line=False),
-    "leaky_relu_0.2": Activation("leaky ReLU 0.2", "z for z > 0, else 0.2 z", 0.0, None, has_critical_line=False),
-    "elu": Activation("ELU", "z for z > 0, else eᶻ − 1", 0.0, 1.0),
-    "selu": Activation("SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", 0.0, None),
-    "gelu": Activation("GELU", "z Φ(z)", 0.0, 0.5),
-    "silu": Activation("SiLU", "z/(1 + e^(−z))", 0.0, 0.5),
-    "mish": Activation("Mish", "z tanh(log(1 + eᶻ))", 0.0, 0.6),
-    "softplus": Activation("softplus", "log(1 + eᶻ)", log(2), 0.5, has_critical_line=False),
-    "lecun_tanh": Activation("LeCun's tanh", "1.7159 tanh(2z/3)", 0.0, 1.7159 * 2 / 3, (-0.97 * 1.7159, 0.97 * 1.7159)),
-    "softsign": Activation("softsign", "z/(1 + |z|)", 0.0, 1.0, (-0.97, 0.97)),
-}
+from winit.vocabulary.errors import unknown_name
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -51,25 +19,61 @@ LEAK = 0.01  # torch.nn.LeakyReLU's default slope
 LARGE_LEAK = 0.2
 
 
-@dataclass(frozen=True)
-class Phi:
-    """φ, its derivative, and the points where either jumps or bends: quadrature is split there."""
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """One activation φ.
 
+    Attributes:
+        name: as it is written in a grid.
+        label: as a reader sees it.
+        formula: of φ(z).
+        phi, dphi: φ and φ′, elementwise on arrays.
+        kinks: points where φ or φ′ jumps or bends; quadrature is split there.
+        value_at_0: φ(0).
+        slope_at_0: φ′(0), or None where φ has a kink at 0.
+        saturated: bounds of the healthy outputs; a unit whose output lies outside is saturated. None where φ does not
+            saturate.
+        has_critical_line: whether wide networks with some bias variance can be critical.
+        torch: dotted path of the torch function that computes φ, such as `torch.nn.functional.hardtanh`. Networks are
+            trained with it, by autograd, unless `winit.engine.activations` has faster code under the same name.
+    """
+
+    name: str
+    label: str
+    formula: str
     phi: Function
     dphi: Function
     kinks: tuple[float, ...] = ()
+    value_at_0: float = 0.0
+    slope_at_0: float | None = 1.0
+    saturated: tuple[float, float] | None = None
+    has_critical_line: bool = True
+    torch: str | None = None
 
 
-def _elu(scale: float, alpha: float) -> Phi:
-    return Phi(
-        lambda z: scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
-        lambda z: scale * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
-        (0.0,),
+def _leaky_relu(name: str, label: str, slope: float) -> Activation:
+    return Activation(
+        name,
+        label,
+        f"z for z > 0, else {slope:g} z",
+        lambda z: np.where(z > 0, z, slope * z),
+        lambda z: np.where(z > 0, 1, slope),
+        kinks=(0.0,),
+        slope_at_0=None,
+        has_critical_line=False,
     )
 
 
-def _leaky(slope: float) -> Phi:
-    return Phi(lambda z: np.where(z > 0, z, slope * z), lambda z: np.where(z > 0, 1, slope), (0.0,))
+def _elu(name: str, label: str, formula: str, scale: float, alpha: float, slope_at_0: float | None) -> Activation:
+    return Activation(
+        name,
+        label,
+        formula,
+        lambda z: scale * np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0))),
+        lambda z: scale * np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0))),
+        kinks=(0.0,),
+        slope_at_0=slope_at_0,
+    )
 
 
 def _mish_slope(z: np.ndarray) -> np.ndarray:
@@ -81,23 +85,90 @@ def _density(z: np.ndarray) -> np.ndarray:
     return np.exp(-z * z / 2) / sqrt(2 * pi)
 
 
-FUNCTIONS: dict[str, Phi] = {
-    "sigmoid": Phi(expit, lambda z: expit(z) * expit(-z)),
-    "tanh": Phi(np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-    "relu": Phi(lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0, (0.0,)),
-    "identity": Phi(lambda z: z, np.ones_like),
-    "leaky_relu": _leaky(LEAK),
-    "leaky_relu_0.2": _leaky(LARGE_LEAK),
-    "elu": _elu(1.0, 1.0),
-    "selu": _elu(SELU_SCALE, SELU_ALPHA),
-    "gelu": Phi(lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _density(z)),
-    "silu": Phi(lambda z: z * expit(z), lambda z: expit(z) * (1 + z * expit(-z))),
-    "mish": Phi(lambda z: z * np.tanh(np.logaddexp(0, z)), _mish_slope),
-    "softplus": Phi(lambda z: np.logaddexp(0, z), expit),
-    "lecun_tanh": Phi(
+_ALL = (
+    Activation(
+        "sigmoid",
+        "sigmoid",
+        "1/(1 + e^(−z))",
+        expit,
+        lambda z: expit(z) * expit(-z),
+        value_at_0=0.5,
+        slope_at_0=0.25,
+        saturated=(0.03, 0.97),
+    ),
+    Activation("tanh", "tanh", "tanh z", np.tanh, lambda z: 1 - np.tanh(z) ** 2, saturated=(-0.97, 0.97)),
+    Activation(
+        "relu",
+        "ReLU",
+        "max(0, z)",
+        lambda z: np.maximum(z, 0),
+        lambda z: (z > 0) * 1.0,
+        kinks=(0.0,),
+        slope_at_0=None,
+        has_critical_line=False,
+    ),
+    Activation("identity", "identity", "z", lambda z: z, np.ones_like, has_critical_line=False),
+    _leaky_relu("leaky_relu", "leaky ReLU", LEAK),
+    _leaky_relu("leaky_relu_0.2", "leaky ReLU 0.2", LARGE_LEAK),
+    _elu("elu", "ELU", "z for z > 0, else eᶻ − 1", 1.0, 1.0, slope_at_0=1.0),
+    _elu("selu", "SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", SELU_SCALE, SELU_ALPHA, slope_at_0=None),
+    Activation("gelu", "GELU", "z Φ(z)", lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _density(z), slope_at_0=0.5),
+    Activation(
+        "silu",
+        "SiLU",
+        "z/(1 + e^(−z))",
+        lambda z: z * expit(z),
+        lambda z: expit(z) * (1 + z * expit(-z)),
+        slope_at_0=0.5,
+    ),
+    Activation(
+        "mish",
+        "Mish",
+        "z tanh(log(1 + eᶻ))",
+        lambda z: z * np.tanh(np.logaddexp(0, z)),
+        _mish_slope,
+        slope_at_0=0.6,
+    ),
+    Activation(
+        "softplus",
+        "softplus",
+        "log(1 + eᶻ)",
+        lambda z: np.logaddexp(0, z),
+        expit,
+        value_at_0=log(2),
+        slope_at_0=0.5,
+        has_critical_line=False,
+    ),
+    Activation(
+        "lecun_tanh",
+        "LeCun's tanh",
+        "1.7159 tanh(2z/3)",
         lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),
         lambda z: LECUN_SCALE * LECUN_SLOPE * (1 - np.tanh(LECUN_SLOPE * z) ** 2),
+        slope_at_0=LECUN_SCALE * 2 / 3,
+        saturated=(-0.97 * LECUN_SCALE, 0.97 * LECUN_SCALE),
     ),
-    "softsign": Phi(lambda z: z / (1 + np.abs(z)), lambda z: (1 + np.abs(z)) ** -2.0, (0.0,)),
-    "erf": Phi(erf, lambda z: 2 / sqrt(pi) * np.exp(-z * z)),
-}
+    Activation(
+        "softsign",
+        "softsign",
+        "z/(1 + |z|)",
+        lambda z: z / (1 + np.abs(z)),
+        lambda z: (1 + np.abs(z)) ** -2.0,
+        kinks=(0.0,),
+        saturated=(-0.97, 0.97),
+    ),
+)
+ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}
+
+
+def resolve(activation: str | Activation) -> Activation:
+    """Return the activation of a name, or the activation itself.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if isinstance(activation, Activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
+    return ACTIVATIONS[activation]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from math import sqrt
 
-from winit.theory.activations import ACTIVATIONS, FUNCTIONS, Phi
+from winit.theory.activations import Activation, resolve
 from winit.theory.maps import critical
 from winit.theory.quadrature import moments
 
@@ -23,7 +23,7 @@ class Gains:
         return sqrt(self.forward * self.backward)
 
 
-def gains(activation: str | Phi) -> Gains:
+def gains(activation: str | Activation) -> Gains:
     """Return the gains of φ: 1/√E[φ(z)²] forward, 1/√E[φ′(z)²] backward, z ~ N(0, 1).
 
     For ReLU both are √2 (He et al. 2015).
@@ -45,12 +45,16 @@ CARD_LINES = {
 }
 
 
-def activation_card(activation: str) -> dict[str, object]:
-    """Return the numbers `CARD` of one activation at q = 1, and its critical points at σ_b² = 0.01, 0.05 and 0.2."""
-    phi = FUNCTIONS[activation]
+def activation_card(activation: str | Activation) -> dict[str, object]:
+    """Return the theory of one activation: the numbers of `CARD_LINES`, at q = 1, and `critical` points.
+
+    Returns:
+        One number for each key of `CARD_LINES`, `kumar_gain` None where φ has a kink at 0; `critical` is a list of the
+        points of the critical line at σ_b² = 0.01, 0.05 and 0.2.
+    """
+    phi = resolve(activation)
     m, g = moments(phi, 1.0), gains(phi)
-    at_0, slope_at_0 = ACTIVATIONS[activation].value_at_0, ACTIVATIONS[activation].slope_at_0
-    kumar = 1 / sqrt(slope_at_0**2 * (1 + at_0**2)) if slope_at_0 else None
+    kumar = 1 / sqrt(phi.slope_at_0**2 * (1 + phi.value_at_0**2)) if phi.slope_at_0 else None
     points = [point for sigma_b2 in (0.01, 0.05, 0.2) for point in critical(phi, sigma_b2)]
     return {
         "mean": m.mean,

@@ -9,6 +9,7 @@ Sources: Poole et al. 2016 (arXiv:1606.05340); Schoenholz et al. 2017 (arXiv:161
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, log, sqrt
@@ -16,17 +17,17 @@ from math import inf, log, sqrt
 import numpy as np
 from scipy.optimize import brentq
 
-from winit.theory.activations import FUNCTIONS, Phi
+from winit.theory.activations import Activation, resolve
 from winit.theory.quadrature import BREAKS, NODES, REACH, SCALES, WEIGHTS, gauss, moments
 
 
-def length_map(activation: str | Phi, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
+def length_map(activation: str | Activation, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
     """Return the next layer's q: F(q) = σ_w² E[φ(√q z)²] + σ_b² (Poole et al. 2016, eq. 3)."""
     return sigma_w2 * moments(activation, q).square + sigma_b2
 
 
 def lengths(
-    activation: str | Phi, depth: int, sigma_w2: float, sigma_b2: float = 0.0, q: float | None = None
+    activation: str | Activation, depth: int, sigma_w2: float, sigma_b2: float = 0.0, q: float | None = None
 ) -> np.ndarray:
     """Return q of layers 1 … depth, the first being σ_w² + σ_b² (inputs of mean square 1) unless given."""
     values = np.empty(depth)
@@ -71,7 +72,7 @@ class FixedPoint:
 _SCAN = np.geomspace(1e-9, 1e9, 145)
 
 
-def _roots(function, grid: np.ndarray = _SCAN) -> list[float]:
+def _roots(function: Callable[[float], float], grid: np.ndarray = _SCAN) -> list[float]:
     """Return the roots of a function on a logarithmic grid."""
     values = [function(q) for q in grid]
     return [
@@ -81,7 +82,7 @@ def _roots(function, grid: np.ndarray = _SCAN) -> list[float]:
     ]
 
 
-def fixed_points(activation: str | Phi, sigma_w2: float, sigma_b2: float = 0.0) -> list[FixedPoint]:
+def fixed_points(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0) -> list[FixedPoint]:
     """Return the fixed points of the length map with q* between 1e-9 and 1e9, smallest first; there may be none."""
     found = []
     for q in _roots(lambda q: length_map(activation, q, sigma_w2, sigma_b2) - q):
@@ -104,7 +105,7 @@ class Critical:
         return self.slope < 1
 
 
-def critical(activation: str | Phi, sigma_b2: float) -> list[Critical]:
+def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
     """Return the points of the critical line at one σ_b²: σ_w² E[φ′(√q z)²] = 1 and F(q) = q; there may be none."""
 
     def gap(q: float) -> float:
@@ -119,14 +120,14 @@ def critical(activation: str | Phi, sigma_b2: float) -> list[Critical]:
 
 
 @lru_cache(maxsize=16384)
-def correlation_map(activation: str | Phi, c: float, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
+def correlation_map(activation: str | Activation, c: float, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
     """Return the next layer's correlation of two inputs, both of mean square q and correlation c now.
 
         c′ = (σ_w² E[φ(u₁)φ(u₂)] + σ_b²) / F(q),   u₁ = √q z₁,   u₂ = √q (c z₁ + √(1 − c²) z₂)
 
     Source: Poole et al. 2016, eq. 5.
     """
-    phi = FUNCTIONS[activation] if isinstance(activation, str) else activation
+    phi = resolve(activation)
     u, outer = gauss(q, phi.kinks)
     rest = q * (1 - c * c)
     if rest <= 1e-15 * q:
@@ -166,7 +167,7 @@ class DepthScale:
         return 6 * self.xi
 
 
-def depth_scale(activation: str | Phi, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
+def depth_scale(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
     """Return the depth scale of networks that start at q, followed through 1,000 layers or until q settles."""
     for _ in range(1000):
         following = length_map(activation, q, sigma_w2, sigma_b2)

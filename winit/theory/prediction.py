@@ -7,7 +7,7 @@ from math import sqrt
 
 import numpy as np
 
-from winit.theory.activations import Phi
+from winit.theory.activations import Activation
 from winit.theory.quadrature import moments, ratio
 
 
@@ -34,7 +34,7 @@ class Prediction:
 
 
 def predict(
-    activation: str | Phi,
+    activation: str | Activation,
     widths: list[int],
     weight_variances: list[float],
     bias_variances: list[float],
@@ -65,7 +65,7 @@ def predict(
 
 
 def _path(
-    activation: str | Phi, widths: list[int], weights: list[float], biases: list[float], square: float
+    activation: str | Activation, widths: list[int], weights: list[float], biases: list[float], square: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return q, E h², E h and the relative E δ² of every layer for one length of the input."""
     layers = len(widths) - 1
@@ -82,7 +82,7 @@ def _path(
 
 
 def _spreads(
-    activation: str | Phi, widths: list[int], weights: list[float], biases: list[float], square: float
+    activation: str | Activation, widths: list[int], weights: list[float], biases: list[float], square: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the spreads of log q, log Var h and log E δ², and the amplification, of every layer.
 

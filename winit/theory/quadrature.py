@@ -8,7 +8,7 @@ from math import inf, sqrt
 
 import numpy as np
 
-from winit.theory.activations import FUNCTIONS, Phi
+from winit.theory.activations import Activation, resolve
 
 REACH = 10.0  # standard deviations; the mass beyond is 1e-23
 POINTS = 24  # nodes of a panel
@@ -61,6 +61,7 @@ class Moments:
 
 
 def ratio(numerator: float, denominator: float) -> float:
+    """Return numerator/denominator, or 0 where the denominator is 0."""
     return numerator / denominator if denominator > 0 else 0.0
 
 
@@ -72,7 +73,7 @@ def _kurtosis(weights: np.ndarray, values: np.ndarray) -> float:
 
 
 @lru_cache(maxsize=16384)
-def _moments(phi: Phi, q: float) -> Moments:
+def _moments(phi: Activation, q: float) -> Moments:
     u, weights = gauss(q, phi.kinks)
     f, df = phi.phi(u), phi.dphi(u)
     squares, slopes = f * f, df * df
@@ -98,6 +99,6 @@ def _moments(phi: Phi, q: float) -> Moments:
     )
 
 
-def moments(activation: str | Phi, q: float) -> Moments:
-    """Return the moments of φ(√q z), z ~ N(0, 1), for a named activation or any function."""
-    return _moments(FUNCTIONS[activation] if isinstance(activation, str) else activation, float(q))
+def moments(activation: str | Activation, q: float) -> Moments:
+    """Return the moments of φ(√q z), z ~ N(0, 1), for an activation or the name of one."""
+    return _moments(resolve(activation), float(q))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from winit import schemes
-from winit.engine.activations import TENSOR_ACTIVATIONS
+from winit.engine.activations import activation_of
 from winit.engine.regularization import EPSILON
 
 CALIBRATION_EXAMPLES = 512  # of the training data; all of them, if there are fewer
@@ -79,7 +79,7 @@ class CalibratedNetwork:
         if self.batch_norm:
             centred = z - z.mean(dim=0)
             z = centred / (centred.square().mean(dim=0) + EPSILON).sqrt()
-        return TENSOR_ACTIVATIONS[self.activation].function(z)
+        return activation_of(self.activation).function(z)
 
     def loss(self, parameters: Sequence[Tensor], examples: Tensor) -> Tensor:
         """Return the mean cross-entropy of some examples under these weights and biases."""

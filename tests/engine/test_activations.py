@@ -1,11 +1,14 @@
-"""φ against torch's own function, φ′ against autograd, and the catalogue's facts about both."""
+"""φ against torch's own function, φ′ against autograd; activations without fast code."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from winit.engine.activations import TENSOR_ACTIVATIONS
+from tests.conftest import ERF
+from winit.engine.activations import TENSOR_ACTIVATIONS, activation_of
 from winit.theory.activations import ACTIVATIONS
 
 F = torch.nn.functional
@@ -61,17 +64,30 @@ def test_chain_multiplies_in_place(name):
     torch.testing.assert_close(grad, expected)
 
 
-@pytest.mark.parametrize("name", TENSOR_ACTIVATIONS)
-def test_catalogued_value_and_slope_at_zero(name):
-    facts, phi = ACTIVATIONS[name], REFERENCE[name]
-    step = 1e-6
-    left, at, right = (phi(torch.tensor(x, dtype=torch.float64)).item() for x in (-step, 0.0, step))
-    assert at == pytest.approx(facts.value_at_0, abs=1e-12)
-    slopes = (at - left) / step, (right - at) / step
-    if facts.slope_at_0 is None:
-        assert abs(slopes[0] - slopes[1]) > 0.5  # a kink
-    else:
-        assert slopes == pytest.approx((facts.slope_at_0,) * 2, abs=1e-5)
+def test_every_activation_has_torch_code():
+    assert set(TENSOR_ACTIVATIONS) <= set(ACTIVATIONS)
+    for name in ACTIVATIONS:
+        activation_of(name)
+
+
+def test_an_activation_without_fast_code_is_trained_by_autograd(monkeypatch, tiny):
+    """One object is enough: the theory, the schemes and the training know it by its name."""
+    from winit.training.workload import train
+
+    monkeypatch.setitem(ACTIVATIONS, "erf", ERF)
+    z = torch.linspace(-3, 3, 25)
+    torch.testing.assert_close(activation_of("erf").dphi(z), torch.from_numpy(ERF.dphi(z.numpy())), check_dtype=False)
+    study = tiny("grid.activation=[tanh]", "grid.initializer=[he_normal,moment_matched,orthogonal:1+lsuv]")
+    workload = replace(study.workloads[0], activation="erf")
+    rows = [row for chunk in train(workload, workload.runs, torch.device("cpu")) for row in chunk]
+    assert len(rows) == len(workload.runs)
+    assert all(row["diverged_step"] is None for row in rows)
+
+
+def test_an_activation_without_torch_code_is_refused(monkeypatch):
+    monkeypatch.setitem(ACTIVATIONS, "erf", replace(ERF, torch=None))
+    with pytest.raises(ValueError, match="activation 'erf' has no torch code; name a torch function in its `torch`"):
+        activation_of("erf")
 
 
 def test_non_finite_inputs_are_not_swallowed():

@@ -1,0 +1,38 @@
+"""Gains of activations and the card that prints them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from winit.theory.gains import CARD_LINES, activation_card
+
+
+# Kumar 2017: the gain 1/√(φ′(0)²(1 + φ(0)²))
+@pytest.mark.parametrize(
+    ("name", "kumar"),
+    [("sigmoid", 3.578), ("tanh", 1), ("relu", None), ("gelu", 2), ("softplus", 1.644), ("selu", None)],
+)
+def test_the_card_of_an_activation(name, kumar):
+    facts = activation_card(name)
+    assert facts["kumar_gain"] == (kumar and pytest.approx(kumar, abs=1e-3))
+    assert set(CARD_LINES) | {"critical"} == set(facts)
+    assert len(facts["critical"]) == (0 if name in ("relu", "softplus") else 3)
+
+
+def test_winit_gain_prints_it(capsys):
+
+    from winit.cli import main
+
+    for arguments, expected in ((["gain", "gelu"], "refuses"), (["gain", "tanh"], "1.66666")):
+        with pytest.raises(SystemExit) as end:
+            main(arguments)
+        assert end.value.code == 0 and expected in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["gain", "gelu", "--json"])
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["forward_gain"] == pytest.approx(1.534, abs=1e-3) and facts["torch_gain"] is None
+    with pytest.raises(SystemExit) as end:
+        main(["gain", "gelo"])
+    assert end.value.code == 2 and "did you mean 'gelu'?" in capsys.readouterr().err
