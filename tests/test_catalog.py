@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import ON_DISK
-from winit import datasets, schemes
+from winit import schemes
 from winit.engine.optimizers import RULES
 from winit.study.compose import CONF, compose
 from winit.vocabulary.factors import OPTIMIZERS
@@ -16,7 +15,6 @@ EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in schem
 def test_every_name_has_an_implementation():
     assert set(schemes.INITIALIZERS) == set(schemes.SCHEMES)
     assert set(schemes.BIASES) == {n for n, i in schemes.INITIALIZERS.items() if i.bias != "0"}
-    assert set(datasets.DATASETS) == set(datasets.LOADERS)
     assert set(OPTIMIZERS) == set(RULES)
 
 
@@ -99,17 +97,6 @@ def test_aliases_name_catalogued_schemes_and_nothing_else():
     assert {schemes.parse(alias).name for alias in schemes.ALIASES} <= set(schemes.INITIALIZERS)
     assert not set(schemes.ALIASES) & set(schemes.INITIALIZERS)
     assert schemes.label("kaiming_normal") == "He normal"
-
-
-@pytest.mark.parametrize("name", [*sorted(set(datasets.DATASETS) - datasets.ON_DISK), *ON_DISK])
-def test_declared_sizes_are_those_of_the_data(name):
-    facts = datasets.DATASETS[name]
-    split = datasets.load(name, facts.parameters, seed=1)
-    sizes = [len(part.y) for part in (split.train, split.validation, split.test)]
-    assert sum(sizes) == facts.examples
-    assert tuple(sizes) == datasets.part_sizes(name)
-    assert split.train.x.shape[1] == facts.inputs
-    assert set(split.train.y) == set(range(facts.classes)) and split.classes == facts.classes
 
 
 def test_order_is_the_catalogues_and_then_the_parameters():

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from winit.datasets.dataset import AUTO, Dataset, Examples
+
 VARIABLE = "WINIT_DATA"  # names a folder, where the setting data.dir does not
-AUTO = "auto"
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -43,26 +44,26 @@ def files(folder: str = AUTO) -> list[Path]:
     Raises:
         ValueError: a file is missing, damaged, or not to be had; the sentence says what to do.
     """
-    place = _chosen(folder)
-    if place is None:
-        return [_download(name, digest) for name, digest in FILES.items()]
-    where = f"{VARIABLE}={place}" if folder == AUTO else f"data.dir={folder}"
+    chosen = _chosen(folder)
+    if chosen is None:
+        return [download(name, digest) for name, digest in FILES.items()]
+    where = f"{VARIABLE}={chosen}" if folder == AUTO else f"data.dir={folder}"
     for name, digest in FILES.items():
-        path = place / name
+        path = chosen / name
         if not path.is_file():
             raise ValueError(
                 f"MNIST: {where} has no file {name}; put {', '.join(FILES)} there, or unset it to download"
             )
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != digest:
+        actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        if actual != digest:
             raise ValueError(
-                f"MNIST: {path} is damaged or another file: its SHA-256 is {found[:12]}…, it must be {digest[:12]}…; "
+                f"MNIST: {path} is damaged or another file: its SHA-256 is {actual[:12]}…, it must be {digest[:12]}…; "
                 "remove it and put the original there"
             )
-    return [place / name for name in FILES]
+    return [chosen / name for name in FILES]
 
 
-def _download(name: str, digest: str) -> Path:
+def download(name: str, digest: str) -> Path:
     """Return a file of the cache, downloaded from the first mirror that delivers it whole."""
     import pooch
 
@@ -94,9 +95,8 @@ def read_idx(path: Path) -> np.ndarray:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
         raise ValueError(f"MNIST: {path} cannot be unpacked: {error}") from None
-    if (
-        len(content) < 4 or content[:3] != b"\0\0\x08"
-    ):  # two zeros, then 8: unsigned bytes; then the number of dimensions
+    # The head: two zeros, 8 for unsigned bytes, the number of dimensions.
+    if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise ValueError(f"MNIST: {path} is no IDX file of bytes")
     start = 4 + 4 * content[3]
     shape = np.frombuffer(content[4:start], ">u4").astype(int)
@@ -106,8 +106,22 @@ def read_idx(path: Path) -> np.ndarray:
     return values.reshape(shape)
 
 
-def read(folder: str = AUTO) -> tuple[np.ndarray, np.ndarray]:
+def read(folder: str = AUTO) -> Examples:
     """Return pixels (70000, 784) between 0 and 1, float32, and labels (70000,); the 10,000 test examples last."""
     train_x, train_y, test_x, test_y = (read_idx(path) for path in files(folder))
     x = np.concatenate([train_x, test_x]).reshape(-1, 784)
     return x.astype(np.float32) / 255, np.concatenate([train_y, test_y])
+
+
+MNIST = Dataset(
+    name="mnist",
+    label="MNIST",
+    examples=70_000,
+    inputs=784,
+    classes=10,
+    source="28×28 handwritten digits, LeCun et al. 1998; 10,000 of the 60,000 training examples are for validation",
+    read=lambda rng, folder, parameters: read(folder),
+    test=10_000,
+    is_image=True,
+    ensure=files,
+)

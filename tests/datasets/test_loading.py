@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.conftest import needs_mnist
+from tests.conftest import ON_DISK, needs_mnist
 from winit import datasets
 
-AT_HAND = sorted(set(datasets.DATASETS) - datasets.ON_DISK)
+AT_HAND = [name for name, dataset in datasets.DATASETS.items() if not dataset.needs_files]
 
 
 @pytest.fixture(params=AT_HAND)
@@ -39,6 +39,17 @@ def test_mnist_is_standardised_as_images_and_keeps_its_test_part():
     assert (other.test.y == split.test.y).all() and (other.train.y != split.train.y).any()
 
 
+@pytest.mark.parametrize("name", [*AT_HAND, *ON_DISK])
+def test_declared_sizes_are_those_of_the_data(name):
+    facts = datasets.DATASETS[name]
+    split = datasets.load(name, facts.parameters, seed=1)
+    sizes = [len(part.y) for part in (split.train, split.validation, split.test)]
+    assert sum(sizes) == facts.examples
+    assert tuple(sizes) == datasets.part_sizes(name)
+    assert split.train.x.shape[1] == facts.inputs
+    assert set(split.train.y) == set(range(facts.classes)) and split.classes == facts.classes
+
+
 def test_types(split):
     for part in (split.train, split.validation, split.test):
         assert part.x.dtype == np.float32 and part.y.dtype == np.int64
@@ -56,14 +67,6 @@ def test_the_seed_decides_the_split():
     assert (one.test.y != other.test.y).any()
 
 
-def test_spirals_follow_their_equation_without_noise():
-    x, y = datasets.spirals(np.random.default_rng(0), turns=1.25, noise=0.0)
-    r = np.hypot(*x.T)
-    expected = 2 * np.pi * (1.25 * r + y / 3)
-    np.testing.assert_allclose(np.cos(np.arctan2(x[:, 1], x[:, 0]) - expected), 1, atol=1e-9)
-    assert r.min() >= 0.1 and r.max() <= 1
-
-
 def test_an_unknown_dataset_is_refused():
     with pytest.raises(ValueError, match="unknown dataset 'digit'; did you mean 'digits'"):
         datasets.load("digit", {}, 0)
@@ -78,3 +81,25 @@ def test_inputs_are_brought_to_the_unit_interval(name):
     varies = np.ptp(split.train.x, axis=0) > 0
     assert (split.train.x.max(axis=0)[varies] == 1).all() and (split.train.x.min(axis=0) == 0).all()
     assert np.array_equal(split.test.y, standard.test.y)
+
+
+def test_a_dataset_is_one_object(monkeypatch):
+    """It is registered under its name, and nothing else is told of it."""
+
+    def read(rng, folder, parameters):
+        return rng.uniform(-parameters["reach"], parameters["reach"], (50, 3)), np.arange(50) % 2
+
+    cube = datasets.Dataset("cube", "cube", 50, 3, 2, "a test", read, parameters={"reach": 2.0}, test=20)
+    monkeypatch.setitem(datasets.DATASETS, "cube", cube)
+    split = datasets.load("cube", cube.parameters, seed=1, scaling="unit")
+    assert datasets.part_sizes("cube") == (25, 5, 20) and len(split.test.y) == 20
+    assert split.test.y.tolist() == [i % 2 for i in range(30, 50)]  # the given test part, in its order
+    assert split.train.x.min() == 0 and split.train.x.max() == 1
+    datasets.ensure("cube")
+
+
+def test_batches_are_shuffled_epochs():
+    batches = datasets.shuffled_epochs(np.random.default_rng(0), examples=10, steps=4, batch_size=5)
+    assert batches.shape == (4, 5)
+    for epoch in (batches[:2], batches[2:]):
+        assert sorted(epoch.ravel()) == list(range(10))

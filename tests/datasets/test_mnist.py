@@ -131,7 +131,7 @@ def test_pooch_keeps_nothing_that_is_not_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", from_disk)
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
     with pytest.raises(ValueError, match=f"{name} could not be downloaded .*ValueError"):
-        mnist._download(name, mnist.FILES[name])
+        mnist.download(name, mnist.FILES[name])
     assert not list((tmp_path / "cache").rglob("*.gz"))
 
 
