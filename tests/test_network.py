@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_activations import REFERENCE
+from tests.engine.test_activations import REFERENCE
 from winit.engine.activations import TENSOR_ACTIVATIONS
 from winit.engine.alignment import align
 from winit.engine.optimizers import RULES, Optimizer
