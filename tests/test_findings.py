@@ -9,8 +9,8 @@ from winit.analysis.depth import depth_limits
 from winit.report import findings
 from winit.study.compose import compose
 
-# Success rates, and whether they count as trained: both sides of one half, as near to it as 100 runs can be.
-RATES = {0.0: False, 0.01: False, 0.2: False, 0.49: False, 0.5: True, 0.51: True, 0.8: True, 1.0: True}
+# Success rates, and whether they count as trained: both sides of one half, and just below it.
+RATES = {0.0: False, 0.01: False, 0.2: False, 0.499999: False, 0.5: True, 0.51: True, 0.8: True, 1.0: True}
 
 
 def summary(**columns: object) -> pd.DataFrame:
@@ -25,12 +25,8 @@ def summary(**columns: object) -> pd.DataFrame:
 @pytest.mark.parametrize(("rate", "trains"), RATES.items())
 def test_the_deepest_networks_train_if_half_of_their_runs_do(rate, trains):
     (finding,) = findings.deepest(summary(initializer=["he_normal", "glorot_uniform"], success_rate=[rate, 0.0]))
-    wanted = (
-        "1 of 2 initializations brings at least half of its runs"
-        if trains
-        else "no initialization brings half of its runs"
-    )
-    assert wanted.replace("its runs", "") in finding.text.replace("their runs", "").replace("its runs", "")
+    head = "1 of 2 initializations brings at least" if trains else "no initialization brings"
+    assert finding.text.startswith(f"digits, tanh, 3 layers: {head} half of ")
 
 
 @pytest.mark.parametrize(("rate", "trains"), RATES.items())

@@ -75,7 +75,9 @@ CASES: dict[str, tuple[str, ...]] = {
         "grid.initializer=[he_normal]", "grid.learning_rate=[0.003]",
     ),
     # Saturation: many units lie near both bounds, and some slopes near the one that counts as dead.
-    "saturated sigmoid": ("grid.activation=[sigmoid]", "grid.width=[16]", "grid.initializer=[normal:1,mean_field:0.01/144]"),
+    "saturated sigmoid": (
+        "grid.activation=[sigmoid]", "grid.depth=[3]", "grid.width=[24]", "grid.initializer=[normal:1,mean_field:0.01/196]",
+    ),
     "saturated tanh": ("grid.activation=[tanh]", "grid.width=[16]", "grid.initializer=[normal:0.5]"),
     "saturated LeCun's tanh": ("grid.activation=[lecun_tanh]", "grid.width=[16]", "grid.initializer=[normal:0.5]"),
     "saturated softsign": (
@@ -120,7 +122,7 @@ CASES: dict[str, tuple[str, ...]] = {
     # Modifiers. Biases make LSUV need several rescalings; with large ones it takes all it has.
     "modifiers": (
         "grid.activation=[tanh]", "training=sgd", "grid.initializer=[lsuv,mean_field:1.5/0.4+lsuv,mean_field:1/2+lsuv,"
-        "zeros+lsuv,he_normal+gradinit,normal:0.5+gradinit,torch_default+metainit,he_normal+last_layer_zero]",
+        "normal:1e-160+lsuv,he_normal+gradinit,normal:0.5+gradinit,torch_default+metainit,he_normal+last_layer_zero]",
     ),
     # Not both at once: batch normalization makes gradients of biases zero but for rounding, and Adam makes steps of them.
     "modifiers with Adam": (

@@ -17,7 +17,7 @@ from winit.study.schema import grids
 from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.pretraining import parse_pretraining
 
-# Part of every run id. Raise it when a change of code moves the numbers of a run, and re-pin the golden test.
+# Part of every run id. Raise it when a change of code moves the numbers of a run, and pin the golden runs again.
 REVISION = 2
 
 
