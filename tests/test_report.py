@@ -26,13 +26,14 @@ from winit.report.page import in_script, json_in_script, write
 from winit.report.rows import departures, failures, initial, ratio_range, recommendation
 from winit.report.sections.sections import main_grid
 from winit.report.svg import THEME, compact, path, small_svg
-from winit.store import files, provenance
+from winit.store import files
 from winit.store.parts import RunStore
 from winit.store.schema import TABLES
 from winit.study.compose import compose
 from winit.theory.maps import critical
 from winit.training.workload import train
 from winit.vocabulary.looks import KNOWN_LOOKS, OTHER_LOOKS
+from winit.workflow.session import write_record
 
 
 def made_of(study, root):
@@ -44,7 +45,7 @@ def made_of(study, root):
     found = tables(study, store) | {"replay": replay.replay(0, draws=20)}
     for name, frame in found.items():
         files.write(folder, name, frame)
-    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
+    write_record(study, folder, found)
     page = root / "report" / "index.html"
     write(study, folder, page)
     return main_grid(study, {name: files.read(folder, name) for name in TABLES}), page
@@ -263,7 +264,7 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
     assert (found["summary"]["test_accuracy"] == 0).all()
     for name, frame in found.items():
         files.write(folder, name, frame)
-    (folder / "provenance.json").write_bytes(provenance.record(study, folder, found))
+    write_record(study, folder, found)
     write(study, folder, tmp_path / "report" / "index.html")
     assert f"{len(found['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
 

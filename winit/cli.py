@@ -329,7 +329,7 @@ def train(given: argparse.Namespace) -> None:
 def collect(given: argparse.Namespace) -> None:
     """Write the tables of a study, and the record of what made them."""
     from winit.analysis.collect import tables
-    from winit.store import files, provenance
+    from winit.store import files
 
     _log_to(given.log)
     chosen = read(given.study)
@@ -337,7 +337,7 @@ def collect(given: argparse.Namespace) -> None:
     found = tables(chosen, places.store)
     for name, frame in found.items():
         files.write(places.folder, name, frame)
-    files.write_bytes(places.folder / "provenance.json", provenance.record(chosen, places.folder, found))
+    session.write_record(chosen, places.folder, found)
 
 
 def replay(given: argparse.Namespace) -> None:

@@ -8,12 +8,10 @@ import os
 import platform
 import subprocess
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from importlib import metadata
 from pathlib import Path
 
-from winit import __version__
 from winit.store.schema import COLLECTED, COPIED
-from winit.study.model import REVISION, Study
 
 PACKAGES = (
     "torch", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake",
@@ -50,33 +48,42 @@ def _commit() -> str:
 
 def _version(package: str) -> str:
     try:
-        return version(package)
-    except PackageNotFoundError:  # numba and llvmlite can be done without
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # numba and llvmlite can be done without
         return "not installed"
 
 
-def record(study: Study, folder: Path, tables: Iterable[str]) -> bytes:
-    """Return the record as JSON, with the SHA-256 sums of these tables in `folder` and of their CSV copies."""
+def record(study: str, digest: str, *, version: str, revision: int, folder: Path, tables: Iterable[str]) -> bytes:
+    """Return the record as JSON, with the SHA-256 sums of these tables and of their CSV copies.
+
+    Args:
+        study: name of the study.
+        digest: of its settings.
+        version: of winit.
+        revision: of the training code, as in run ids.
+        folder: where the tables lie.
+        tables: their names.
+    """
     names = list(tables)
     copies = [name for name in COPIED if name in names and (folder / f"{name}.csv").is_file()]
     facts = {
-        "study": study.name,
-        "digest": study.digest,
-        "winit": __version__,
-        "revision": REVISION,
+        "study": study,
+        "digest": digest,
+        "winit": version,
+        "revision": revision,
         "commit": _commit(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
         "processor": processor(),
         "cores": os.cpu_count(),
-        "tables": {name: _sum(folder / f"{name}.parquet") for name in names},
-        "copies": {name: _sum(folder / f"{name}.csv") for name in copies},
+        "tables": {name: _sha256(folder / f"{name}.parquet") for name in names},
+        "copies": {name: _sha256(folder / f"{name}.csv") for name in copies},
     }
     return (json.dumps(facts, indent=1) + "\n").encode()
 
 
-def _sum(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -93,12 +100,12 @@ def read(path: Path) -> dict[str, object]:
 def altered(path: Path) -> list[Path]:
     """Return the tables and CSV copies beside a record whose SHA-256 sum is not the recorded one; missing files aside."""
     facts = read(path)
-    found = []
+    files = []
     for key, suffix, names in (("tables", "parquet", COLLECTED), ("copies", "csv", COPIED)):
         sums = facts.get(key)
         for name in names:
             file = path.with_name(f"{name}.{suffix}")
             recorded = sums.get(name) if isinstance(sums, dict) else None
-            if file.is_file() and _sum(file) != recorded:
-                found.append(file)
-    return found
+            if file.is_file() and _sha256(file) != recorded:
+                files.append(file)
+    return files

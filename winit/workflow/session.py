@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
+from winit import __version__
 from winit.store import locks, provenance
 from winit.store.files import write_bytes
 from winit.store.parts import RunStore
 from winit.study.compose import dump, resolve
-from winit.study.model import Run, Study, Workload
+from winit.study.model import REVISION, Run, Study, Workload
 from winit.workflow.checks import check_places, other_question
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import Progress
@@ -33,6 +34,14 @@ def write_manifest(path: Path, workload: Workload, store: RunStore) -> None:
     parts = [part.name for part in store.shelf(workload.name).parts]
     facts = {"workload": workload.name, "runs": workload.run_count, "digest": workload.runs_digest, "parts": parts}
     write_bytes(path, (json.dumps(facts, indent=1) + "\n").encode())
+
+
+def write_record(study: Study, folder: Path, tables: Iterable[str]) -> None:
+    """Record beside a study's tables what made them."""
+    record = provenance.record(
+        study.name, study.digest, version=__version__, revision=REVISION, folder=folder, tables=tables
+    )
+    write_bytes(folder / "provenance.json", record)
 
 
 def sources(*patterns: str, folder: Path = PACKAGE) -> list[str]:
