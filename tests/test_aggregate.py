@@ -30,7 +30,7 @@ def test_status():
         {
             "diverged_step": pd.array([pd.NA, pd.NA, pd.NA, 7, 7], dtype="Int64"),
             "steps_to_target": [10.0, np.inf, np.inf, np.inf, 3.0],
-            "validation_accuracy": [0.1, 0.15, 0.16, np.nan, np.nan],
+            "validation_score": [0.1, 0.15, 0.16, np.nan, np.nan],
             "validation_loss": [1.0, 1.0, 1.0, np.nan, 1.0],
         }
     )
@@ -45,10 +45,10 @@ def runs_of(**columns) -> pd.DataFrame:
         {
             "run_id": [str(i) for i in range(n)], "dataset": "digits", "activation": "relu", "depth": 2, "width": 8,
             "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
-            "initializer": "he_normal", "pretraining": "none", "learning_rate": [0.1] * 3 + [1.0] * 3, "replicate": [0, 1, 2] * 2,
+            "initializer": "he_normal", "pretraining": "none", "learning_rate": [0.1] * 3 + [1.0] * 3, "role": "judged", "replicate": [0, 1, 2] * 2,
             "status": ["ok"] * 3 + ["diverged"] * 2 + ["ok"], "steps_to_target": [5.0, 7.0, 6.0, np.inf, np.inf, 2.0],
-            "validation_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01], "validation_accuracy": [0.9, 0.92, 0.94, np.nan, np.nan, 0.99],
-            "test_accuracy": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97], "test_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01],
+            "validation_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01], "validation_score": [0.9, 0.92, 0.94, np.nan, np.nan, 0.99],
+            "test_score": [0.8, 0.9, 0.85, np.nan, np.nan, 0.97], "test_loss": [0.3, 0.2, 0.1, np.nan, np.nan, 0.01],
         }
     )  # fmt: skip
     return frame.assign(**columns)
@@ -59,8 +59,8 @@ def test_summary_counts_failures_as_the_worst():
     assert (slow["runs"], slow["ok"], slow["diverged"]) == (3, 3, 0)
     assert (fast["runs"], fast["ok"], fast["diverged"], fast["missed_target"], fast["stuck"]) == (3, 1, 2, 0, 0)
     assert slow["steps_to_target"] == 6 and fast["steps_to_target"] == np.inf
-    assert slow["test_accuracy"] == 0.85 and (slow["test_accuracy_low"], slow["test_accuracy_high"]) == (0.8, 0.9)
-    assert fast["test_accuracy"] == 0.0 and fast["validation_loss"] == np.inf
+    assert slow["test_score"] == 0.85 and (slow["test_score_minimum"], slow["test_score_maximum"]) == (0.8, 0.9)
+    assert fast["test_score"] == 0.0 and fast["validation_loss"] == np.inf
     assert fast["success_rate"] == pytest.approx(1 / 3) and fast["success_low"] < 1 / 3 < fast["success_high"]
     assert slow["is_best_rate"] and not fast["is_best_rate"]
     assert slow["is_edge_rate"] and not fast["is_edge_rate"]  # both rates of a grid of two are edges; one is chosen
@@ -68,9 +68,7 @@ def test_summary_counts_failures_as_the_worst():
 
 def test_the_rate_is_chosen_on_validation_and_not_on_test():
     best = summarise(
-        runs_of(
-            validation_accuracy=[0.9] * 3 + [0.95] * 3, test_accuracy=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6
-        )
+        runs_of(status="ok", validation_score=[0.9] * 3 + [0.95] * 3, test_score=[0.99] * 3 + [0.5] * 3, validation_loss=[0.1] * 6)
     )
     assert best.loc[best["is_best_rate"], "learning_rate"].tolist() == [1.0]
 
@@ -161,7 +159,7 @@ def test_theory_of_relu_under_he_in_closed_form(tiny):
     assert set(frame["initializer"]) == {"he_normal"}  # the others are not independent, or not applicable
     x = datasets.load("digits", {}, seed(0, "data", dataset="digits")).train.x[: workload.measure.probe_examples]
     q = 2 * float(np.square(x).mean())
-    assert frame["z_square"].tolist() == pytest.approx([q] * 4)
+    assert frame["z_mean_square"].tolist() == pytest.approx([q] * 4)
     # The mean of an activation goes with the length of its input: E h = √(q/2π), and is averaged over lengths.
     means = np.sqrt(2 * inputs.squares / (2 * np.pi))
     assert frame["h_variance"].tolist()[:3] == pytest.approx([q / 2 - means.mean() ** 2] * 3)
@@ -182,6 +180,7 @@ def measured(tiny, h: list[float], delta: list[float]) -> tuple[pd.DataFrame, pd
     expected = theory(workload, probe_inputs(workload))
     right = expected.set_index("layer")["h_variance"]
     runs = pd.DataFrame({"run_id": [str(k) for k in range(len(h))], "replicate": range(len(h))}).assign(
+        role="judged",
         dataset="digits",
         activation="relu",
         depth=2,
@@ -191,7 +190,7 @@ def measured(tiny, h: list[float], delta: list[float]) -> tuple[pd.DataFrame, pd
         pretraining="none",
     )
     rows = [
-        {"run_id": str(k), "step": 0, "layer": layer, "h_variance": value, "delta_variance": d}
+        {"run_id": str(k), "stage": "drawn", "step": 0, "layer": layer, "h_variance": value, "delta_variance": d}
         for k in range(len(h))
         for layer, value, d in ((1, right[1], delta[k]), (2, right[2] * h[k], 1.0), (3, np.nan, 1.0))
     ]
@@ -224,7 +223,8 @@ def test_a_disagreement_has_a_reason(tiny):
 def test_initial_state_is_loss_and_spread_of_length(tiny):
     runs = runs_of().iloc[:2].assign(run_id=["a", "b"], learning_rate=0.1, depth=1)
     layers = pd.DataFrame(
-        {"run_id": ["a", "a", "b", "b"], "step": 0, "layer": [1, 2, 1, 2], "z_mean": [3.0, 0, 0, 0], "z_variance": [0, 1, 9 * np.e, 5.0]}
+        {"run_id": ["a", "a", "b", "b"], "stage": "drawn", "step": 0, "layer": [1, 2, 1, 2],
+         "z_mean": [3.0, 0, 0, 0], "z_variance": [0, 1, 9 * np.e, 5.0]}
     )  # fmt: skip
     curves = pd.DataFrame({"run_id": ["a", "b", "a"], "step": [0, 0, 9], "train_loss": [2.0, 4.0, 0.0]})
     (row,) = initial_state(runs, curves, layers).to_dict("records")

@@ -12,15 +12,24 @@ import yaml
 from winit.analysis.claims.declaration import FIGURES, VERDICTS, Claim, Condition, Contrast, read
 from winit.analysis.claims.judging import judge, verdict
 from winit.analysis.claims.measures import MEASURES
-from winit.store.schema import FACTORS, TABLES
+from winit.analysis.select import RATE_FACTORS
+from winit.store.schema import TABLES
 
 SHIPPED = Path(__file__).resolve().parent.parent / "conf" / "claims"
 RUN = {
     "dataset": "digits", "activation": "tanh", "depth": 3, "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
-    "initializer": "normal:0.01", "pretraining": "none", "learning_rate": 0.1, "replicate": 0, "status": "ok",
-    "steps_to_target": 100.0, "test_accuracy": 0.9, "validation_accuracy": 0.9, "validation_loss": 0.5,
+    "initializer": "normal:0.01", "pretraining": "none", "learning_rate": 0.1, "role": "judged", "replicate": 0, "status": "ok",
+    "steps_to_target": 100.0, "test_score": 0.9, "validation_score": 0.9, "validation_loss": 0.5,
 }  # fmt: skip
-LAYER = {"step": 0, "h_variance": 1.0, "delta_variance": 1.0, "saturated": 0.0, "h_mean": 0.0, "distinct_units": 8}
+LAYER = {
+    "stage": "drawn",
+    "step": 0,
+    "h_variance": 1.0,
+    "delta_variance": 1.0,
+    "saturated": 0.0,
+    "h_mean": 0.0,
+    "distinct_units": 8,
+}
 TEXTS = {"statement": "It is so.", "source": "the tutorial", "measured": "how it is", "figure": "signals"}
 
 
@@ -43,10 +52,10 @@ def tables(*arms: list[dict], layers: dict[str, list[dict]] | None = None) -> di
         for _, run in runs.iterrows()
         for i, layer in enumerate((layers or {}).get(run["initializer"], [{}] * (run["depth"] + 1)), start=1)
     ]
-    factors = [name for name in RUN if name in FACTORS and name != "replicate"]
-    summary = runs.groupby(factors, as_index=False)["validation_accuracy"].max()
-    group = summary.groupby([name for name in factors if name != "learning_rate"])["validation_accuracy"]
-    summary["is_best_rate"] = summary["validation_accuracy"] == group.transform("max")
+    factors = [name for name in RUN if name in RATE_FACTORS]
+    summary = runs.groupby(factors, as_index=False)["validation_score"].max()
+    group = summary.groupby([name for name in factors if name != "learning_rate"])["validation_score"]
+    summary["is_best_rate"] = summary["validation_score"] == group.transform("max")
     return {"runs": runs, "summary": summary, "layers": pd.DataFrame(rows)}
 
 
@@ -65,8 +74,8 @@ def declared(folder: Path, *contrasts: dict, **more: object) -> list[Claim]:
 def judged(tmp_path):
     """Judge one claim of one contrast; return its row of the ledger, and the cells'."""
 
-    def judge_one(found: dict[str, pd.DataFrame], *contrasts: dict) -> tuple[pd.Series, pd.DataFrame]:
-        both = judge(declared(tmp_path, *contrasts), found)
+    def judge_one(found: dict[str, pd.DataFrame], *contrasts: dict, **more: bool) -> tuple[pd.Series, pd.DataFrame]:
+        both = judge(declared(tmp_path, *contrasts), found, **more)
         assert list(both["claims"]) == list(TABLES["claims"])
         assert list(both["claims_evidence"]) == list(TABLES["claims_evidence"])
         return both["claims"].iloc[0], both["claims_evidence"]
@@ -121,7 +130,7 @@ SYMMETRIC = contrast("distinct_units", {"at_most": 1}, {"at_least": 2}, initiali
 
 def units(*counts: int, step: int = 50) -> list[dict]:
     """Return three hidden layers and an output with so many distinct units."""
-    return [{"step": step, "distinct_units": n} for n in (*counts, 10)]
+    return [{"stage": "training", "step": step, "distinct_units": n} for n in (*counts, 10)]
 
 
 @pytest.mark.parametrize(("most", "outcome"), [(1, "supports"), (2, "refutes")])
@@ -143,7 +152,13 @@ def test_distinct_units_are_those_of_the_last_step(judged):
     found["layers"] = pd.DataFrame(
         [
             LAYER
-            | {"run_id": f"{0:016x}", "step": step, "layer": i % 3 + 1, "distinct_units": {0: 9, 10: 5, 50: 1}[step]}
+            | {
+                "run_id": f"{0:016x}",
+                "stage": "training" if step else "drawn",
+                "step": step,
+                "layer": i % 3 + 1,
+                "distinct_units": {0: 9, 10: 5, 50: 1}[step],
+            }
             for i, step in enumerate(steps)
         ]
     )
@@ -264,8 +279,8 @@ def gain(*ours: str, **more: object) -> dict:
 
 def test_accuracy_is_compared_in_pairs(judged):
     found = tables(
-        arm("he_normal", test_accuracy=[0.5, 0.8, 0.6]), arm("glorot_normal", test_accuracy=[0.2, 0.5, 0.3]),
-        arm("kumar", test_accuracy=[0.2, 0.5, 0.3]),
+        arm("he_normal", test_score=[0.5, 0.8, 0.6]), arm("glorot_normal", test_score=[0.2, 0.5, 0.3]),
+        arm("kumar", test_score=[0.2, 0.5, 0.3]),
     )  # fmt: skip
     claim, cells = judged(found, gain("he_normal"))
     assert cells.loc[0, ["value", "low", "high"]].to_list() == pytest.approx([0.3] * 3)
@@ -275,9 +290,9 @@ def test_accuracy_is_compared_in_pairs(judged):
 
 
 def test_a_diverged_run_has_no_accuracy_and_tuning_replicates_none_that_counts(judged):
-    diverged = arm("he_normal", status=["ok", "diverged", "ok"], test_accuracy=[0.9, 0.9, 0.9])
-    tuning = [RUN | {"initializer": "he_normal", "replicate": -1, "test_accuracy": 0.0}]
-    tuning += [RUN | {"initializer": "glorot_normal", "replicate": -1, "test_accuracy": 1.0}]
+    diverged = arm("he_normal", status=["ok", "diverged", "ok"], test_score=[0.9, 0.9, 0.9])
+    tuning = [RUN | {"initializer": "he_normal", "role": "tuning", "replicate": -1, "test_score": 0.0}]
+    tuning += [RUN | {"initializer": "glorot_normal", "role": "tuning", "replicate": -1, "test_score": 1.0}]
     cells = judged(tables(diverged, arm("glorot_normal"), tuning), gain("he_normal"))[1]
     assert cells.loc[0, "value"] == pytest.approx(-0.3) and cells.loc[0, "replicates"] == 3
     assert cells.loc[0, "outcome"] == "undecided"
@@ -285,9 +300,9 @@ def test_a_diverged_run_has_no_accuracy_and_tuning_replicates_none_that_counts(j
 
 def test_the_best_of_several_is_chosen_on_validation(judged):
     found = tables(
-        arm("he_normal", validation_accuracy=0.8, test_accuracy=0.99), arm("glorot_normal"),
-        arm("he_uniform", validation_accuracy=0.9, validation_loss=0.5, test_accuracy=0.92),
-        arm("kumar", validation_accuracy=0.9, validation_loss=0.6, test_accuracy=0.97),
+        arm("he_normal", validation_score=0.8, test_score=0.99), arm("glorot_normal"),
+        arm("he_uniform", validation_score=0.9, validation_loss=0.5, test_score=0.92),
+        arm("kumar", validation_score=0.9, validation_loss=0.6, test_score=0.97),
     )  # fmt: skip
     cells = judged(found, gain("he_normal", "kumar", "he_uniform"))[1]
     assert cells["initializer"].to_list() == ["he_uniform"] and cells.loc[0, "value"] == pytest.approx(0.02)
@@ -295,16 +310,16 @@ def test_the_best_of_several_is_chosen_on_validation(judged):
 
 def test_what_diverged_is_not_the_best(judged):
     found = tables(
-        arm("he_normal", validation_accuracy=0.99, status="diverged"), arm("glorot_normal"),
-        arm("he_uniform", validation_accuracy=0.3, test_accuracy=0.3),
+        arm("he_normal", validation_score=0.99, status="diverged"), arm("glorot_normal"),
+        arm("he_uniform", validation_score=0.3, test_score=0.3),
     )  # fmt: skip
     assert judged(found, gain("he_normal", "he_uniform"))[1]["initializer"].to_list() == ["he_uniform"]
 
 
 def test_normed_and_dropped_arms_are_no_part_of_a_comparison(judged):
     found = tables(
-        arm("he_normal", test_accuracy=0.95), arm("glorot_normal"),
-        *(arm(name, **{key: value}, test_accuracy=0.0) for name in ("he_normal", "glorot_normal")
+        arm("he_normal", test_score=0.95), arm("glorot_normal"),
+        *(arm(name, **{key: value}, test_score=0.0) for name in ("he_normal", "glorot_normal")
           for key, value in [("batch_norm", True), ("dropout", 0.5)]),
     )  # fmt: skip
     assert judged(found, gain("he_normal"))[1]["value"].to_list() == pytest.approx([0.05])
@@ -312,17 +327,17 @@ def test_normed_and_dropped_arms_are_no_part_of_a_comparison(judged):
 
 def test_only_the_chosen_rate_counts(judged):
     found = tables(
-        arm("he_normal", test_accuracy=0.95), arm("glorot_normal"),
-        arm("he_normal", learning_rate=3.0, validation_accuracy=0.1, test_accuracy=0.1),
+        arm("he_normal", test_score=0.95), arm("glorot_normal"),
+        arm("he_normal", learning_rate=3.0, validation_score=0.1, test_score=0.1),
     )  # fmt: skip
     assert judged(found, gain("he_normal"))[1]["value"].to_list() == pytest.approx([0.05])
 
 
 def test_pretraining_is_compared_with_the_weights_it_started_from(judged):
     found = tables(
-        arm("normal:0.01", test_accuracy=0.1), arm("normal:0.01", pretraining="rbm", test_accuracy=0.9),
-        arm("normal:0.01", pretraining="autoencoder", test_accuracy=0.1),
-        arm("normal:0.01", pretraining="rbm+moments", test_accuracy=0.5),
+        arm("normal:0.01", test_score=0.1), arm("normal:0.01", pretraining="rbm", test_score=0.9),
+        arm("normal:0.01", pretraining="autoencoder", test_score=0.1),
+        arm("normal:0.01", pretraining="rbm+moments", test_score=0.5),
     )  # fmt: skip
     helps = contrast(
         "accuracy_gain", *GAINS, initializer=["normal:0.01"], compared_with=["normal:0.01"],
@@ -366,10 +381,10 @@ def test_optima_differ_beyond_the_noise_of_replicates(judged):
     spread = [-0.01, 0.0, 0.01]
 
     def around(name: str, mean: float, **more: object) -> list[dict]:
-        return arm(name, test_accuracy=[mean + s for s in spread], **more)
+        return arm(name, test_score=[mean + s for s in spread], **more)
 
-    stuck = arm("zeros", test_accuracy=0.1, status="stuck")
-    few = arm("kumar", test_accuracy=0.1, status=["ok", "ok", "diverged"])
+    stuck = arm("zeros", test_score=0.1, status="stuck")
+    few = arm("kumar", test_score=0.1, status=["ok", "ok", "diverged"])
     claim, cells = judged(tables(around("he_normal", 0.9), around("glorot_normal", 0.8), stuck, few), differ)
     # Two groups: Tukey is the t-test. t₄ at 97.5 % 2.7764, pooled deviation 0.01, standard error 0.01 √(2/3).
     reach = 2.77645 * 0.01 * (2 / 3) ** 0.5
@@ -377,14 +392,14 @@ def test_optima_differ_beyond_the_noise_of_replicates(judged):
     assert cells.loc[0, ["initializer", "compared_with"]].to_list() == ["he_normal", "glorot_normal"]
     assert claim["verdict"] == "supported"
     assert judged(tables(around("he_normal", 0.9), around("glorot_normal", 0.88)), differ)[0]["verdict"] == "undecided"
-    same = tables(arm("he_normal", test_accuracy=0.9), arm("glorot_normal", test_accuracy=0.895))
+    same = tables(arm("he_normal", test_score=0.9), arm("glorot_normal", test_score=0.895))
     assert judged(same, differ)[0]["verdict"] == "refuted"
     assert judged(tables(around("he_normal", 0.9), stuck, few), differ)[0]["verdict"] == "not tested here"
 
 
 def test_the_extremes_of_three_groups_have_tukeys_wider_interval(judged):
     groups = {"he_normal": 0.9, "glorot_normal": 0.8, "kumar": 0.85}
-    found = tables(*(arm(name, test_accuracy=[m - 0.01, m, m + 0.01]) for name, m in groups.items()))
+    found = tables(*(arm(name, test_score=[m - 0.01, m, m + 0.01]) for name, m in groups.items()))
     cells = judged(found, contrast("optimum_difference", *GAINS))[1]
     # q(0.95; 3, 6) = 4.339 (tables of the studentized range); half-width q · 0.01/√3.
     assert cells.loc[0, "high"] - 0.1 == pytest.approx(4.339 * 0.01 / 3**0.5, rel=1e-3)
@@ -394,17 +409,17 @@ def test_the_extremes_of_three_groups_have_tukeys_wider_interval(judged):
 
 def test_batch_norm_narrows_the_range_over_shared_initializers(judged):
     forgives = contrast("spread_reduction", {"at_least": 0.01}, {"at_most": 0})
-    plain = [arm("he_normal", test_accuracy=0.9), arm("normal:1", test_accuracy=0.2), arm("zeros", test_accuracy=0.0)]
-    normed = [arm("he_normal", batch_norm=True, test_accuracy=0.9), arm("normal:1", batch_norm=True, test_accuracy=0.8)]
+    plain = [arm("he_normal", test_score=0.9), arm("normal:1", test_score=0.2), arm("zeros", test_score=0.0)]
+    normed = [arm("he_normal", batch_norm=True, test_score=0.9), arm("normal:1", batch_norm=True, test_score=0.8)]
     claim, cells = judged(tables(*plain, *normed), forgives)
     assert cells.loc[0, ["value", "low", "high"]].to_list() == pytest.approx([0.6] * 3)
     assert cells.loc[0, "initializer"] == "normal:1, he_normal" and claim["verdict"] == "supported"
     aside = [
-        arm(name, **{key: value}, test_accuracy=0.5)
+        arm(name, **{key: value}, test_score=0.5)
         for name in ("he_normal", "normal:1") for key, value in [("dropout", 0.5), ("pretraining", "autoencoder")]
     ]  # fmt: skip
     assert judged(tables(*plain, *normed, *aside), forgives)[1]["value"].to_list() == pytest.approx([0.6])
-    wider = [arm("he_normal", batch_norm=True, test_accuracy=0.9), arm("normal:1", batch_norm=True, test_accuracy=0.1)]
+    wider = [arm("he_normal", batch_norm=True, test_score=0.9), arm("normal:1", batch_norm=True, test_score=0.1)]
     assert judged(tables(*plain, *wider), forgives)[0]["verdict"] == "refuted"
     assert judged(tables(*plain, normed[0]), forgives)[0]["verdict"] == "not tested here"  # one has no range
     assert judged(tables(*plain), forgives)[0]["verdict"] == "not tested here"
@@ -484,7 +499,7 @@ def test_few_initializers_are_named_and_many_counted(tmp_path):
 
 
 def test_one_cell_is_told_with_its_interval(judged):
-    found = tables(arm("he_normal", test_accuracy=[0.9, 0.8, 0.7]), arm("glorot_normal", test_accuracy=[0.5, 0.5, 0.5]))
+    found = tables(arm("he_normal", test_score=[0.9, 0.8, 0.7]), arm("glorot_normal", test_score=[0.5, 0.5, 0.5]))
     claim, _ = judged(found, gain("he_normal"))
     # Standard deviation 0.1: 0.3 ± 4.3027 · 0.1/√3.
     assert claim["evidence"].endswith("the only cell supports it; +30.0 points (95 % interval +5.2 to +54.8 points).")
@@ -497,8 +512,7 @@ def test_claims_without_their_arms_and_of_autoencoders_are_not_tested(judged):
     assert claim["evidence"] == "This study has none of the runs that it needs."
     found = tables(arm("he_normal"), arm("glorot_normal"))
     assert judged(found, gain("he_normal"))[0]["cells"] == 1
-    autoencoders = found | {"baselines": pd.DataFrame({"baseline": ["PCA"]})}
-    assert judged(autoencoders, gain("he_normal"))[0]["verdict"] == "not tested here"
+    assert judged(found, gain("he_normal"), is_reconstruction=True)[0]["verdict"] == "not tested here"
 
 
 # Declarations.

@@ -23,13 +23,22 @@ SETTING = {
 def tables(accuracies: dict[tuple[str, str], list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return runs and summary of arms (initializer, pretraining), one accuracy a replicate; NaN diverged."""
     rows = [
-        SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "replicate": r, "test_accuracy": a}
+        SETTING
+        | {
+            "initializer": i,
+            "pretraining": p,
+            "learning_rate": 0.1,
+            "role": "judged",
+            "replicate": r,
+            "test_score": a,
+            "status": "diverged" if np.isnan(a) else "ok",
+        }
         for (i, p), values in accuracies.items()
         for r, a in enumerate(values)
     ]
     summary = [
         SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "is_best_rate": True,
-                   "tuning_accuracy": np.nanmedian(values), "tuning_loss": 1.0}
+                   "tuning_score": np.nanmedian(values), "tuning_loss": 1.0}
         for (i, p), values in accuracies.items()
     ]  # fmt: skip
     return pd.DataFrame(rows), pd.DataFrame(summary)

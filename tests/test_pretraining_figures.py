@@ -49,7 +49,7 @@ def test_accuracy_is_drawn_by_depth(made):
         drawn = drawings.accuracy_by_depth(found["all_runs"], found["all_summary"], STARTS)
     axes = drawn.figure.axes[0]
     here = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["initializer"] == "normal:0.01")]
-    medians = here[here["pretraining"] == "rbm"].groupby("depth")["test_accuracy"].median()
+    medians = here[here["pretraining"] == "rbm"].groupby("depth")["test_score"].median()
     assert any(np.allclose(line.get_ydata(), medians) for line in axes.get_lines() if len(line.get_ydata()) == 2)
     assert not drawn.data["pretraining"].str.contains("moments").any()
     assert not ((drawn.data["pretraining"] == "rbm") & (drawn.data["activation"] == "tanh")).any()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from winit.analysis import ranking
+from winit.analysis.select import diverged_as_worst
 
 ANALYSIS = {"baseline": "glorot_uniform", "margin": 0.01, "fixed_rate": 0.1, "resamples": 200}
 SETTING = {
@@ -24,14 +25,14 @@ def tables(cells: dict[tuple[int, str], list[float]], rate: float = 0.1, steps=N
         for replicate, value in enumerate(values):
             lost = np.isnan(value)
             to_target = np.inf if lost else (steps or {}).get((depth, initializer), 10.0)
-            runs.append(facts | {"replicate": replicate, "test_accuracy": value, "status": "diverged" if lost else "ok",
+            runs.append(facts | {"role": "judged", "replicate": replicate, "test_score": value, "status": "diverged" if lost else "ok",
                                  "steps_to_target": to_target})  # fmt: skip
     return pd.DataFrame(runs), pd.DataFrame(summary)
 
 
 def test_scores_run_from_chance_to_the_best_median_and_failures_score_nothing():
     runs, _ = tables({(2, "he_normal"): [0.9, 0.9, 0.95], (2, "zeros"): [0.1, np.nan, 0.5]})
-    found = ranking.scores(runs).groupby("initializer")["score"].apply(list)
+    found = ranking.scores(diverged_as_worst(runs)).groupby("initializer")["score"].apply(list)
     assert found["he_normal"] == [1, 1, 1]  # above the reference is cut
     assert found["zeros"] == pytest.approx([0, 0, 0.5])
 
@@ -41,7 +42,7 @@ def test_cells_in_which_nobody_learns_are_counted_and_say_nothing():
         (2, "he_normal"): [0.9] * 3, (2, "glorot_uniform"): [0.5] * 3, (9, "he_normal"): [0.1] * 3, (9, "glorot_uniform"): [0.11] * 3,
     })  # fmt: skip
     row = ranking.ranking(runs, summary, ANALYSIS, 0).set_index("initializer").loc["he_normal"]
-    assert (row["cells"], row["open_cells"], row["common_cells"]) == (2, 1, 1)
+    assert (row["cells"], row["learnable_cells"], row["common_cells"]) == (2, 1, 1)
     assert row["iqm"] == 1 and np.isnan(row["p"])
 
 
@@ -87,7 +88,7 @@ def test_speed_is_relative_to_the_fastest_of_each_cell_and_never_arriving_is_inf
 def test_the_fixed_view_takes_one_rate_and_tuning_replicates_are_never_judged():
     tuned, chosen = tables({(2, "he_normal"): [0.9] * 3, (2, "zeros"): [0.1] * 3}, rate=0.3)
     fixed, other = tables({(2, "he_normal"): [0.6] * 3, (2, "zeros"): [0.1] * 3}, rate=0.03, best=False)
-    tuning = tuned.assign(replicate=-1 - tuned["replicate"], test_accuracy=0.0, status="diverged")
+    tuning = tuned.assign(role="tuning", replicate=-1 - tuned["replicate"], test_score=0.0, status="diverged")
     table = ranking.ranking(
         pd.concat([tuned, fixed, tuning]), pd.concat([chosen, other]), ANALYSIS | {"fixed_rate": 0.04}, 0
     )

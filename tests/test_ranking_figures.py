@@ -83,7 +83,7 @@ def test_arms_stand_beside_their_twins_and_not_in_the_main_figures(made):
 
 def test_tuning_replicates_are_counted_and_judged_nowhere(made):
     study, found, page = made
-    assert (found["all_runs"]["replicate"] == -1).any() and (found["runs"]["replicate"] >= 0).all()
+    assert set(found["all_runs"]["role"]) == {"judged", "tuning"} and set(found["runs"]["role"]) == {"judged"}
     assert (found["all_summary"]["runs"] == study.settings["grid"]["replicates"]).all()
     assert f"{len(found['all_runs']):,} networks" in page.read_text()
     curves = pd.read_csv(page.parent / "figures" / "convergence-digits.csv")

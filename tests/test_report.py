@@ -79,24 +79,22 @@ def test_convergence_draws_the_medians(made):
     _, found, _ = made
     with figure_style():
         drawn = trainability.convergence(
-            found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_accuracy"
+            found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_score"
         )
     by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
     axes = by_panel["sigmoid", "depth 2"]
     data = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["depth"] == 2)]
     lines = drawn_lines(axes)
     for name, rows in data.groupby("initializer"):
-        assert tuple(rows[["step", "validation_accuracy"]].to_numpy().round(9).ravel()) in lines, name
+        assert tuple(rows[["step", "validation_score"]].to_numpy().round(9).ravel()) in lines, name
     best = digits(found["summary"]).query(
         "is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'"
     )
     chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
     by_hand = (
-        found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])]
-        .groupby("step")["validation_accuracy"]
-        .median()
+        found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_score"].median()
     )
-    got = data[data["initializer"] == "he_normal"].set_index("step")["validation_accuracy"]
+    got = data[data["initializer"] == "he_normal"].set_index("step")["validation_score"]
     pd.testing.assert_series_equal(got, by_hand, check_names=False)
 
 
@@ -107,7 +105,7 @@ def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
         drawn = signals.signal(found["layers"], runs, "z_variance", depth=3)
     one = runs.query("depth == 3 and activation == 'tanh' and initializer == 'he_normal'")
     one = one[one["learning_rate"] == one["learning_rate"].min()]
-    values = found["layers"].query("step == 0 and layer == 2")
+    values = found["layers"].query("stage == 'drawn' and layer == 2")
     values = values[values["run_id"].isin(one["run_id"])]["z_variance"]
     assert len(values) == 3
     expected = np.exp(np.log(values).mean())
@@ -144,7 +142,7 @@ def test_trainability_writes_the_numbers_of_the_summary(made):
     for _, row in best.iterrows():
         place = (depths.index(row["depth"]) + 0.5, names.index(row["initializer"]) + 0.5)
         (text,) = [t.get_text() for t in axes.texts if t.get_position() == place]
-        assert text.split()[0] == f"{100 * row['test_accuracy']:.0f}"
+        assert text.split()[0] == f"{100 * row['test_score']:.0f}"
         assert ("✓" in text) == (row["ok"] == row["runs"])
 
 
@@ -159,15 +157,15 @@ def test_symmetry_is_drawn_from_the_counts(made):
 
 def test_findings_hold_numbers_of_the_tables(made):
     study, found, _ = made
-    texts = [f.text for f in findings.headlines(found)]
+    texts = [f.text for f in findings.headlines(found, False)]
     ok = int((found["runs"]["status"] == "ok").sum())
     assert texts[0].startswith(f"Of {study.run_count:,} networks trained, {ok:,} (")
     assert any(
         "72 of 72 networks started from zeros" in t for t in texts
     )  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
-    signal = " ".join(f.text for f in findings.of_section("gradients", found))
+    signal = " ".join(f.text for f in findings.of_section("gradients", found, False))
     assert "digits, tanh, 3 layers" in signal and "spirals, ReLU, 3 layers" in signal
-    for finding in findings.headlines(found):
+    for finding in findings.headlines(found, False):
         assert "nan" not in finding.text and "inf" not in finding.text.replace("infinite", "")
 
 
@@ -188,9 +186,9 @@ def test_recommendation_ranks_success_first():
         "success_rate",
         "success_low",
         "success_high",
-        "test_accuracy",
-        "test_accuracy_low",
-        "test_accuracy_high",
+        "test_score",
+        "test_score_minimum",
+        "test_score_maximum",
     )
     values = [
         ("he_normal", 1.0, 0.57, 1.0, 0.9, 0.88, 0.92),
@@ -261,7 +259,7 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
             store.commit(workload.name, rows)
     found = tables(study, store) | {"replay": replay.replay(0, draws=5)}
     assert set(found["runs"]["status"]) == {"diverged"}
-    assert (found["summary"]["test_accuracy"] == 0).all()
+    assert (found["summary"]["test_score"] == 0).all()
     for name, frame in found.items():
         files.write(folder, name, frame)
     write_record(study, folder, found)
@@ -321,7 +319,7 @@ def test_correlations_are_drawn_with_their_theory(made):
         drawn = signals.correlation(found["layers"], digits(found["runs"]), 3, found["theory"])
     row = drawn.data.query("activation == 'relu' and initializer == 'he_normal' and layer == 2").iloc[0]
     runs = digits(found["runs"]).query("activation == 'relu' and initializer == 'he_normal' and depth == 3")
-    at = found["layers"][(found["layers"]["step"] == 0) & (found["layers"]["layer"] == 2)]
+    at = found["layers"][(found["layers"]["stage"] == "drawn") & (found["layers"]["layer"] == 2)]
     assert row["correlation"] == pytest.approx(at[at["run_id"].isin(runs["run_id"])]["correlation"].mean())
     expected = digits(found["theory"]).query(
         "activation == 'relu' and initializer == 'he_normal' and depth == 3 and layer == 2"
@@ -615,7 +613,7 @@ def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
     small = explorer.explorer(found, budget=size // 2)
     assert len(small.curves) + len(small.layers) <= size // 2
     assert "training accuracy" in small.note and "1 settings" in small.note.replace("1 setting,", "1 settings,")
-    assert set(small.metrics) == {"validation_accuracy", "train_loss"}
+    assert set(small.metrics) == {"validation_score", "train_loss"}
 
 
 def test_every_marker_of_the_catalogue_has_a_symbol():

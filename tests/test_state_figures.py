@@ -17,7 +17,16 @@ SETTING = {
 
 def runs_and_summary(depths=(2,), rates=(0.1, 1.0)):
     runs = [
-        SETTING | {"run_id": f"{d}-{rate}-{r}", "depth": d, "learning_rate": rate, "replicate": r, "test_accuracy": 0.5}
+        SETTING
+        | {
+            "run_id": f"{d}-{rate}-{r}",
+            "depth": d,
+            "learning_rate": rate,
+            "replicate": r,
+            "test_score": 0.5,
+            "status": "ok",
+        }
+        | {"role": "tuning" if r < 0 else "judged"}
         for d in depths
         for rate in rates
         for r in (-1, 0, 1)
@@ -51,7 +60,14 @@ def test_jacobians_are_those_of_untrained_networks():
     runs, _ = runs_and_summary(depths=(2, 5), rates=(0.1,))
     scale = {"0": 1.0, "1": 3.0, "-1": 2.0}
     rows = [
-        {"run_id": i, "step": step, "lower_quartile": 0.5 * s, "median": s, "upper_quartile": 2 * s}
+        {
+            "run_id": i,
+            "stage": "training" if step else "drawn",
+            "step": step,
+            "lower_quartile": 0.5 * s,
+            "median": s,
+            "upper_quartile": 2 * s,
+        }
         for i in runs["run_id"]
         for step, s in ((0, scale[i.split("-", 2)[2]] * (10 if i.startswith("5") else 1)), (9, 1e6))
     ]

@@ -2,64 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 import pandas as pd
 
 from winit.analysis import stats
+from winit.analysis.select import before_training, judged
 from winit.store.schema import TABLES
 from winit.theory import prediction
 
 UNSTABLE = 3  # from here on, growth of deviations over the depth is called unstable
 
 
+NETWORK = ["dataset", "activation", "depth", "width", "initializer"]
+
+
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # lengths that vanish or run away agree with nothing
 def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
     """Compare measurement and theory before training: the signal in the last hidden layer, the gradient in the first.
 
-    They agree if the geometric mean over replicates lies within `meanfield.tolerance` of the theory; where they do not,
+    They agree if the geometric mean over replicates lies within `prediction.tolerance` of the theory; where they do not,
     `reason` says what stands out.
+
+    Args:
+        layers: with `run_id`, `stage`, `layer`, `h_variance` and `delta_variance`.
+        runs: with `run_id`, `role`, `replicate`, `batch_norm`, `pretraining` and `NETWORK`.
+        expected: the table `theory`.
     """
-    place = ["dataset", "activation", "depth", "width"]
-    plain = ~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["replicate"] >= 0)
-    first = runs[plain].drop_duplicates([*place, "initializer", "replicate"])
-    initial = layers[layers["step"] == 0].merge(first[["run_id", *place, "initializer", "replicate"]], on="run_id")
-    measured_at = dict(list(initial.groupby([*place, "initializer"], sort=False)))
+    plain = judged(runs)
+    plain = plain[~plain["batch_norm"] & (plain["pretraining"] == "none")]
+    first = plain.drop_duplicates([*NETWORK, "replicate"])  # optimizers, rates and dropout leave the weights as drawn
+    initial = before_training(layers, first, [*NETWORK, "replicate"])
+    measured = dict(list(initial.groupby(NETWORK, sort=False)))
     rows = []
-    for key, theory_rows in expected.groupby([*place, "initializer"], sort=False):
-        mine = measured_at.get(key, initial.head(0))
-        depth, of = key[2], theory_rows.set_index("layer")
-        amplification = of.at[depth, "amplification"]
-        by_layer = {layer: rows.set_index("replicate") for layer, rows in mine.groupby("layer")}
-        if depth not in by_layer:
-            continue
-        # h already in the first layer, h in the last, δ in the first relative to the output.
-        h = {layer: by_layer[layer]["h_variance"] for layer in (1, depth)}
-        delta = by_layer[1]["delta_variance"] / by_layer[depth + 1]["delta_variance"].replace(0.0, np.nan)
-        low, high = prediction.tolerance(of.at[1, "h_spread"], len(h[1]))
-        is_off_at_once = not low <= _mean(h[1]) / of.at[1, "h_variance"] <= high
-        for quantity, layer, sample, value, spread in (
-            ("h_variance", depth, h[depth], of.at[depth, "h_variance"], of.at[depth, "h_spread"]),
-            ("delta_ratio", 1, delta, of.at[1, "delta_ratio"], of.at[1, "delta_spread"]),
-        ):
-            measured = _mean(sample)
-            low, high = prediction.tolerance(spread, len(sample))
-            agrees = bool(value * low <= measured <= value * high)
-            rows.append(
-                dict(zip([*place, "initializer"], key, strict=True))
-                | {
-                    "quantity": quantity,
-                    "layer": layer,
-                    "replicates": len(sample),
-                    "measured": measured,
-                    "predicted": value,
-                    "spread": spread,
-                    "low": value * low,
-                    "high": value * high,
-                    "agrees": agrees,
-                    "reason": "" if agrees else _reason(measured, value, spread, is_off_at_once, amplification),
-                }
-            )
+    for key, of_network in expected.groupby(NETWORK, sort=False):
+        networks = measured.get(key, initial.head(0))
+        by_layer = {layer: values.set_index("replicate") for layer, values in networks.groupby("layer")}
+        depth = key[NETWORK.index("depth")]
+        if depth in by_layer:
+            facts = dict(zip(NETWORK, key, strict=True))
+            rows += [facts | row for row in _compare(by_layer, of_network.set_index("layer"), depth)]
     return pd.DataFrame(rows, columns=list(TABLES["agreement"]))
+
+
+def _compare(by_layer: Mapping[int, pd.DataFrame], expected: pd.DataFrame, depth: int) -> Iterator[dict[str, object]]:
+    """Yield the comparisons of one kind of network: h in the last hidden layer, δ in the first relative to the output."""
+    h = {layer: by_layer[layer]["h_variance"] for layer in (1, depth)}
+    delta = by_layer[1]["delta_variance"] / by_layer[depth + 1]["delta_variance"].replace(0.0, np.nan)
+    low, high = prediction.tolerance(expected.at[1, "h_spread"], len(h[1]))
+    is_off_at_once = not low <= _mean(h[1]) / expected.at[1, "h_variance"] <= high
+    for quantity, layer, sample, value, spread in (
+        ("h_variance", depth, h[depth], expected.at[depth, "h_variance"], expected.at[depth, "h_spread"]),
+        ("delta_ratio", 1, delta, expected.at[1, "delta_ratio"], expected.at[1, "delta_spread"]),
+    ):
+        measured = _mean(sample)
+        low, high = prediction.tolerance(spread, len(sample))
+        agrees = bool(value * low <= measured <= value * high)
+        reason = _reason(measured, value, spread, is_off_at_once, expected.at[depth, "amplification"])
+        yield {
+            "quantity": quantity,
+            "layer": layer,
+            "replicates": len(sample),
+            "measured": measured,
+            "predicted": value,
+            "spread": spread,
+            "low": value * low,
+            "high": value * high,
+            "agrees": agrees,
+            "reason": "" if agrees else reason,
+        }
 
 
 def _mean(sample: pd.Series) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
+from winit.analysis.select import chosen_rates, is_reconstruction
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
 from winit.study.model import Study
@@ -19,17 +20,18 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     Of the square hidden layers of each width, for schemes of independent weights, without batch normalization and
     dropout; measured at each initializer's chosen rate.
     """
-    best = summary[summary["is_best_rate"] & ~summary["batch_norm"] & (summary["dropout"] == 0)]
-    best = best[best["pretraining"] == "none"]
-    if study.settings["task"]["name"] == "reconstruction":
+    best = chosen_rates(summary)
+    best = best[~best["batch_norm"] & (best["dropout"] == 0) & (best["pretraining"] == "none")]
+    if is_reconstruction(study):
         best = best.head(0)
     rows = []
     for key, cells in best.groupby(["activation", "width", "initializer"], sort=False):
         activation, width, initializer = key
-        found = variances(initializer, Layer(width, width, activation, None))
-        if found is None:
+        of_layer = variances(initializer, Layer(width, width, activation, None))
+        if of_layer is None:
             continue
-        scale = depth_scale(activation, width * found[0], found[1])
+        sigma_w2, sigma_b2 = width * of_layer[0], of_layer[1]
+        scale = depth_scale(activation, sigma_w2, sigma_b2)
         for (dataset, optimizer), here in cells.groupby(["dataset", "optimizer"], sort=False):
             trained = here.loc[here["success_rate"] >= stats.TRAINED_SHARE, "depth"]
             rows.append(
@@ -39,8 +41,8 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
                     "activation": activation,
                     "width": width,
                     "initializer": initializer,
-                    "sigma_w2": width * found[0],
-                    "sigma_b2": found[1],
+                    "sigma_w2": sigma_w2,
+                    "sigma_b2": sigma_b2,
                     "q": scale.q,
                     "chi_1": scale.chi_1,
                     "depth_limit": scale.depth_limit,

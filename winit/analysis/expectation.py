@@ -12,7 +12,7 @@ import pandas as pd
 from winit import datasets, schemes
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
-from winit.study.model import Workload
+from winit.study.model import Study, Workload
 from winit.study.seeds import seed
 from winit.theory import prediction
 from winit.theory.maps import correlation_map, length_map
@@ -66,7 +66,7 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
                 {
                     "initializer": initializer,
                     "layer": np.arange(1, len(widths)),
-                    "z_square": expected.q,
+                    "z_mean_square": expected.q,
                     "h_variance": expected.h_variance,
                     "delta_ratio": expected.delta,
                     "correlation": correlations(workload, weights, biases, inputs),
@@ -77,24 +77,31 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
                 }
             )
         )
-    found = pd.concat(frames) if frames else pd.DataFrame(columns=list(TABLES["theory"]))
+    table = pd.concat(frames) if frames else pd.DataFrame(columns=list(TABLES["theory"]))
     facts = {name: getattr(workload, name) for name in ("dataset", "activation", "depth", "width")}
-    return found.assign(**facts)
+    return table.assign(**facts)
+
+
+def study_theory(study: Study) -> pd.DataFrame:
+    """Return what theory expects of all networks of a study, sorted by factor."""
+    one_of_each = {workload.dataset: workload for workload in study.workloads}
+    inputs = {dataset: probe_inputs(workload) for dataset, workload in one_of_each.items()}
+    expected = pd.concat([theory(workload, inputs[workload.dataset]) for workload in study.workloads])
+    keys = ["dataset", "activation", "depth", "width", "initializer", "layer"]
+    return expected.drop_duplicates().sort_values(keys, ignore_index=True)
 
 
 def correlations(workload: Workload, weights: Sequence[float], biases: Sequence[float], inputs: Inputs) -> list[float]:
     """Return the correlation of the pre-activations of two inputs in every layer, begun at the inputs' mean cosine."""
     n, square = workload.widths, float(inputs.squares.mean())
     q = n[0] * weights[0] * square + biases[0]
-    found = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]
+    cosines = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]
     for layer in range(1, len(weights)):
         following = length_map(workload.activation, q, n[layer] * weights[layer], biases[layer])
-        defined = 0 < q < 1e100 and 0 < following < 1e100 and -1 <= found[-1] <= 1
-        c = (
-            correlation_map(workload.activation, found[-1], q, n[layer] * weights[layer], biases[layer])
-            if defined
-            else np.nan
-        )
-        found.append(min(max(c, -1.0), 1.0) if defined else np.nan)
+        c = np.nan
+        if 0 < q < 1e100 and 0 < following < 1e100 and -1 <= cosines[-1] <= 1:
+            c = correlation_map(workload.activation, cosines[-1], q, n[layer] * weights[layer], biases[layer])
+            c = min(max(c, -1.0), 1.0)
+        cosines.append(c)
         q = following
-    return found
+    return cosines

@@ -16,6 +16,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from winit import schemes
+from winit.analysis.select import before_training, chosen_rates, curves_as_worst, one_rate
 from winit.report import findings
 from winit.report.figures.style import SHOWN_RANGE, sorted_activations
 from winit.theory.activations import ACTIVATIONS
@@ -26,10 +27,10 @@ CHECKED = 8  # initializers that are shown before a reader chooses; of more, the
 
 # Least needed last: what does not fit into the budget is dropped from the end.
 METRICS = {
-    "validation_accuracy": "validation accuracy",
+    "validation_score": "validation accuracy",
     "train_loss": "training loss",
     "validation_loss": "validation loss",
-    "train_accuracy": "training accuracy",
+    "train_score": "training accuracy",
 }
 LAYERS = {"h_variance": ("h_variance", "Var(h)"), "delta_variance": ("delta_ratio", "Var(∂ℓ/∂z)")}
 _ARM = [*findings.SETTING, "activation", "depth", "initializer"]
@@ -107,10 +108,8 @@ def curves(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
         arms: `_ARM` and `learning_rate`, with the number of the arm as `arm`.
     """
     chosen = found["runs"][[*_ARM, "learning_rate", "run_id"]].merge(arms)[["run_id", "arm"]]
-    rows = found["curves"].merge(chosen, on="run_id")
-    for metric in METRICS:
-        rows[metric] = rows[metric].astype(float).fillna(0.0 if "accuracy" in metric else np.inf)
-    return rows.groupby(["arm", "step"], as_index=False)[list(METRICS)].median()
+    rows = found["curves"].astype(dict.fromkeys(METRICS, float)).merge(chosen, on="run_id")
+    return curves_as_worst(rows).groupby(["arm", "step"], as_index=False)[list(METRICS)].median()
 
 
 def signals(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
@@ -119,11 +118,8 @@ def signals(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
     Initial weights do not depend on the learning rate, so the runs of the smallest stand for all. The theory is one of
     random weights without batch normalization and dropout; that of δ begins at the output layer's measured value.
     """
-    runs = found["runs"]
-    first = runs[runs["learning_rate"] == runs["learning_rate"].min()]
-    chosen = first[[*_ARM, "run_id"]].merge(arms.drop(columns="learning_rate"))[["run_id", "arm"]]
-    layers = found["layers"]
-    rows = layers.loc[layers["step"] == 0, ["run_id", "layer", *LAYERS]].merge(chosen, on="run_id")
+    chosen = one_rate(found["runs"]).merge(arms.drop(columns="learning_rate"))
+    rows = before_training(found["layers"][["run_id", "stage", "layer", *LAYERS]], chosen, ["arm"])
     for quantity in LAYERS:
         with np.errstate(divide="ignore"):  # a variance of 0 gives a mean of 0
             rows[quantity] = np.log(rows[quantity])
@@ -213,15 +209,16 @@ def specifications(initializers: list[dict[str, object]], last_step: int) -> dic
     }
 
 
-def explorer(found: dict[str, pd.DataFrame], budget: int = BUDGET) -> Explorer | None:
+def explorer(found: dict[str, pd.DataFrame], is_reconstruction: bool = False, budget: int = BUDGET) -> Explorer | None:
     """Return the interactive part of a study's page; None where its libraries are missing, or it has nothing to show.
 
     Args:
         found: the tables, of the main grid.
+        is_reconstruction: whether scores are shares of explained error, and losses squared errors.
         budget: about how many bytes of data the page may hold.
     """
     summary = found["summary"]
-    arms = summary.loc[summary["is_best_rate"], [*_ARM, "learning_rate", "runs"]]
+    arms = chosen_rates(summary)[[*_ARM, "learning_rate", "runs"]]
     # A phase diagram has hundreds of points, and a figure of its own.
     arms = arms[~arms["initializer"].isin(list(schemes.diagram_points(arms["initializer"].unique())))]
     code = bundle()
@@ -234,9 +231,7 @@ def explorer(found: dict[str, pd.DataFrame], budget: int = BUDGET) -> Explorer |
     of_curves, of_layers = curves(found, arms[[*_ARM, "learning_rate", "arm"]]), signals(found, arms)
     losses = [m for m in METRICS if "loss" in m]
     highest = of_curves[losses].where(np.isfinite(of_curves[losses])).max().max()
-    of_curves[losses] = of_curves[losses].clip(
-        upper=highest if len(found["baselines"]) and np.isfinite(highest) else CAP
-    )
+    of_curves[losses] = of_curves[losses].clip(upper=highest if is_reconstruction and np.isfinite(highest) else CAP)
     variances = [f"{q}{suffix}" for q in LAYERS for suffix in ("", "_theory")]
     of_layers[variances] = of_layers[variances].clip(*SHOWN_RANGE)
     arms, of_curves, of_layers, note = _within(arms, of_curves, of_layers, budget)
@@ -265,7 +260,7 @@ def explorer(found: dict[str, pd.DataFrame], budget: int = BUDGET) -> Explorer |
         }
     )
     metrics = {name: text for name, text in METRICS.items() if name in of_curves}
-    if len(found["baselines"]):
+    if is_reconstruction:
         metrics = {name: text.replace("accuracy", "share of error explained") for name, text in metrics.items()}
     return Explorer(
         settings, [(a, ACTIVATIONS[a].label) for a in activations], sorted(int(d) for d in arms["depth"].unique()),

@@ -13,6 +13,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
+from winit.analysis.select import before_training, chosen_rates, one_rate
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
 from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
@@ -88,7 +89,7 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
 
 def deepest(summary: pd.DataFrame) -> list[Finding]:
     """Say, for each activation, which initializers train the deepest networks and what the common default does."""
-    best = summary[summary["is_best_rate"]]
+    best = chosen_rates(summary)
     found = []
     for key, setting in best.groupby(SETTING, sort=False):
         place = setting_name(best, *key)
@@ -96,7 +97,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             if len(cells) < 2:
                 continue
-            top = cells.sort_values(["test_accuracy", "success_rate"], ascending=False)
+            top = cells.sort_values(["test_score", "success_rate"], ascending=False)
             trained = top[top["success_rate"] >= stats.TRAINED_SHARE]
             head = f"{place}, {_name(activation)}, {depth} layers: "
             if (cells["diverged"] == cells["runs"]).all():
@@ -105,11 +106,11 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                 first = top.iloc[0]
                 text = (
                     f"no initialization brings half of its runs to the target; the best is "
-                    f"{schemes.label(first['initializer'])} with a median test accuracy of {percent(first['test_accuracy'])}"
+                    f"{schemes.label(first['initializer'])} with a median test accuracy of {percent(first['test_score'])}"
                 )
             else:
                 names = [
-                    f"{schemes.label(r['initializer'])} ({percent(r['test_accuracy'])})"
+                    f"{schemes.label(r['initializer'])} ({percent(r['test_score'])})"
                     for _, r in trained.head(3).iterrows()
                 ]
                 more = f", the best being {_join(names)}" if len(trained) > 3 else f": {_join(names)}"
@@ -121,7 +122,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                 low, high = percent(row["success_low"]), percent(row["success_high"])
                 text += (
                     f". torch's default reaches it in {row['ok']} of {row['runs']} runs (95 % interval {low} to {high}), "
-                    f"median test accuracy {percent(row['test_accuracy'])}"
+                    f"median test accuracy {percent(row['test_score'])}"
                 )
             found.append(Finding(f"{head}{text}.", "trainability"))
     return found
@@ -129,7 +130,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
 
 def reach(summary: pd.DataFrame) -> list[Finding]:
     """Say how deep networks with small and large random weights still train."""
-    best = summary[summary["is_best_rate"]]
+    best = chosen_rates(summary)
     found = []
     for key, setting in best.groupby(SETTING, sort=False):
         place = setting_name(best, *key)
@@ -150,9 +151,8 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     """Say by how much the back-propagated gradient shrinks or grows through the deepest networks at initialization."""
     found = []
     depth = runs["depth"].max()
-    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
-    initial = layers[(layers["step"] == 0) & (layers["layer"] <= depth)]
-    merged = initial.merge(chosen[["run_id", *SETTING, "activation", "initializer"]], on="run_id")
+    chosen = one_rate(runs[runs["depth"] == depth])
+    merged = before_training(layers[layers["layer"] <= depth], chosen, [*SETTING, "activation", "initializer"])
     for key, setting in merged.groupby(SETTING, sort=False):
         place = setting_name(merged, *key)
         for activation, cells in _by_activation(setting):
@@ -206,7 +206,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
 
 def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     """Say how often the depth that theory expects agrees with what trained, over the points of a phase diagram."""
-    best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "depth_limit"]]
+    best = chosen_rates(summary).merge(limits[["activation", "width", "initializer", "depth_limit"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
     found = []
@@ -226,7 +226,7 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
 
 def rates(summary: pd.DataFrame) -> list[Finding]:
     """Say how often the chosen learning rate lay on the grid's edge, and how many rates suffice."""
-    best = summary[summary["is_best_rate"]]
+    best = chosen_rates(summary)
     trained = best[best["success_rate"] > 0]
     if trained.empty or summary["learning_rate"].nunique() < 2:
         return []
@@ -298,7 +298,7 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
 
 def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
     """Say which deep autoencoders beat principal components, and what small random weights and the best start reach."""
-    best = summary[summary["is_best_rate"]]
+    best = chosen_rates(summary)
     found = []
     for key, setting in best.groupby(["dataset", "optimizer"], sort=False):
         dataset, optimizer = key
@@ -323,17 +323,17 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
     return found
 
 
-def headlines(tables: dict[str, pd.DataFrame]) -> list[Finding]:
+def headlines(tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[Finding]:
     """Return the findings that open the page."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
-    if len(tables["baselines"]):
+    if is_reconstruction:
         return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"])]
     return [
         *outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *pretraining(tables["pretraining_effects"])
     ]  # fmt: skip
 
 
-def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
+def of_section(section: str, tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[Finding]:
     """Return the findings that stand beside the figures of one section."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
     found = {
@@ -342,6 +342,6 @@ def of_section(section: str, tables: dict[str, pd.DataFrame]) -> list[Finding]:
         "learning-rate": lambda: rates(summary),
         "phase": lambda: phase(summary, tables["depth_limits"]),
     }
-    if len(tables["baselines"]) and section in ("trainability", "learning-rate"):
+    if is_reconstruction and section in ("trainability", "learning-rate"):
         return []
     return found[section]() if section in found else []

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from winit import datasets
+from winit.analysis.select import is_reconstruction
 from winit.report import chapters, findings
 from winit.report import explorer as explorer_module
 from winit.report.exhibits import number
@@ -103,7 +104,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
     }
     settings = study.settings
     script = _script("report.js")
-    explorer = explorer_module.explorer(found)
+    explorer = explorer_module.explorer(found, is_reconstruction(study))
     lost, all_lost = failures(runs)
     best = arms(found["all_summary"])
     drawn = list(draw_sections(study, found, page.parent / "figures"))
@@ -114,10 +115,11 @@ def write(study: Study, folder: Path, page: Path) -> None:
     html = environment.get_template("report.html").render(
         study=study,
         settings=settings,
+        is_reconstruction=is_reconstruction(study),
         runs=len(runs),
         statuses=[(s, text, int((runs["status"] == s).sum())) for s, text in STATUSES.items()],
-        findings=findings.headlines(found),
-        of_section=lambda section: findings.of_section(section, found),
+        findings=findings.headlines(found, is_reconstruction(study)),
+        of_section=lambda section: findings.of_section(section, found, is_reconstruction(study)),
         sections=sections,
         section_ids={section.id for section in sections},
         left_out=[section for section in drawn if not section.exhibits],
@@ -126,7 +128,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         glossary=sorted(chapters.GLOSSARY.items()),
         bibliography=(Path(__file__).parent / "templates" / "references.bib").read_text(),
         rankings=rankings(found["ranking"]),
-        recommendation=[] if len(found["baselines"]) else recommendation(found["summary"]),
+        recommendation=[] if is_reconstruction(study) else recommendation(found["summary"]),
         outcomes=outcomes(runs),
         arms=best,
         facets=facets(best),
@@ -140,8 +142,8 @@ def write(study: Study, folder: Path, page: Path) -> None:
         ink={variable[4:-1]: colour for colour, variable in THEME.items()},
         effects=effects(found["pretraining_effects"]),
         baselines=found["baselines"].to_dict("records"),
-        reconstructions=reconstructions(found["all_summary"]) if len(found["baselines"]) else [],
-        initial=[] if len(found["baselines"]) else initial(found),
+        reconstructions=reconstructions(found["all_summary"]) if is_reconstruction(study) else [],
+        initial=[] if is_reconstruction(study) else initial(found),
         deepest=int(found["runs"]["depth"].max()),
         compared=len(found["agreement"]),
         agreeing=int(found["agreement"]["agrees"].sum()),

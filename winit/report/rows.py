@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from winit import datasets, schemes
-from winit.analysis.select import SETTING
+from winit.analysis.select import CELL, before_training, chosen_rates, one_rate
 from winit.report import findings
 from winit.report.sections.sections import PRETRAINED_SETTING
 from winit.theory.activations import ACTIVATIONS
@@ -23,7 +23,7 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     of success and range of test accuracy over the replicates both overlap its own: too few replicates to tell them apart.
     """
     order = list(ACTIVATIONS)
-    best = summary[summary["is_best_rate"]].sort_values(
+    best = chosen_rates(summary).sort_values(
         [*findings.SETTING, "activation", "depth"],
         key=lambda column: column.map(order.index) if column.name == "activation" else column,
     )
@@ -31,12 +31,12 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     for key, cells in best.groupby([*findings.SETTING, "activation", "depth"], sort=False):
         *setting, activation, depth = key
         place = {"setting": findings.setting_name(best, *setting), "activation": activation, "depth": depth}
-        cells = cells.sort_values(["success_rate", "test_accuracy"], ascending=False)
+        cells = cells.sort_values(["success_rate", "test_score"], ascending=False)
         first = cells.iloc[0]
         if first["success_rate"] == 0:
             rows.append(place | {"first": None, "equals": [], "of": len(cells)})
             continue
-        alike = (cells["test_accuracy_high"] >= first["test_accuracy_low"]) & (
+        alike = (cells["test_score_maximum"] >= first["test_score_minimum"]) & (
             cells["success_high"] >= first["success_low"]
         )
         equals = cells[alike].iloc[1:]
@@ -82,17 +82,15 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
     missing where there is no theory.
     """
     runs, summary = found["runs"], found["summary"]
-    first = runs["learning_rate"] == runs["learning_rate"].min()
-    deep = runs["depth"] == runs["depth"].max()
     keys = [*findings.SETTING, "activation", "depth", "initializer"]
-    chosen = runs.loc[first & deep, ["run_id", *keys]]
-    layers = found["layers"][found["layers"]["step"] == 0].merge(chosen, on="run_id")
+    chosen = one_rate(runs[runs["depth"] == runs["depth"].max()])
+    layers = before_training(found["layers"], chosen, keys)
     last = (
         layers[layers["layer"] == layers["depth"]]
         .groupby(keys)[["correlation", "activation_rank", "weight_rank"]]
         .mean()
     )
-    jacobians = found["jacobians"][found["jacobians"]["step"] == 0].merge(chosen, on="run_id").groupby(keys)
+    jacobians = before_training(found["jacobians"], chosen, keys).groupby(keys)
     values = jacobians[["lower_quartile", "median", "upper_quartile", "mean"]].median()
     theory = found["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
     rows = []
@@ -124,7 +122,7 @@ def effects(table: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     order = ["same start", "trained longer", "small weights", "best scaled", "moments", "shuffled"]
     methods = table[~table["pretraining"].str.contains("+", regex=False)]
-    factors = [*SETTING, "initializer", "pretraining"]
+    factors = [*CELL, "initializer", "pretraining"]
     for key, cells in methods.groupby(factors, sort=False):
         facts = dict(zip(factors, key, strict=True))
         of = cells.set_index("compared_with")
@@ -143,7 +141,7 @@ def effects(table: pd.DataFrame) -> list[dict[str, object]]:
 
 def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
     """Return the arms of a study of deep autoencoders, best first, by setting."""
-    best = summary[summary["is_best_rate"]].sort_values([*PRETRAINED_SETTING, "test_loss"])
+    best = chosen_rates(summary).sort_values([*PRETRAINED_SETTING, "test_loss"])
     return [
         row | {"setting": findings.setting_name(best, **{f: row[f] for f in PRETRAINED_SETTING}, pretraining="")}
         for row in best.to_dict("records")
@@ -199,7 +197,7 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
 
 def arms(summary: pd.DataFrame) -> list[dict[str, object]]:
     """Return the rows of the page's table of runs: every arm at its chosen learning rate, in the catalogue's order."""
-    return _ordered(summary[summary["is_best_rate"]], []).head(SHOWN_ARMS).to_dict("records")
+    return _ordered(chosen_rates(summary), []).head(SHOWN_ARMS).to_dict("records")
 
 
 def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:

@@ -29,10 +29,13 @@ FACTORS: dict[str, Column] = {
     "initializer": Column(STR, "scheme and its parameters, as in the grid"),
     "pretraining": Column(STR, "way of pretraining, and the control behind a +, as in the grid"),
     "learning_rate": Column(FLOAT, "learning rate"),
-    "replicate": Column(
-        INT, "index of the random streams of weights and mini-batches; negative: for tuning, never judged"
-    ),
+    "role": Column(STR, "judged: results are told of these runs; tuning: they choose the learning rate alone"),
+    "replicate": Column(INT, "index of the random streams of weights and mini-batches"),
 }
+
+STAGE = Column(
+    STR, "drawn: as initialized; pretrained: as pretraining left it; training: after at least one update of all layers"
+)
 
 TABLES: dict[str, dict[str, Column]] = {
     "runs": {
@@ -41,7 +44,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "steps": Column(INT, "updates in the budget"),
         "batch_size": Column(INT, "examples in a mini-batch"),
         "status": Column(STR, "ok, missed_target, stuck or diverged"),
-        "steps_to_target": Column(FLOAT, "first evaluated step with the target validation accuracy; infinite if none"),
+        "steps_to_target": Column(FLOAT, "first evaluated step with the target validation score; infinite if none"),
         "diverged_step": Column(
             "Int64",
             "step (1 is the first) in whose forward pass the output became non-finite; budget + 1: after the last update",
@@ -52,14 +55,15 @@ TABLES: dict[str, dict[str, Column]] = {
             "mean cross-entropy at the end, nats, on a fixed sample of training examples; of a reconstruction the squared "
             "error, summed over the outputs, mean over examples",
         ),
-        "train_accuracy": Column(
+        "train_score": Column(
             FLOAT,
-            "share correct at the end, same sample; of a reconstruction the share of the mean predictor's error explained",
+            "at the end, same sample: the accuracy of a classifier; of a reconstruction the share of the mean predictor's "
+            "error that is explained",
         ),
         "validation_loss": Column(FLOAT, "the loss at the end"),
-        "validation_accuracy": Column(FLOAT, "the accuracy at the end"),
+        "validation_score": Column(FLOAT, "the score at the end"),
         "test_loss": Column(FLOAT, "the loss at the end"),
-        "test_accuracy": Column(FLOAT, "the accuracy at the end"),
+        "test_score": Column(FLOAT, "the score at the end"),
         "device": Column(STR, "where it was trained: cpu or cuda"),
         "engine": Column(STR, "what trained it: kernel (fused, CPU) or torch (batched products)"),
         "wall_time_s": Column(FLOAT, "its share of the wall time of the stack it was trained in, seconds"),
@@ -77,12 +81,13 @@ TABLES: dict[str, dict[str, Column]] = {
         "run_id": Column(STR, "key, with step"),
         "step": Column("int32", "updates done"),
         "train_loss": Column("float32", "loss, as in runs, on a fixed sample of training examples"),
-        "train_accuracy": Column("float32", "accuracy, as in runs, same sample"),
+        "train_score": Column("float32", "score, as in runs, same sample"),
         "validation_loss": Column("float32", "loss"),
-        "validation_accuracy": Column("float32", "accuracy"),
+        "validation_score": Column("float32", "score"),
     },
     "layers": {
         "run_id": Column(STR, "key, with step and layer"),
+        "stage": STAGE,
         "step": Column("int32", "updates done; negative: before pretraining, by its updates of single layers"),
         "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
         "z_mean": Column(FLOAT, "mean of the pre-activations over probe examples and units"),
@@ -102,21 +107,23 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "jacobians": {
         "run_id": Column(STR, "key, with step"),
-        "step": Column("int32", "updates done"),
+        "stage": STAGE,
+        "step": Column("int32", "updates done; negative: before pretraining, by its updates of single layers"),
         "mean": Column(
             FLOAT, "of the singular values of ∂logits/∂inputs over 8 probe examples; missing with batch norm"
         ),
-        "low": Column(FLOAT, "the smallest"),
+        "minimum": Column(FLOAT, "the smallest"),
         "lower_quartile": Column(FLOAT, "lower quartile"),
         "median": Column(FLOAT, "median"),
         "upper_quartile": Column(FLOAT, "upper quartile"),
-        "high": Column(FLOAT, "the largest"),
+        "maximum": Column(FLOAT, "the largest"),
     },
     "histograms": {
         "run_id": Column(
             STR, "key, with step, layer and bin_low; the table is empty unless measure.histogram_bins is set"
         ),
-        "step": Column("int32", "updates done"),
+        "stage": STAGE,
+        "step": Column("int32", "updates done; negative: before pretraining, by its updates of single layers"),
         "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
         "bin_low": Column(FLOAT, "lower edge, in root mean squares of the layer; the first bin holds all below, too"),
         "bin_high": Column(FLOAT, "upper edge; the last bin holds all above, too"),
@@ -130,9 +137,9 @@ TABLES: dict[str, dict[str, Column]] = {
         "step": Column("int32", "updates done before the step that was measured, on its own mini-batch, in float32"),
         "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
         "h_mean": Column("float32", "mean of the activations; in the output layer, of the logits"),
-        "h_square": Column("float32", "their mean square"),
-        "delta_square": Column("float32", "mean square of ∂(loss of an example)/∂z over examples and units"),
-        "gradient_square": Column("float32", "mean square of ∂(mean loss)/∂(W, b) over the parameters of the layer"),
+        "h_mean_square": Column("float32", "their mean square"),
+        "delta_mean_square": Column("float32", "mean square of ∂(loss of an example)/∂z over examples and units"),
+        "gradient_mean_square": Column("float32", "mean square of ∂(mean loss)/∂(W, b) over the parameters of the layer"),
     },
     "pretraining": {
         "run_id": Column(STR, "key, with layer and step"),
@@ -146,13 +153,13 @@ TABLES: dict[str, dict[str, Column]] = {
         "baseline": Column(FLOAT, "that error for the mean of the inputs; of a supervised layer log C"),
     },
     "pretraining_effects": {
-        **{name: FACTORS[name] for name in FACTORS if name not in ("learning_rate", "replicate")},
+        **{name: FACTORS[name] for name in FACTORS if name not in ("learning_rate", "role", "replicate")},
         "learning_rate": Column(FLOAT, "the rate chosen for it, as in summary"),
         "compared_with": Column(STR, "small weights, same start, trained longer, shuffled, moments or best scaled"),
         "reference_initializer": Column(STR, "initializer of what it is compared with"),
         "reference_pretraining": Column(STR, "and its pretraining"),
         "replicates": Column(INT, "pairs: the same streams of weights and mini-batches"),
-        "difference": Column(FLOAT, "mean over pairs of the difference in test accuracy; a diverged run counts as 0"),
+        "difference": Column(FLOAT, "mean over pairs of the difference in test score; a diverged run counts as 0"),
         "difference_low": Column(FLOAT, "lower end of its 95 % t-interval"),
         "difference_high": Column(FLOAT, "upper end"),
         "verdict": Column(STR, "better, worse, equivalent (within analysis.margin) or undecided, by the interval"),
@@ -162,10 +169,10 @@ TABLES: dict[str, dict[str, Column]] = {
         "baseline": Column(STR, "mean predictor, or PCA with as many components as a code has units"),
         "components": Column(INT, "of PCA; 0 for the mean"),
         "test_loss": Column(FLOAT, "squared error on the test part, summed over the inputs, mean over examples"),
-        "test_accuracy": Column(FLOAT, "share of the mean predictor's error explained"),
+        "test_score": Column(FLOAT, "share of the mean predictor's error explained"),
     },
     "summary": {
-        **{name: FACTORS[name] for name in FACTORS if name != "replicate"},
+        **{name: FACTORS[name] for name in FACTORS if name not in ("role", "replicate")},
         "runs": Column(INT, "replicates"),
         **{
             status: Column(INT, f"runs with status {status}") for status in ("ok", "missed_target", "stuck", "diverged")
@@ -174,11 +181,11 @@ TABLES: dict[str, dict[str, Column]] = {
         "success_low": Column(FLOAT, "lower end of its 95 % Wilson interval"),
         "success_high": Column(FLOAT, "upper end"),
         "validation_loss": Column(FLOAT, "median over replicates; a diverged run counts as infinite"),
-        "validation_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
-        "test_accuracy": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
+        "validation_score": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
+        "test_score": Column(FLOAT, "median over replicates; a diverged run counts as 0"),
         "test_loss": Column(FLOAT, "median over replicates; a diverged run counts as infinite"),
-        "test_accuracy_low": Column(FLOAT, "smallest replicate"),
-        "test_accuracy_high": Column(FLOAT, "largest replicate"),
+        "test_score_minimum": Column(FLOAT, "smallest replicate"),
+        "test_score_maximum": Column(FLOAT, "largest replicate"),
         "steps_to_target": Column(FLOAT, "median over replicates; infinite where half or more never arrive"),
         "initial_loss": Column(
             FLOAT, "median training loss before training, nats; log C for a network that says nothing"
@@ -186,11 +193,11 @@ TABLES: dict[str, dict[str, Column]] = {
         "log_length_spread": Column(
             FLOAT, "standard deviation over replicates of log(mean z²), last hidden layer, untrained"
         ),
-        "tuning_accuracy": Column(
-            FLOAT, "median validation accuracy of the tuning replicates; of all, where there are none"
+        "tuning_score": Column(
+            FLOAT, "median validation score of the tuning replicates; of all, where there are none"
         ),
         "tuning_loss": Column(FLOAT, "and their median validation loss"),
-        "is_best_rate": Column(BOOL, "the learning rate chosen for this initializer: best tuning accuracy, then loss"),
+        "is_best_rate": Column(BOOL, "the learning rate chosen for this initializer: best tuning score, then loss"),
         "is_edge_rate": Column(BOOL, "the chosen rate is the smallest or largest of the grid"),
     },
     "ranking": {
@@ -198,20 +205,20 @@ TABLES: dict[str, dict[str, Column]] = {
         "initializer": FACTORS["initializer"],
         "rate": Column(FLOAT, "that one rate; missing in the tuned view"),
         "cells": Column(INT, "settings × activations × depths of the main grid that it was tried in"),
-        "open_cells": Column("Int64", "of these, in how many some initializer's median accuracy leaves chance"),
+        "learnable_cells": Column("Int64", "cells in which at least one initializer's median accuracy beats chance"),
         "runs": Column(INT, "judged runs"),
         "ok": Column(INT, "runs that reached their target"),
         "diverged": Column(INT, "runs that diverged"),
         "success_rate": Column(FLOAT, "share of runs that are ok"),
         "success_low": Column(FLOAT, "lower end of its 95 % Wilson interval"),
         "success_high": Column(FLOAT, "upper end"),
-        "iqm": Column(FLOAT, "interquartile mean of the scores in open cells"),
+        "iqm": Column(FLOAT, "interquartile mean of the scores in learnable cells"),
         "iqm_low": Column(FLOAT, "lower end of its 95 % interval: replicates drawn anew within cells"),
         "iqm_high": Column(FLOAT, "upper end"),
         "mean_score": Column(FLOAT, "mean of the scores"),
         "worst_score": Column(FLOAT, "mean of the worst tenth of them"),
         "profile_score": Column(FLOAT, "area under the performance profile of steps to target, τ from 1 to 4"),
-        "common_cells": Column("Int64", "open cells shared with the baseline"),
+        "common_cells": Column("Int64", "learnable cells shared with the baseline"),
         "difference": Column(FLOAT, "mean difference in score to the baseline"),
         "difference_low": Column(FLOAT, "lower end of its 95 % interval: cells drawn anew, then pairs of replicates"),
         "difference_high": Column(FLOAT, "upper end"),
@@ -278,14 +285,14 @@ TABLES: dict[str, dict[str, Column]] = {
     "theory": {
         **{name: FACTORS[name] for name in ("dataset", "activation", "depth", "width", "initializer")},
         "layer": Column("int32", "1 is the first hidden layer, depth + 1 the output"),
-        "z_square": Column(FLOAT, "mean square q of the pre-activations before training, in infinitely wide networks"),
+        "z_mean_square": Column(FLOAT, "mean square q of the pre-activations before training, in infinitely wide networks"),
         "h_variance": Column(FLOAT, "variance of the activations; missing in the output layer"),
         "delta_ratio": Column(FLOAT, "mean square of ∂ℓ/∂z relative to that of the output layer"),
         "correlation": Column(
             FLOAT, "cosine of the pre-activations of two inputs, begun at the mean of the probe's pairs"
         ),
         "z_spread": Column(
-            FLOAT, "what this width does to z_square: standard deviation of its logarithm over networks"
+            FLOAT, "what this width does to z_mean_square: standard deviation of its logarithm over networks"
         ),
         "h_spread": Column(FLOAT, "the same of h_variance; missing in the output layer"),
         "delta_spread": Column(FLOAT, "the same of delta_ratio"),

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from winit.analysis.claims.declaration import OUTCOMES, Claim, Contrast
-from winit.analysis.claims.measures import CELL, MEASURES, Row, Tables, median
+from winit.analysis.claims.measures import MEASURES, PLAIN_CELL, Row, median
+from winit.analysis.select import Tables, judged
 from winit.store.schema import TABLES
 
 
@@ -31,23 +32,22 @@ def _at_depth(rows: list[Row], depth: object) -> list[Row]:
         return rows
     if depth != "deepest":
         return [row for row in rows if row["depth"] >= depth]
-    place = [name for name in CELL if name != "depth"]
+    rest = [name for name in PLAIN_CELL if name != "depth"]
     deepest: dict[tuple, int] = {}
     for row in rows:
-        key = tuple(row[name] for name in place)
+        key = tuple(row[name] for name in rest)
         deepest[key] = max(deepest.get(key, 0), row["depth"])
-    return [row for row in rows if row["depth"] == deepest[tuple(row[name] for name in place)]]
+    return [row for row in rows if row["depth"] == deepest[tuple(row[name] for name in rest)]]
 
 
-def evidence(contrast: Contrast, found: Tables) -> list[Row]:
+def evidence(contrast: Contrast, tables: Tables) -> list[Row]:
     """Return what each cell says of one contrast."""
-    runs, parameters = found["runs"], contrast.parameters
+    runs, parameters = judged(tables["runs"]), contrast.parameters
     for name in ("dataset", "activation"):
         if name in parameters:
             runs = runs[runs[name].isin(parameters[name])]
-    runs = runs[runs["replicate"] >= 0]  # negative ones are for tuning
     measure = MEASURES[contrast.measure]
-    rows = _at_depth(measure.rows(dict(found) | {"runs": runs}, parameters), parameters.get("depth", "all"))
+    rows = _at_depth(measure.rows(dict(tables) | {"runs": runs}, parameters), parameters.get("depth", "all"))
     for row in rows:
         row["value"] = row.pop("mean")
         row["quantity"] = measure.quantity
@@ -74,19 +74,19 @@ def _sentence(contrast: Contrast, rows: list[Row]) -> str:
     return f"{text}; median {write(median(values))}, from {write(values[0], values[-1])}."
 
 
-def judge(claims: Sequence[Claim], found: Tables) -> dict[str, pd.DataFrame]:
+def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = False) -> dict[str, pd.DataFrame]:
     """Return the tables `claims` and `claims_evidence`: what a study's tables say to each claim, and the cells that say it.
 
     Args:
         claims: as `read` returns them.
-        found: the study's `runs`, `summary` and `layers`, with all arms. A study of autoencoders (with `baselines`) tests
-            nothing: the claims are of classifiers.
+        tables: the study's `runs`, `summary` and `layers`, with extra grids.
+        is_reconstruction: whether it trains deep autoencoders. They test nothing: the claims are of classifiers.
     """
-    if len(found.get("baselines", ())):
-        found = dict(found) | {"runs": found["runs"].head(0)}
+    if is_reconstruction:
+        tables = dict(tables) | {"runs": tables["runs"].head(0)}
     ledger, cells = [], []
     for claim in claims:
-        parts = [(contrast, evidence(contrast, found)) for contrast in claim.contrast]
+        parts = [(contrast, evidence(contrast, tables)) for contrast in claim.contrast]
         rows = [{"claim": claim.id} | row for _, part in parts for row in part]
         outcomes = [row["outcome"] for row in rows]
         text = (

@@ -17,11 +17,10 @@ from scipy.stats import studentized_range
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import at_best_rate
+from winit.analysis.select import ARM, Tables, at_chosen_rate, before_training
 
-CELL = ["dataset", "activation", "depth", "width", "optimizer"]
+PLAIN_CELL = ["dataset", "activation", "depth", "width", "optimizer"]  # a contrast itself fixes the regularization
 
-Tables = Mapping[str, pd.DataFrame]
 Row = dict[str, object]
 
 
@@ -42,12 +41,8 @@ def _interval(values: Sequence[float]) -> stats.Difference:
 
 
 def _row(cell: tuple, number: stats.Difference, replicates: int, initializer: str, **more: str) -> Row:
-    found = dict(zip(CELL, cell, strict=True)) | {
-        "initializer": initializer,
-        "pretraining": "none",
-        "compared_with": "",
-    }
-    return found | number._asdict() | {"replicates": replicates} | more
+    arm = {"initializer": initializer, "pretraining": "none", "compared_with": ""}
+    return dict(zip(PLAIN_CELL, cell, strict=True)) | arm | number._asdict() | {"replicates": replicates} | more
 
 
 def _all_of(parameters: Mapping[str, object], runs: pd.DataFrame) -> pd.DataFrame:
@@ -60,41 +55,32 @@ def _plain(runs: pd.DataFrame, dropout: float = 0.0) -> pd.DataFrame:
     return runs[~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["dropout"] == dropout)]
 
 
-def _chosen(found: Tables) -> pd.DataFrame:
-    """Return the runs at their chosen rates; one that diverged counts as the worst, whatever it reached before."""
-    runs = at_best_rate(found["runs"], found["summary"])
-    lost = runs["status"] == "diverged"
-    worst = {"test_accuracy": 0.0, "validation_accuracy": 0.0, "validation_loss": np.inf, "steps_to_target": np.inf}
-    return runs.assign(**{name: runs[name].mask(lost, value) for name, value in worst.items()})
-
-
-def _untrained(found: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, str, list[pd.DataFrame]]]:
+def _untrained(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, str, list[pd.DataFrame]]]:
     """Yield each cell and initializer, and the hidden layers of each of its networks before training.
 
     A network has one state before training, whatever the learning rates it is trained with.
     """
-    key = [*CELL, "initializer"]
-    runs = _all_of(parameters, _plain(found["runs"])).drop_duplicates([*key, "replicate"])
-    layers = found["layers"]
-    layers = layers[layers["step"] == 0].merge(runs[["run_id", *key]], on="run_id")
+    key = [*PLAIN_CELL, "initializer"]
+    runs = _all_of(parameters, _plain(tables["runs"])).drop_duplicates([*key, "replicate"])
+    layers = before_training(tables["layers"], runs, key)
     layers = layers[layers["layer"] <= layers["depth"]].sort_values("layer")
     for (*cell, initializer), rows in layers.groupby(key):
         yield tuple(cell), initializer, [network for _, network in rows.groupby("run_id")]
 
 
-def _pairs(found: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, dict[str, str], pd.DataFrame]]:
+def _pairs(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, dict[str, str], pd.DataFrame]]:
     """Yield, in each cell, the best of `initializer` beside each of `compared_with`, paired by replicate.
 
     The best has the highest median validation accuracy, then the lowest loss: it is chosen before the test data are seen.
     Ways of pretraining are ours alone, one at a time; what they are compared with has none.
     """
-    runs = _chosen(found)
+    runs = at_chosen_rate(tables["runs"], tables["summary"])
     runs = runs[~runs["batch_norm"] & (runs["dropout"] == 0)]
-    for cell, rows in runs.groupby(CELL):
-        arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(["initializer", "pretraining"])}
+    for cell, rows in runs.groupby(PLAIN_CELL):
+        arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(ARM)}
 
         def rank(arm: tuple[str, str], arms: Mapping[tuple[str, str], pd.DataFrame] = arms) -> tuple[float, float]:
-            return -arms[arm]["validation_accuracy"].median(), arms[arm]["validation_loss"].median()
+            return -arms[arm]["validation_score"].median(), arms[arm]["validation_loss"].median()
 
         for pretraining in parameters.get("pretraining", ("none",)):
             ours = [(i, pretraining) for i in parameters["initializer"] if (i, pretraining) in arms]
@@ -108,14 +94,14 @@ def _pairs(found: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tu
                     yield cell, names, both
 
 
-def distinct_units(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def distinct_units(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Count the distinct units of the hidden layer that has most of them, at the last step measured, in any run of a cell.
 
     A claim that units stay equal is refuted by one run in which they do not, so there is no interval.
     """
-    runs = _all_of(parameters, _plain(found["runs"], parameters.get("dropout", 0.0)))
-    layers = found["layers"]
-    layers = layers[layers["step"] > 0].merge(runs[["run_id", *CELL, "initializer"]], on="run_id")
+    runs = _all_of(parameters, _plain(tables["runs"], parameters.get("dropout", 0.0)))
+    layers = tables["layers"]
+    layers = layers[layers["stage"] == "training"].merge(runs[["run_id", *PLAIN_CELL, "initializer"]], on="run_id")
     layers = layers[layers["layer"] <= layers["depth"]]
     last = layers[layers["step"] == layers.groupby("run_id")["step"].transform("max")]
     return [
@@ -125,7 +111,7 @@ def distinct_units(found: Tables, parameters: Mapping[str, object]) -> list[Row]
             rows["run_id"].nunique(),
             ", ".join(schemes.in_order(rows["initializer"])),
         )
-        for cell, rows in last.groupby(CELL)
+        for cell, rows in last.groupby(PLAIN_CELL)
     ]
 
 
@@ -136,11 +122,11 @@ def _slope(variance: np.ndarray) -> float:
     return stats.decades_per_layer(variance) if (variance > 0).all() else -math.inf
 
 
-def _variance_slope(of: str, found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def _variance_slope(of: str, tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the slope of a variance over the hidden layers before training, in the direction in which the signal travels."""
     rows = []
-    for cell, initializer, networks in _untrained(found, parameters):
-        depth = cell[CELL.index("depth")]
+    for cell, initializer, networks in _untrained(tables, parameters):
+        depth = cell[PLAIN_CELL.index("depth")]
         if depth < 2:
             continue
         slopes = []
@@ -152,41 +138,43 @@ def _variance_slope(of: str, found: Tables, parameters: Mapping[str, object]) ->
     return rows
 
 
-def _layer_mean(of: str, found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def _layer_mean(of: str, tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the mean of a quantity over the hidden layers before training; not where an activation has no such thing."""
     rows = []
-    for cell, initializer, networks in _untrained(found, parameters):
+    for cell, initializer, networks in _untrained(tables, parameters):
         means = [network[of].mean() for network in networks if network[of].notna().all()]
         if means:
             rows.append(_row(cell, _interval(means), len(means), initializer))
     return rows
 
 
-def success(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def success(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the share of runs that reached their target and did not diverge, at the chosen rate; Wilson's interval."""
     rows = []
-    for (*cell, initializer), runs in _all_of(parameters, _plain(_chosen(found))).groupby([*CELL, "initializer"]):
+    for (*cell, initializer), runs in _all_of(
+        parameters, _plain(at_chosen_rate(tables["runs"], tables["summary"]))
+    ).groupby([*PLAIN_CELL, "initializer"]):
         ok, n = int((runs["status"] == "ok").sum()), len(runs)
         interval = stats.wilson(ok, n) if n >= stats.FEWEST_PAIRS else (np.nan, np.nan)
         rows.append(_row(tuple(cell), stats.Difference(ok / n, *interval), n, initializer))
     return rows
 
 
-def accuracy_gain(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def accuracy_gain(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the difference in test accuracy, the best of ours − theirs, paired by replicate, each at its chosen rate."""
     return [
-        _row(cell, _interval(both["test_accuracy"] - both["test_accuracy_reference"]), len(both), **names)
-        for cell, names, both in _pairs(found, parameters)
+        _row(cell, _interval(both["test_score"] - both["test_score_reference"]), len(both), **names)
+        for cell, names, both in _pairs(tables, parameters)
     ]
 
 
-def speed(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def speed(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the factor by which the best of ours is faster to the target, theirs/ours, the geometric mean over pairs.
 
     A run that never arrives takes infinitely long. A pair in which neither arrives is a tie; if all are, there is no factor.
     """
     rows = []
-    for cell, names, both in _pairs(found, parameters):
+    for cell, names, both in _pairs(tables, parameters):
         # Logarithms, of at least one step: a network may be at its target before training.
         ours, theirs = (np.log2(both[f"steps_to_target{side}"].clip(lower=1).to_numpy()) for side in ("", "_reference"))
         neither = np.isinf(ours) & np.isinf(theirs)
@@ -217,15 +205,15 @@ def _largest_difference(groups: Sequence[np.ndarray]) -> stats.Difference:
     return stats.Difference(float(difference.max()), low, high)
 
 
-def optimum_difference(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def optimum_difference(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take the largest difference in mean test accuracy between initializers, among runs that reached the target.
 
     Initializers with fewer than three such runs are left out: their replicates' noise is not known.
     """
-    runs = _all_of(parameters, _plain(_chosen(found)))
+    runs = _all_of(parameters, _plain(at_chosen_rate(tables["runs"], tables["summary"])))
     rows = []
-    for cell, cells in runs[runs["status"] == "ok"].groupby(CELL):
-        groups = {name: rows["test_accuracy"].to_numpy() for name, rows in cells.groupby("initializer")}
+    for cell, cells in runs[runs["status"] == "ok"].groupby(PLAIN_CELL):
+        groups = {name: rows["test_score"].to_numpy() for name, rows in cells.groupby("initializer")}
         groups = {name: values for name, values in groups.items() if len(values) >= stats.FEWEST_PAIRS}
         if len(groups) < 2:
             continue
@@ -235,17 +223,17 @@ def optimum_difference(found: Tables, parameters: Mapping[str, object]) -> list[
     return rows
 
 
-def spread_reduction(found: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def spread_reduction(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     """Take by how much batch normalization narrows the range of test accuracy over the initializers that have both.
 
     (max − min over initializers, without) − (max − min, with), paired by replicate
     """
-    runs = _all_of(parameters, _chosen(found))
+    runs = _all_of(parameters, at_chosen_rate(tables["runs"], tables["summary"]))
     runs = runs[(runs["pretraining"] == "none") & (runs["dropout"] == 0)]
     rows = []
-    for cell, cells in runs.groupby(CELL):
+    for cell, cells in runs.groupby(PLAIN_CELL):
         sides = {
-            norm: side.pivot(index="replicate", columns="initializer", values="test_accuracy")
+            norm: side.pivot(index="replicate", columns="initializer", values="test_score")
             for norm, side in cells.groupby("batch_norm")
         }
         both = schemes.in_order(set.intersection(*(set(side.columns) for side in sides.values())))

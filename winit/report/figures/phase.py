@@ -8,6 +8,7 @@ from matplotlib import patheffects
 from matplotlib.lines import Line2D
 
 from winit import schemes
+from winit.analysis.select import chosen_rates
 from winit.report.figures.style import Drawn, NothingToDraw, panels, sorted_activations
 from winit.report.figures.trainability import FACETS
 from winit.theory.activations import ACTIVATIONS
@@ -30,7 +31,7 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     dashed ones bound the region in which 6ξ exceeds the panel's depth, dotted ones do so for other depths. Other
     initializers are marked where they lie.
     """
-    best = summary[summary["is_best_rate"]].merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
+    best = chosen_rates(summary).merge(limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
     is_point = best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))
     if phase.empty or not is_point.any():
@@ -46,7 +47,7 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
         plane = np.meshgrid(theory["chi_1"].columns, theory.index)
         for axes, depth in zip(grid[row], depths, strict=True):
             here = (best["activation"] == activation) & (best["depth"] == depth)
-            cells = best[here & is_point].pivot(index="sigma_b2", columns="sigma_w2", values="test_accuracy")
+            cells = best[here & is_point].pivot(index="sigma_b2", columns="sigma_w2", values="test_score")
             if cells.empty:
                 axes.set_axis_off()
                 continue
@@ -79,5 +80,5 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
             for n in named
         ]  # fmt: skip
         figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    columns = [*FACETS, "initializer", "sigma_w2", "sigma_b2", "learning_rate", "test_accuracy", "ok", "runs"]
+    columns = [*FACETS, "initializer", "sigma_w2", "sigma_b2", "learning_rate", "test_score", "ok", "runs"]
     return Drawn(figure, best[columns])

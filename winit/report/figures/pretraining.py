@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from winit import schemes
-from winit.analysis.select import at_best_rate
+from winit.analysis.select import at_chosen_rate, before_training, curves_as_worst, is_pretrained
 from winit.analysis.stats import geometric_mean
 from winit.report.figures.style import MUTED, SHOWN_RANGE, Drawn, panels, some, sorted_activations, step_axis
 from winit.theory.activations import ACTIVATIONS
@@ -52,7 +52,7 @@ def _title(axes, row: int, column: int, activation: str, initializer: str) -> No
 
 def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: list[str]) -> Drawn:
     """Draw test accuracy against depth for every way of pretraining: median over replicates, single runs as dots."""
-    chosen = at_best_rate(runs, summary)
+    chosen = at_chosen_rate(runs, summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
     activations, depths = sorted_activations(chosen["activation"]), sorted(chosen["depth"].unique())
     names = pretrainings_in_order(chosen["pretraining"])
@@ -65,8 +65,8 @@ def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: l
                 mine = here[here["pretraining"] == name]
                 at = mine["depth"].map(depths.index) + 0.07 * (i - (len(names) - 1) / 2)
                 look = pretraining_style(name)
-                axes.plot(at, mine["test_accuracy"], ".", color=look["color"], markersize=2.5, alpha=0.6)
-                middle = mine.groupby("depth")["test_accuracy"].median()
+                axes.plot(at, mine["test_score"], ".", color=look["color"], markersize=2.5, alpha=0.6)
+                middle = mine.groupby("depth")["test_score"].median()
                 shift = 0.07 * (i - (len(names) - 1) / 2)
                 _line(axes, [depths.index(d) + shift for d in middle.index], middle.to_numpy(), name)
             axes.set_xticks(range(len(depths)), [str(d) for d in depths])
@@ -74,7 +74,7 @@ def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: l
                      ylabel="test accuracy" if column == 0 else "")  # fmt: skip
             _title(axes, row, column, activation, initializer)
     _legend(figure, names)
-    columns = [*ARM, "learning_rate", "replicate", "pretraining_updates", "test_accuracy"]
+    columns = [*ARM, "learning_rate", "replicate", "pretraining_updates", "test_score"]
     return Drawn(figure, chosen[columns].sort_values(columns, ignore_index=True))
 
 
@@ -118,12 +118,11 @@ def on_the_clock(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, initializers: list[str], depth: int
 ) -> Drawn:
     """Draw median validation accuracy against all updates, those of pretraining included: a curve begins where they end."""
-    chosen = at_best_rate(runs[runs["depth"] == depth], summary)
+    chosen = at_chosen_rate(runs[runs["depth"] == depth], summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
     data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
-    data["validation_accuracy"] = data["validation_accuracy"].fillna(0.0)
-    median = data.groupby([*ARM, "updates"], as_index=False)["validation_accuracy"].median()
+    median = curves_as_worst(data).groupby([*ARM, "updates"], as_index=False)["validation_score"].median()
     activations, names = sorted_activations(median["activation"]), pretrainings_in_order(median["pretraining"])
     figure, grid = panels(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
     for row, initializer in enumerate(initializers):
@@ -132,7 +131,7 @@ def on_the_clock(
             here = median[(median["initializer"] == initializer) & (median["activation"] == activation)]
             for name in names:
                 mine = here[here["pretraining"] == name]
-                _line(axes, mine["updates"], mine["validation_accuracy"], name)
+                _line(axes, mine["updates"], mine["validation_score"], name)
             axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if row == len(initializers) - 1 else "",
                      ylabel="validation accuracy" if column == 0 else "")  # fmt: skip
             _title(axes, row, column, activation, initializer)
@@ -194,15 +193,10 @@ def signal_through_pretraining(
     layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int, initializer: str
 ) -> Drawn:
     """Draw the variance of activations by layer as drawn, as pretrained, and after training at the chosen rate."""
-    chosen = at_best_rate(runs[(runs["depth"] == depth) & (runs["initializer"] == initializer)], summary)
+    chosen = at_chosen_rate(runs[(runs["depth"] == depth) & (runs["initializer"] == initializer)], summary)
     chosen = chosen[chosen["pretraining"].map(lambda p: not parse_pretraining(p).control)]
-    data = layers.merge(chosen[["run_id", *ARM, "replicate", "steps"]], on="run_id")
-    data = data[data["h_variance"].notna()]
-    stage = np.select(
-        [data["step"] < 0, data["step"] == 0, data["step"] == data["steps"]], ["drawn", "start", "end"], default=""
-    )
-    data = data.assign(stage=stage)
-    data = some(data[data["stage"] != ""], "no layer of these networks has finite activations")
+    data = _three_stages(layers[layers["h_variance"].notna()], chosen)
+    data = some(data, "no layer of these networks has finite activations")
     mean = data.groupby([*ARM, "stage", "layer"], as_index=False)["h_variance"].agg(geometric_mean)
     mean["shown"] = mean["h_variance"].clip(*SHOWN_RANGE)
     activations, names = sorted_activations(mean["activation"]), pretrainings_in_order(mean["pretraining"])
@@ -228,6 +222,15 @@ def signal_through_pretraining(
     return Drawn(figure, mean.drop(columns="shown"))
 
 
+def _three_stages(layers: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the layers of networks as drawn if they were pretrained, at the start of training, and at its end, by `stage`."""
+    pretrained = runs[is_pretrained(runs["pretraining"])]
+    drawn = layers[layers["stage"] == "drawn"].merge(pretrained[["run_id", *ARM]], on="run_id")
+    end = layers.merge(runs[["run_id", *ARM, "steps"]], left_on=["run_id", "step"], right_on=["run_id", "steps"])
+    start = before_training(layers, runs, ARM)
+    return pd.concat([drawn.assign(stage="drawn"), start.assign(stage="start"), end.assign(stage="end")])
+
+
 def arm_label(initializer: str, pretraining: str) -> str:
     """Return the name of an arm: its start and, if there is one, its pretraining."""
     label = schemes.label(initializer)
@@ -236,13 +239,9 @@ def arm_label(initializer: str, pretraining: str) -> str:
 
 def reconstruction_errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
     """Draw the test error of deep autoencoders by arm, one dot a replicate, beside the mean predictor and PCA."""
-    chosen = at_best_rate(runs, summary)
-    order = (
-        chosen.assign(test_loss=chosen["test_loss"].fillna(np.inf))
-        .groupby(["initializer", "pretraining"])["test_loss"]
-        .median()
-    )
-    arms = list(order.sort_values().index)
+    chosen = at_chosen_rate(runs, summary)
+    medians = chosen.groupby(["initializer", "pretraining"])["test_loss"].median()
+    arms = list(medians.sort_values().index)
     figure, grid = panels(1, 1, 0.27 * len(arms) + 0.3, 6.2)
     axes = grid[0][0]
     for place, (initializer, pretraining) in enumerate(arms):
@@ -267,7 +266,7 @@ def reconstruction_errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: 
         "replicate",
         "pretraining_updates",
         "test_loss",
-        "test_accuracy",
+        "test_score",
     ]
     return Drawn(figure, chosen[columns].sort_values(columns[:4], ignore_index=True))
 
@@ -276,11 +275,14 @@ def reconstruction_curves(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame
 ) -> Drawn:
     """Draw the validation error of deep autoencoders against all updates, pretraining included: median over replicates."""
-    chosen = at_best_rate(runs, summary)
+    chosen = at_chosen_rate(runs, summary)
     data = curves.merge(chosen[["run_id", "initializer", "pretraining", "pretraining_updates"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
-    data["validation_loss"] = data["validation_loss"].fillna(np.inf)
-    median = data.groupby(["initializer", "pretraining", "updates"], as_index=False)["validation_loss"].median()
+    median = (
+        curves_as_worst(data)
+        .groupby(["initializer", "pretraining", "updates"], as_index=False)["validation_loss"]
+        .median()
+    )
     figure, grid = panels(1, 1, 3.2, 6.2)
     axes, handles = grid[0][0], []
     for (initializer, pretraining), mine in median.groupby(["initializer", "pretraining"]):

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from winit import schemes
+from winit.analysis.select import since_pretraining
 from winit.report.figures.style import MUTED, Drawn, NothingToDraw, legend, panels, some, sorted_activations, step_axis
 from winit.theory.activations import ACTIVATIONS
 
@@ -41,7 +42,7 @@ def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
         if value == "iqm":
             axes.plot(rows["worst_score"], rows.index, "|", color=MUTED, markersize=7)
     grid[0][0].set_yticks(range(len(rows)), [schemes.label(i) for i in rows["initializer"]], fontsize=8)
-    columns = ["view", "initializer", "cells", "open_cells", "runs", "worst_score", "mean_score"]
+    columns = ["view", "initializer", "cells", "learnable_cells", "runs", "worst_score", "mean_score"]
     columns += [c for value, (low, high, _) in INTERVALS.items() for c in (value, low, high)]
     return Drawn(figure, rows[columns])
 
@@ -127,7 +128,7 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
             mine = here[here["initializer"] == name]
             look = schemes.style(name)
             for normalized, shift in ((False, -0.14), (True, 0.14)):
-                values = mine.loc[mine["batch_norm"] == normalized, "test_accuracy"]
+                values = mine.loc[mine["batch_norm"] == normalized, "test_score"]
                 axes.plot(values, [place + shift] * len(values), look["marker"], color=look["color"], markersize=4.5,
                           fillstyle="full" if normalized else "none", alpha=0.9)  # fmt: skip
         axes.set(
@@ -145,7 +146,7 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
         "batch_norm",
         "learning_rate",
         "replicate",
-        "test_accuracy",
+        "test_score",
     ]
     return Drawn(figure, chosen[columns].sort_values(columns[:-1], ignore_index=True))
 
@@ -157,7 +158,7 @@ def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
         layers: the table.
         runs: those of arms that exist with and without.
     """
-    data = layers[layers["step"] >= 0].merge(
+    data = since_pretraining(layers, runs).merge(
         runs[["run_id", "activation", "depth", "initializer", "dropout"]], on="run_id"
     )
     data = data[data["layer"] <= data["depth"]]

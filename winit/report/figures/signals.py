@@ -7,19 +7,16 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
+from winit.analysis.select import before_training, one_rate
 from winit.report.figures.style import QUANTITIES, SHOWN_RANGE, Drawn, legend, lines, panels, some, sorted_activations
 from winit.schemes import label, style
 from winit.theory import prediction
 from winit.theory.activations import ACTIVATIONS
 
 
-def _at_start(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFrame:
-    """Return the layer statistics of untrained networks of one depth, with their factors.
-
-    Initial weights do not depend on the learning rate, so the runs of one rate stand for all.
-    """
-    chosen = runs[(runs["depth"] == depth) & (runs["learning_rate"] == runs["learning_rate"].min())]
-    return layers[layers["step"] == 0].merge(chosen[["run_id", "activation", "initializer", "replicate"]], on="run_id")
+def _at_start(table: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFrame:
+    """Return what was measured in networks of one depth as training begins, with their factors."""
+    return before_training(table, one_rate(runs[runs["depth"] == depth]), ["activation", "initializer", "replicate"])
 
 
 # Measured quantity → the theory's column, and that of its spread.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import at_best_rate
+from winit.analysis.select import at_chosen_rate, before_training, one_rate
 from winit.report.figures.style import (
     MUTED,
     SHOWN_RANGE,
@@ -30,7 +30,7 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     Where weights are zero and the update is not the ratio is infinite, where neither moves it is zero: both are drawn at the
     edge.
     """
-    chosen = at_best_rate(runs[runs["depth"] == depth], summary)[["run_id", "activation", "initializer"]]
+    chosen = at_chosen_rate(runs[runs["depth"] == depth], summary)[["run_id", "activation", "initializer"]]
     data = layers[layers["layer"] <= depth].merge(chosen, on="run_id")
     data = some(data[data["update_ratio"].notna()], "no network has a finite update at its chosen rate")
     median = data.groupby(["activation", "initializer", "step"], as_index=False)["update_ratio"].median()
@@ -52,8 +52,7 @@ def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
 
     Medians over replicates.
     """
-    first = runs[runs["learning_rate"] == runs["learning_rate"].min()]
-    data = table[table["step"] == 0].merge(first[["run_id", "activation", "initializer", "depth"]], on="run_id")
+    data = before_training(table, one_rate(runs), ["activation", "initializer", "depth"])
     some(data, "no untrained network has a finite Jacobian; with batch normalization, none has one")
     columns = ["lower_quartile", "median", "upper_quartile"]
     middle = data.groupby(["activation", "initializer", "depth"], as_index=False)[columns].median()

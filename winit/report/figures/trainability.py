@@ -7,6 +7,7 @@ import pandas as pd
 import seaborn as sns
 
 from winit import schemes
+from winit.analysis.select import at_chosen_rate, chosen_rates, curves_as_worst
 from winit.report.figures.style import (
     MUTED,
     THIN_LINES,
@@ -25,13 +26,13 @@ from winit.theory.activations import ACTIVATIONS
 
 def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
-    best = some(summary[summary["is_best_rate"]], "no run has a chosen learning rate")
+    best = some(chosen_rates(summary), "no run has a chosen learning rate")
     names, depths = schemes.in_order(best["initializer"]), sorted(best["depth"].unique())
     activations = sorted_activations(best["activation"])
     figure, grid = panels(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
     for axes, activation in zip(grid[0], activations, strict=True):
         cells = best[best["activation"] == activation].pivot(index="initializer", columns="depth")
-        accuracy = cells["test_accuracy"].reindex(index=names, columns=depths)
+        accuracy = cells["test_score"].reindex(index=names, columns=depths)
         text = accuracy.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
         ok, runs = (cells[c].reindex(index=names, columns=depths) for c in ("ok", "runs"))
         partial = (ok > 0) & (ok < runs)
@@ -60,27 +61,19 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
         axes.set_yticklabels([schemes.label(n) for n in names], rotation=0)
         axes.tick_params(length=0)
         axes.grid(False)
-    columns = [*FACETS, "initializer", "learning_rate", "test_accuracy", "ok", "runs", "success_low", "success_high"]
+    columns = [*FACETS, "initializer", "learning_rate", "test_score", "ok", "runs", "success_low", "success_high"]
     return Drawn(figure, best[columns])
 
 
 FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
-def _of_best_rate(frame: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `frame` that belong to runs at their initializer's chosen rate, with the runs' factors."""
-    best = summary.loc[summary["is_best_rate"], [*FACETS, "initializer", "learning_rate"]]
-    chosen = runs.merge(best)[["run_id", "activation", "depth", "initializer", "replicate"]]
-    return frame.merge(chosen, on="run_id")
-
-
 def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
-    data = some(_of_best_rate(curves, runs, summary), "no run has a chosen learning rate")
-    worst = 0.0 if "accuracy" in metric else np.inf
-    data = data.assign(**{metric: data[metric].fillna(worst)})  # a diverged run counts as the worst from there on
+    chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate"]]
+    data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
     activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
     names = schemes.in_order(data["initializer"])
     keys = ["activation", "depth", "initializer", "step"]
@@ -102,14 +95,14 @@ def convergence(
             axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
             if row == 0:
                 axes.set_title(ACTIVATIONS[activation].label)
-            if "accuracy" in metric:
+            if "score" in metric:
                 axes.set_ylim(0, 1)
             else:
                 axes.set_yscale("log")
-            if "accuracy" not in metric and len(finite):
+            if "score" not in metric and len(finite):
                 low = min(max(finite.min() * 0.8, 1e-4), 3.0)
                 axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
-    figure.supylabel(metric.replace("_", " "), size=9)
+    figure.supylabel(metric.replace("_", " ").replace("score", "accuracy"), size=9)
     legend(figure, names, 4)
     return Drawn(figure, median)
 
@@ -124,10 +117,10 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
     for row, depth in enumerate(depths):
         for axes, activation in zip(grid[row], activations, strict=True):
             here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
-            lines(axes, here, "learning_rate", "validation_accuracy", names)
+            lines(axes, here, "learning_rate", "validation_score", names)
             for _, best in here[here["is_best_rate"]].iterrows():
                 axes.plot(
-                    best["learning_rate"], best["validation_accuracy"], marker="o", markersize=8, fillstyle="none",
+                    best["learning_rate"], best["validation_score"], marker="o", markersize=8, fillstyle="none",
                     color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
                 )  # fmt: skip
             axes.set_xscale("log")
@@ -138,7 +131,7 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
                 axes.set_title(ACTIVATIONS[activation].label)
     figure.supylabel("validation accuracy at the end", size=9)
     legend(figure, names, 4)
-    columns = [*FACETS, "initializer", "learning_rate", "validation_accuracy", "diverged", "runs", "is_best_rate"]
+    columns = [*FACETS, "initializer", "learning_rate", "validation_score", "diverged", "runs", "is_best_rate"]
     return Drawn(figure, summary[columns])
 
 

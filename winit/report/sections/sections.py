@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import SETTING, at_best_rate, small_weights
+from winit.analysis.select import CELL, at_chosen_rate, is_reconstruction, judged, since_pretraining, small_weights
 from winit.analysis.select import main_grid as in_main_grid
 from winit.report import findings
 from winit.report.exhibits import Exhibit, Gallery, Omission, Section
@@ -29,19 +29,19 @@ def main_grid(study: Study, found: dict[str, pd.DataFrame]) -> dict[str, pd.Data
     learning rates and are counted, and shown nowhere else.
     """
     mine = found | {f"all_{name}": found[name] for name in ("runs", "summary", "curves", "layers")}
-    mine["judged_runs"] = found["runs"][found["runs"]["replicate"] >= 0]
+    mine["judged_runs"] = judged(found["runs"])
     mine["runs"], mine["summary"] = (in_main_grid(study, frame) for frame in (mine["judged_runs"], found["summary"]))
     if len(mine["runs"]) < len(found["runs"]):
         for name in ("curves", "layers", "jacobians", "histograms"):
             mine[name] = found[name][found[name]["run_id"].isin(mine["runs"]["run_id"])]
-    mine["layers"] = mine["layers"][mine["layers"]["step"] >= 0]
+    mine["layers"] = since_pretraining(mine["layers"], found["runs"])
     return mine
 
 
 def draw_sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
     """Draw every figure of the study; write each beside the page; yield the page's sections."""
     gallery = Gallery(folder, found)
-    if len(found["baselines"]):
+    if is_reconstruction(study):
         yield from _reconstruction(study, found, gallery)
     else:
         yield from _classification(study, found, gallery)
@@ -83,14 +83,14 @@ def _reconstruction(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
             ),
         ],
     )  # fmt: skip
-    yield from _pretraining(found, gallery, runs, summary, curves, layers)
+    yield from _pretraining(found, gallery, runs, summary, curves, layers, has_accuracy=False)
 
 
 def _pretraining(
     found: dict[str, pd.DataFrame], gallery: Gallery, runs: pd.DataFrame, summary: pd.DataFrame, curves: pd.DataFrame,
-    layers: pd.DataFrame,
+    layers: pd.DataFrame, has_accuracy: bool,
 ) -> Iterator[Section]:  # fmt: skip
-    """Yield the section on greedy pretraining."""
+    """Yield the section on greedy pretraining; without the figures of accuracy where deep autoencoders have none."""
     id_, title = "pretraining", "Does greedy layerwise pretraining help?"
     lead = (
         "It is where deep learning began again in 2006. Here it is an arm beside the best random weights, with controls that tell scale from "
@@ -101,19 +101,18 @@ def _pretraining(
     if not is_arm.any():
         yield Section(id_, title, lead, [Omission(title, "no network was pretrained")])
         return
-    arms = runs.loc[is_arm, [*SETTING, "initializer"]].drop_duplicates()
+    arms = runs.loc[is_arm, [*CELL, "initializer"]].drop_duplicates()
     runs = runs.merge(arms)  # those from the starts that are pretrained
     replicates = runs["replicate"].nunique()
     over, of_few = f"over {findings.count(replicates, 'replicate')}", f"{replicates} pairs of replicates"
     initializers = schemes.in_order(runs["initializer"])
     small = small_weights(initializers) or initializers[0]
-    is_reconstruction = bool(len(found["baselines"]))
 
     def deepest(frame: pd.DataFrame) -> int:
         return int(frame.loc[frame["pretraining"] != "none", "depth"].max())
 
     exhibits: list[Exhibit | Omission] = []
-    if not is_reconstruction:
+    if has_accuracy:
         exhibits += gallery.each(
             PRETRAINED_SETTING, runs, (summary,), "pretraining", "Test accuracy with and without pretraining",
             lambda r, s: drawings.accuracy_by_depth(r, s, initializers),
@@ -197,8 +196,8 @@ def _ranking(study: Study, found: dict[str, pd.DataFrame], gallery: Gallery) -> 
 def _regularization(found: dict[str, pd.DataFrame], gallery: Gallery) -> Iterator[Section]:
     """Yield the section on batch normalization and dropout."""
     exhibits: list[Exhibit | Omission] = []
-    factors = [f for f in SETTING if f != "batch_norm"]
-    chosen = at_best_rate(found["judged_runs"], found["all_summary"])
+    factors = [f for f in CELL if f != "batch_norm"]
+    chosen = at_chosen_rate(found["judged_runs"], found["all_summary"])
     chosen = chosen[(chosen["pretraining"] == "none") & (chosen["dropout"] == 0)]
     kinds = chosen.groupby([*factors, "initializer"])["batch_norm"].transform("nunique")
     both = chosen[kinds == 2]
@@ -284,7 +283,7 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
         [
             *each_setting(
                 "convergence", "Validation accuracy against step",
-                lambda r, s: trainability.convergence(curves, r, s, "validation_accuracy"),
+                lambda r, s: trainability.convergence(curves, r, s, "validation_score"),
                 f"Median validation accuracy {over} at each initializer's chosen rate; thin lines are single runs.",
                 "The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins out downwards.",
                 "Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as 0 from then on.",
@@ -413,7 +412,13 @@ def _classification(study: Study, found: dict[str, pd.DataFrame], gallery: Galle
         ),
     )  # fmt: skip
     yield from _pretraining(
-        found, gallery, found["judged_runs"], found["all_summary"], found["all_curves"], found["all_layers"]
+        found,
+        gallery,
+        found["judged_runs"],
+        found["all_summary"],
+        found["all_curves"],
+        found["all_layers"],
+        has_accuracy=True,
     )
     yield from _regularization(found, gallery)
     yield Section(
