@@ -17,7 +17,7 @@ def summary(**columns: object) -> pd.DataFrame:
     """Return a summary of one setting, one row for each value of the given columns."""
     frame = pd.DataFrame(columns).assign(
         dataset="digits", activation="tanh", width=32, batch_norm=False, dropout=0.0, optimizer="sgd", pretraining="none",
-        is_best_rate=True, test_accuracy=0.9, diverged=0, runs=100,
+        is_best_rate=True, test_score=0.9, diverged=0, runs=100,
     )  # fmt: skip
     return frame.assign(**{name: value for name, value in {"depth": 3}.items() if name not in frame})
 
