@@ -26,11 +26,12 @@ import torch  # noqa: E402
 
 from benchmarks.peers import PEERS, Method  # noqa: E402
 from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
+from winit.engine.engine import Engine, NetworkSpec  # noqa: E402
 from winit.engine.kernel.compilation import compiled  # noqa: E402
 from winit.engine.kernel.emit import ARGUMENTS, Emit, host_lanes  # noqa: E402
 from winit.engine.kernel.stack import KernelStack  # noqa: E402
 from winit.engine.optimizers import Optimizer  # noqa: E402
-from winit.engine.torch_stack import Stack  # noqa: E402
+from winit.engine.torch_stack import TorchStack  # noqa: E402
 from winit.store.files import write_bytes  # noqa: E402
 from winit.store.provenance import processor  # noqa: E402
 
@@ -40,10 +41,10 @@ HEADINGS = {
 }  # fmt: skip
 
 
-def ours(engine: type, shape: Shape, optimizer: str, traced: bool = False) -> Method:
+def ours(engine: type[Engine], shape: Shape, optimizer: str, traced: bool = False) -> Method:
     """Return a function that advances a stack of ours by its steps, and its networks·steps."""
     task = problem(shape, shape.networks, shape.steps)
-    stack = engine(task.weights, task.biases, shape.activation, Optimizer(optimizer), shape.batch)
+    stack = engine(task.weights, task.biases, NetworkSpec(shape.activation, Optimizer(optimizer), shape.batch))
     rates = torch.full((shape.steps, shape.networks), RATES[optimizer])
     x = stack.prepare(task.x)
     stack.advance(x, task.y, task.order[:2], rates[:2], traced)  # compiles
@@ -81,7 +82,7 @@ def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float]
             methods[name] = make(shape, optimizer)
         except ImportError as error:
             print(f"{name}: {error.name} is not installed; it is left out")
-    methods["torch"] = ours(Stack, shape, optimizer)
+    methods["torch"] = ours(TorchStack, shape, optimizer)
     methods["kernel"] = ours(KernelStack, shape, optimizer)
     methods["traced"] = ours(KernelStack, shape, optimizer, traced=True)
     times = {name: [] for name in methods}

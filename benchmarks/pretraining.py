@@ -15,11 +15,14 @@ import time
 import numpy as np
 import torch
 
-from winit.engine.autoencoder import Autoencoder, Corruption, TiedAutoencoder
+from winit.engine.autoencoder import TiedAutoencoder
+from winit.engine.corruption import Corruption
+from winit.engine.engine import NetworkSpec
 from winit.engine.kernel.stack import KernelStack
+from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
-from winit.engine.torch_stack import Stack
+from winit.engine.torch_stack import TorchStack
 
 SIZES = [(784, 256, 100), (256, 128, 100), (64, 64, 32)]  # inputs, units, mini-batch
 NETWORKS, STEPS, ROUNDS, EXAMPLES = 8, 100, 7, 2000
@@ -36,16 +39,17 @@ def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
     rates = torch.full((STEPS, NETWORKS), 1e-3)
     rule, seeds = Optimizer(optimizer), list(range(NETWORKS))
     found = {}
-    stack = Stack([w, v], [b, c], "sigmoid", rule, batch)
+    spec = NetworkSpec("sigmoid", rule, batch)
+    stack = TorchStack([w, v], [b, c], spec)
     found["torch engine"] = lambda: stack.advance(x, y, order, rates)
-    kernel = KernelStack([w.clone(), v.clone()], [b.clone(), c.clone()], "sigmoid", rule, batch)
+    kernel = KernelStack([w.clone(), v.clone()], [b.clone(), c.clone()], spec)
     prepared = KernelStack.prepare(x)
     found["kernel"] = lambda: kernel.advance(prepared, y, order, rates)
     for name, corruption in (
         ("autoencoder", None), ("masking", Corruption("masking", 0.25)), ("Gaussian", Corruption("gaussian", 0.25)),
     ):  # fmt: skip
-        free = Autoencoder([w, v], [b, c], "sigmoid", rule, batch, "squared_error", corruption, seeds)
-        tied = TiedAutoencoder(w, b, c, "sigmoid", rule, batch, "squared_error", corruption, seeds)
+        own = NetworkSpec("sigmoid", rule, batch, Reconstruction(), corruption=corruption)
+        free, tied = TorchStack([w, v], [b, c], own, seeds), TiedAutoencoder(w, b, c, own, seeds)
         found[f"{name}, free"] = lambda net=free: net.advance(x, x, order, rates)
         found[f"{name}, tied"] = lambda net=tied: net.advance(x, x, order, rates)
     machine = RBM(w.clone(), c.clone(), b.clone(), seeds)

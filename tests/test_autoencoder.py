@@ -7,11 +7,14 @@ import torch
 from torch import nn
 
 from tests.test_network import make
-from winit.engine.autoencoder import Autoencoder, Corruption
+from winit.engine.corruption import Corruption, InputNoise
+from winit.engine.engine import NetworkSpec
+from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import TorchStack
 
 WIDTHS, K, BATCH = [6, 5, 2, 5, 6], 3, 4
-ACTIVATIONS = ["sigmoid", "identity", "sigmoid"]
+ACTIVATIONS = ("sigmoid", "identity", "sigmoid")
 MODULES = {"sigmoid": nn.Sigmoid, "identity": nn.Identity}
 LOSSES = {
     "squared_error": lambda z, x: (z - x).square().sum(dim=1).mean() / 2,
@@ -39,7 +42,7 @@ def test_training_is_that_of_torch(loss, optimizer):
             linear.weight.data, linear.bias.data = w[k].T.clone(), b[k, 0].clone()
             parts += [linear, *([MODULES[ACTIVATIONS[i]]()] if i < len(ACTIVATIONS) else [])]
         models.append(nn.Sequential(*parts))
-    ours = Autoencoder(weights, biases, ACTIVATIONS, Optimizer(optimizer), BATCH, loss)
+    ours = TorchStack(weights, biases, NetworkSpec(ACTIVATIONS, Optimizer(optimizer), BATCH, Reconstruction(loss)))
     x, batches = data(), order()
     ours.advance(x, x, batches, torch.full((len(batches), K), 0.1, dtype=torch.float64))
     for k, model in enumerate(models):
@@ -54,37 +57,38 @@ def test_training_is_that_of_torch(loss, optimizer):
             torch_optimizer.step()
         z = model(x).detach()
         out = z.sigmoid() if loss == "cross_entropy" else z
-        torch.testing.assert_close(ours.reconstruct(x)[k], out)
-        torch.testing.assert_close(ours.reconstruction_error(x)[k], (out - x).square().sum(dim=1).mean())
+        torch.testing.assert_close(ours.objective.outputs(ours.predict(x))[k], out)
+        error = (out - x).square().sum(dim=1).mean()
+        torch.testing.assert_close(ours.loss(x, x)[k], error)
+        of_constant = (x - 0.5).square().sum(dim=1).mean()
+        evaluation = Reconstruction(loss, mean=torch.full((WIDTHS[0],), 0.5)).evaluate(ours.predict, x, x)
+        torch.testing.assert_close(evaluation.score[k], 1 - error / of_constant)
 
 
 def test_masking_hides_a_share_and_gaussian_noise_has_its_deviation():
-    weights, biases = make(torch.float32, 2, [300, 4, 300])
     x = torch.ones(2, 200, 300)
     for corruption, share, deviation in (
         (Corruption("masking", 0.25), 0.25, None),
         (Corruption("gaussian", 0.3), 0, 0.3),
     ):
-        net = Autoencoder(weights, biases, "tanh", Optimizer(), 200, corruption=corruption, seeds=[1, 2])
-        seen = net._inputs(x).clone()
+        noise = InputNoise(corruption, seeds=[1, 2])
+        seen = noise.corrupted(x).clone()
         # 60,000 draws a network: four standard errors are 0.7 % of the share and 1.2 % of the deviation.
         assert (seen[0] == 0).float().mean().item() == pytest.approx(share, abs=0.0075)
         if deviation:
             assert (seen[0] - x[0]).std().item() == pytest.approx(deviation, rel=0.012)
-        assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen, net._inputs(x))
+        assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen, noise.corrupted(x))
 
 
 @pytest.mark.parametrize("kind", ["masking", "gaussian"])
 def test_a_network_does_not_depend_on_its_neighbours(kind):
     weights, biases = make(torch.float32, K, WIDTHS)
     x, batches, rates = data().float(), order(), torch.full((4, K), 0.1)
-    corruption = Corruption(kind, 0.3)
+    objective, corruption = Reconstruction("cross_entropy"), Corruption(kind, 0.3)
+    spec = NetworkSpec(ACTIVATIONS, Optimizer("adam"), BATCH, objective, corruption=corruption)
 
-    def trained(which: list[int]) -> Autoencoder:
-        net = Autoencoder(
-            [w[which] for w in weights], [b[which] for b in biases], ACTIVATIONS, Optimizer("adam"), BATCH,
-            "cross_entropy", corruption, which,
-        )  # fmt: skip
+    def trained(which: list[int]) -> TorchStack:
+        net = TorchStack([w[which] for w in weights], [b[which] for b in biases], spec, which)
         net.advance(x, x, batches[:, which], rates[:, which])
         return net
 
@@ -104,7 +108,7 @@ def test_a_network_does_not_depend_on_its_neighbours(kind):
         (lambda: Corruption("salt", 0.1), "corruption: got 'salt'; choose from masking, gaussian"),
         (lambda: Corruption("masking", 1), "corruption: got 1 for masking; allowed is a number from 0 to below 1"),
         (lambda: Corruption("gaussian", -1), "corruption: got -1 for gaussian; allowed is a number at least 0"),
-        (lambda: Autoencoder(*make(), "tanh", Optimizer(), 2, "hinge"), "loss: got 'hinge'; choose from squared_error"),
+        (lambda: Reconstruction("hinge"), "loss: got 'hinge'; choose from squared_error"),
     ],
 )
 def test_bad_settings_are_refused(make_it, sentence):

@@ -7,8 +7,9 @@ import torch
 
 from benchmarks import peers
 from benchmarks.shapes import RATES, Shape, problem
+from winit.engine.engine import NetworkSpec
 from winit.engine.optimizers import Optimizer
-from winit.engine.torch_stack import Stack
+from winit.engine.torch_stack import TorchStack
 
 SMALL = Shape(6, 5, 3, 4, "tanh", 3, 5, (3,))
 
@@ -16,7 +17,7 @@ SMALL = Shape(6, 5, 3, 4, "tanh", 3, 5, (3,))
 def ours(optimizer: str) -> list[torch.Tensor]:
     """Return weights, then biases, of our torch engine after the problem's steps."""
     task = problem(SMALL, SMALL.networks, SMALL.steps)
-    stack = Stack(task.weights, task.biases, SMALL.activation, Optimizer(optimizer), SMALL.batch)
+    stack = TorchStack(task.weights, task.biases, NetworkSpec(SMALL.activation, Optimizer(optimizer), SMALL.batch))
     stack.advance(task.x, task.y, task.order, torch.full((SMALL.steps, SMALL.networks), RATES[optimizer]))
     return [*stack.weights, *(b.squeeze(1) for b in stack.biases)]
 

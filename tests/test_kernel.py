@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from winit.engine.engine import NetworkSpec
 from winit.engine.kernel.compilation import compiled
 from winit.engine.kernel.emit import ARGUMENTS
 from winit.engine.kernel.stack import KernelStack
 from winit.engine.optimizers import RULES, Optimizer
-from winit.engine.torch_stack import Stack
+from winit.engine.torch_stack import TorchStack
 
 STEPS = 6
 
@@ -48,8 +49,11 @@ def trained(widths, batch, activation, optimizer, lanes=None, splits=(), chosen=
     weights, biases, x, y, order, rates = make(widths, batch=batch, seed=seed)
     chosen = list(chosen)
     stack = KernelStack(
-        [w[chosen] for w in weights], [b[chosen] for b in biases], activation, optimizer, batch, lanes
-    )  # fmt: skip
+        [w[chosen] for w in weights],
+        [b[chosen] for b in biases],
+        NetworkSpec(activation, optimizer, batch),
+        lanes=lanes,
+    )
     rates = rates * rate_of(optimizer)
     for start, stop in pairwise([0, *splits, STEPS]):
         part = order[start:stop, chosen], rates[start:stop, chosen]
@@ -63,7 +67,7 @@ def compare(widths, batch, activation, optimizer, seed=0):
     weights, biases, x, y, order, rates = make(widths, batch=batch, seed=seed)
     stack, trace = trained(widths, batch, activation, optimizer, traced=True, seed=seed)
     double = [[p.double() for p in parameters] for parameters in (weights, biases)]
-    reference = Stack(*double, activation, optimizer, batch)
+    reference = TorchStack(*double, NetworkSpec(activation, optimizer, batch))
     rates = rates.double() * rate_of(optimizer)
     lost, expected = reference.advance(x.double(), y, order, rates, traced=True)
     assert lost == {}
@@ -120,9 +124,9 @@ def test_bits_do_not_depend_on_vectors_stack_split_or_tracing(widths, batch, act
 @pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
 def test_predict_is_the_forward_pass(widths, batch, activation):
     weights, biases, x, *_ = make(widths, batch=batch)
-    stack = KernelStack(weights, biases, activation, Optimizer(), batch)
+    stack = KernelStack(weights, biases, NetworkSpec(activation, Optimizer(), batch))
     double = [w.double() for w in weights], [b.double() for b in biases]
-    reference = Stack(*double, activation, Optimizer(), batch)
+    reference = TorchStack(*double, NetworkSpec(activation, Optimizer(), batch))
     for examples in (1, batch, min(2 * batch + 1, 200)):
         got = stack.predict(stack.prepare(x[:examples]))
         torch.testing.assert_close(got.double(), reference.predict(x[:examples].double()), rtol=1e-5, atol=1e-5)
@@ -141,7 +145,7 @@ def test_a_diverged_network_says_where_and_disturbs_nobody():
     calm, calm_trace = trained(widths, batch, "relu", Optimizer(), traced=True)
     weights[1][1, 0, 0] = float("nan")
     rates = rates * rate_of(Optimizer())
-    stack = KernelStack(weights, biases, "relu", Optimizer(), batch)
+    stack = KernelStack(weights, biases, NetworkSpec("relu", Optimizer(), batch))
     lost, trace = stack.advance(stack.prepare(x), y, order, rates, traced=True)
     assert lost == {1: (0, 2)}
     assert torch.equal(trace[[0, 2]], calm_trace[[0, 2]]) and trace[1].isnan().all()
@@ -159,7 +163,7 @@ def test_keep_keeps_the_optimizers_state(name):
     weights, biases, x, y, order, rates = make(widths, batch=batch)
     whole, _ = trained(widths, batch, "tanh", optimizer, splits=(3,))
     rates = rates * rate_of(optimizer)
-    stack = KernelStack(weights, biases, "tanh", optimizer, batch)
+    stack = KernelStack(weights, biases, NetworkSpec("tanh", optimizer, batch))
     stack.advance(stack.prepare(x), y, order[:3], rates[:3])
     kept = torch.tensor([2, 0])
     stack.keep(kept)

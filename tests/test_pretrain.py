@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from winit.engine.autoencoder import Autoencoder
+from winit.engine.engine import NetworkSpec
+from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
-from winit.engine.torch_stack import Stack
+from winit.engine.torch_stack import TorchStack
 from winit.study.recipes import BoltzmannRecipe, PretrainingRecipe
 from winit.training.controls import shuffled, with_moments
 from winit.training.engines import choose_engine
@@ -152,15 +153,14 @@ def test_the_unrolled_autoencoder_gives_back_what_the_machines_do():
     data, phis = bars(), ("sigmoid", "sigmoid", "identity")
     found = pretrained("rbm", activations=phis)
     weights, biases = unroll(found)
-    net = Autoencoder(
-        weights, biases, ["sigmoid", "sigmoid", "identity", "sigmoid", "sigmoid"], Optimizer(), 5, "cross_entropy"
-    )
+    hidden = ("sigmoid", "sigmoid", "identity", "sigmoid", "sigmoid")
+    net = TorchStack(weights, biases, NetworkSpec(hidden, Optimizer(), 5, Reconstruction("cross_entropy")))
     code = data.x
     for w, b, phi in zip(found.weights, found.biases, phis, strict=True):
         code = encode(code, w, b, phi)
     for w, c in zip(found.weights[::-1], found.visible_biases[::-1], strict=True):
         code = encode(code, w.mT, c, "sigmoid")
-    torch.testing.assert_close(net.reconstruct(data.x), code)
+    torch.testing.assert_close(net.objective.outputs(net.predict(data.x)), code)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -175,7 +175,7 @@ def test_fine_tuning_starts_from_exactly_the_pretrained_tensors(tiny, method):
         chosen = choose_engine(engine, workload, CPU)
         task = WorkloadData(workload, chosen, CPU)
         begun = initial_state(workload, workload.runs, task)
-        networks = make_networks(workload, workload.runs, chosen, begun, CPU)
+        networks = make_networks(workload, workload.runs, chosen, task.spec, begun, CPU)
         weights, biases, _ = initial_parameters(workload, workload.runs)
         for k, run in enumerate(workload.runs):
             learned = task.pretrainer.learned([run], weights, biases)[0]
@@ -211,7 +211,7 @@ def test_controls_share_one_thing_and_lack_the_others(tiny):
         "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
         "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
     ).workloads[0]  # fmt: skip
-    task = WorkloadData(workload, Stack, CPU)
+    task = WorkloadData(workload, TorchStack, CPU)
     begun = initial_state(workload, workload.runs, task)
     at = {run.pretraining: k for k, run in enumerate(workload.runs)}
     for parameters in (*begun.weights[:2], *begun.biases[:2]):

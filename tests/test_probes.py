@@ -6,10 +6,16 @@ import pytest
 import torch
 
 from tests.test_network import WIDTHS, K, build, make, single
-from winit.engine.engine import Networks
+from winit.engine.engine import NetworkSpec
+from winit.engine.objectives import loss_and_accuracy
 from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import TorchStack
 from winit.theory.activations import ACTIVATIONS
 from winit.training import probes
+
+
+def stack(weights, biases, activation) -> TorchStack:
+    return TorchStack(weights, biases, NetworkSpec(activation, Optimizer(), batch_size=1))
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
@@ -19,8 +25,8 @@ def test_statistics_are_those_of_autograd(activation, batch_norm):
     generator = torch.Generator().manual_seed(4)
     x = 3 * torch.randn(20, WIDTHS[0], generator=generator)
     y = torch.randint(0, WIDTHS[-1], (20,), generator=generator)
-    stack = build(weights, biases, activation, Optimizer(), len(y), batch_norm)
-    measured = probes.layer_statistics(stack, activation, x, y)
+    networks = build(weights, biases, activation, Optimizer(), len(y), batch_norm)
+    measured = probes.layer_statistics(networks, activation, x, y)
     for k in range(K):
         model = single([w.double() for w in weights], [b.double() for b in biases], k, activation, batch_norm)
         pre = []
@@ -57,9 +63,9 @@ def test_bits_do_not_depend_on_the_stack(widths):
     weights, biases = make(torch.float32, k=9, widths=widths)
     x = torch.randn(56, 64, generator=torch.Generator().manual_seed(0))
     y = torch.arange(56) % 10
-    together = probes.layer_statistics(Networks(weights, biases, "tanh"), "tanh", x, y)
+    together = probes.layer_statistics(stack(weights, biases, "tanh"), "tanh", x, y)
     for chosen in ([0], [8], [2, 5, 1]):
-        few = Networks([w[chosen] for w in weights], [b[chosen] for b in biases], "tanh")
+        few = stack([w[chosen] for w in weights], [b[chosen] for b in biases], "tanh")
         apart = probes.layer_statistics(few, "tanh", x, y)
         for name, values in apart.items():
             torch.testing.assert_close(values, together[name][chosen], rtol=0, atol=0, equal_nan=True, msg=name)
@@ -69,7 +75,7 @@ def test_tiny_gradients_do_not_underflow():
     weights, biases = make(torch.float32, widths=[4] * 12)
     weights = [1e-4 * w for w in weights]
     x, y = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 4
-    variance = probes.layer_statistics(Networks(weights, biases, "tanh"), "tanh", x, y)["delta_variance"]
+    variance = probes.layer_statistics(stack(weights, biases, "tanh"), "tanh", x, y)["delta_variance"]
     assert ((variance[:, 0] > 0) & (variance[:, 0] < 1e-60)).all()
 
 
@@ -88,7 +94,7 @@ def test_a_relu_unit_below_zero_everywhere_is_dead():
     weights = [torch.ones(1, 2, 4), torch.ones(1, 4, 3)]
     biases = [torch.tensor([[[0.0, -100.0, -100.0, 5.0]]]), torch.zeros(1, 1, 3)]
     x = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
-    measured = probes.layer_statistics(Networks(weights, biases, "relu"), "relu", x, torch.zeros(6, dtype=torch.long))
+    measured = probes.layer_statistics(stack(weights, biases, "relu"), "relu", x, torch.zeros(6, dtype=torch.long))
     assert measured["dead"][0, 0].item() == 0.5
     assert torch.isnan(measured["saturated"]).all()  # ReLU does not saturate
 
@@ -102,7 +108,7 @@ def test_update_ratio():
 def test_loss_and_accuracy():
     logits = torch.tensor([[[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [[0.0, 0.0]] * 3])
     y = torch.tensor([0, 1, 1])
-    loss, accuracy = probes.loss_and_accuracy(logits, y)
+    loss, accuracy = loss_and_accuracy(logits, y)
     torch.testing.assert_close(loss[0], torch.nn.functional.cross_entropy(logits[0], y))
     assert loss[1].item() == pytest.approx(0.6931472)
     assert accuracy.tolist() == pytest.approx([2 / 3, 1 / 3])
@@ -137,7 +143,7 @@ def test_histogram_counts_in_root_mean_squares():
 @pytest.mark.parametrize("activation", ["tanh", "relu", "gelu"])
 def test_jacobian_is_that_of_autograd(activation):
     weights, biases = make(torch.float32)
-    networks = Networks(weights, biases, activation)
+    networks = stack(weights, biases, activation)
     x = torch.randn(11, WIDTHS[0], generator=torch.Generator().manual_seed(2))
     found = probes.jacobian_statistics(networks, x)
     for k in range(K):
@@ -147,12 +153,12 @@ def test_jacobian_is_that_of_autograd(activation):
         )
         quartiles = values.quantile(torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
         torch.testing.assert_close(found[k], torch.cat([values.mean()[None], quartiles]))
-    apart = probes.jacobian_statistics(Networks([w[1:2] for w in weights], [b[1:2] for b in biases], activation), x)
+    apart = probes.jacobian_statistics(stack([w[1:2] for w in weights], [b[1:2] for b in biases], activation), x)
     assert torch.equal(found[1:2], apart)
 
 
 def test_orthogonal_linear_networks_have_a_flat_jacobian():
     turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)))[0]
-    networks = Networks([turn[None]] * 5, [torch.zeros(1, 1, 6)] * 5, "identity")
+    networks = stack([turn[None]] * 5, [torch.zeros(1, 1, 6)] * 5, "identity")
     found = probes.jacobian_statistics(networks, torch.randn(9, 6, generator=torch.Generator().manual_seed(4)))
     torch.testing.assert_close(found, torch.ones(1, 6, dtype=torch.float64), atol=1e-5, rtol=0)

@@ -8,10 +8,10 @@ import torch
 
 from tests.test_network import single
 from winit import datasets
-from winit.engine.torch_stack import Stack
+from winit.engine.objectives import loss_and_accuracy
+from winit.engine.torch_stack import TorchStack
 from winit.study.model import log_spaced
 from winit.study.seeds import seed
-from winit.training import probes
 from winit.training.engines import choose_device, choose_engine
 from winit.training.start import initial_parameters
 from winit.training.workload import learning_rates, mini_batches, train
@@ -67,7 +67,7 @@ def test_a_run_is_a_plain_loop_over_one_network(tiny, engine):
         torch.nn.functional.cross_entropy(model(x[batch]), y[batch]).backward()
         sgd.step()
     test = model(torch.from_numpy(split.test.x)).detach()
-    loss, accuracy = probes.loss_and_accuracy(test[None], torch.from_numpy(split.test.y))
+    loss, accuracy = loss_and_accuracy(test[None], torch.from_numpy(split.test.y))
     assert row["test_loss"] == pytest.approx(loss.item(), rel=1e-4)
     assert row["test_accuracy"] == pytest.approx(accuracy.item(), abs=1 / len(test))
 
@@ -224,10 +224,10 @@ def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
 
     workload = tiny().workloads[0]
     assert choose_engine("auto", workload, CPU) is KernelStack
-    assert choose_engine("torch", workload, CPU) is Stack
-    assert choose_engine("auto", workload, torch.device("cuda")) is Stack
+    assert choose_engine("torch", workload, CPU) is TorchStack
+    assert choose_engine("auto", workload, torch.device("cuda")) is TorchStack
     for regularized in (tiny("grid.dropout=[0.1]"), tiny("grid.batch_norm=[true]")):
-        assert choose_engine("auto", regularized.workloads[0], CPU) is Stack
+        assert choose_engine("auto", regularized.workloads[0], CPU) is TorchStack
         with pytest.raises(ValueError, match="it has neither batch normalization nor dropout"):
             choose_engine("kernel", regularized.workloads[0], CPU)
     with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
@@ -237,8 +237,8 @@ def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
 def test_without_numba_everything_still_works(tiny, monkeypatch):
     import sys
 
-    monkeypatch.setitem(sys.modules, "winit.kernel", None)  # what an import of it finds where numba is missing
-    monkeypatch.delattr("winit.kernel", raising=False)
+    for name in ("shape", "stack"):  # as if numba were missing
+        monkeypatch.setitem(sys.modules, f"winit.engine.kernel.{name}", None)
     workload = tiny("grid.initializer=[he_normal]").workloads[0]
     assert {row["engine"] for row in rows_of(workload)} == {"torch"}
     with pytest.raises(ValueError, match=r"engine: got kernel, but .* is not installed"):

@@ -22,10 +22,7 @@ aten = torch.ops.aten
 
 def _buffer(like: Tensor) -> Tensor:
     """Return an uninitialised tensor of the same shape; aligned, if it is a stack of matrices."""
-    if like.dim() != 3:
-        return torch.empty_like(like)
-    networks, rows, columns = like.shape
-    return aligned(networks, rows, columns, like=like)
+    return aligned(like.shape, like=like) if like.dim() == 3 else torch.empty_like(like)
 
 
 @dataclass(frozen=True)

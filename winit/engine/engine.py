@@ -1,34 +1,65 @@
-"""A stack of K multilayer perceptrons of one shape, trained as one batched computation.
+"""What every engine offers: K multilayer perceptrons of one shape, trained as one stack.
 
-Shapes. Layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width) and
-logits (K, C, B), class-major, because a softmax over a short last dimension is slow. Every operation treats the K
-networks independently: a network's numbers do not depend on how many others are in the stack, nor on its place in it
-(on one thread, with every matrix aligned: see `winit.memory`).
-
-The training step records no graph, and keeps its buffers from step to step.
+Shapes. Layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width).
+Every operation treats the K networks independently: a network's numbers depend neither on how many others are in the
+stack nor on its place in it (on one thread, with every matrix aligned: see `winit.engine.alignment`).
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from winit.engine.activations import TensorActivation, activation_of
-from winit.engine.alignment import align, product
+from winit.engine.alignment import product
+from winit.engine.corruption import Corruption
+from winit.engine.objectives import Classification, Evaluation, Objective
+from winit.engine.optimizers import Optimizer
 from winit.engine.regularization import BatchNorm, normalize
 
 # What a traced step measures in each layer, on its mini-batch: mean and mean square of the outputs (the logits, in the
 # last layer), mean square of δ = ∂ℓ/∂z over examples and units, mean square of ∂L/∂(W, b).
 TRACE = ("h_mean", "h_square", "delta_square", "gradient_square")
 
-Given = str | Callable[[Tensor], Tensor]  # an activation, by name or as a function
+GivenActivation = str | TensorActivation | Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What the networks of a stack have in common, apart from the shapes of their parameters.
+
+    Attributes:
+        activation: φ of the hidden layers: a name, or any elementwise function of a tensor; or a tuple of these, one for
+            each hidden layer.
+        optimizer: the update rule and its options.
+        batch_size: B, examples in a mini-batch.
+        objective: what they are trained to do.
+        batch_norm: whether the hidden layers are batch-normalized.
+        dropout: p, the share of the hidden units that are dropped in training; 0 for none.
+        corruption: of the inputs in training, if any.
+    """
+
+    activation: GivenActivation | tuple[GivenActivation, ...]
+    optimizer: Optimizer
+    batch_size: int
+    objective: Objective = field(default_factory=Classification)
+    batch_norm: bool = False
+    dropout: float = 0.0
+    corruption: Corruption | None = None
+
+    def activations(self, hidden: int) -> list[TensorActivation]:
+        """Return the activation of each of so many hidden layers."""
+        each = self.activation if isinstance(self.activation, tuple) else (self.activation,) * hidden
+        return [activation_of(one) for one in each]
 
 
 class Advance(NamedTuple):
-    """What came of some steps.
+    """What happened in some steps.
 
     Attributes:
         diverged: for each network whose logits became non-finite, the step, from 0, in whose forward pass they did, and
@@ -41,27 +72,37 @@ class Advance(NamedTuple):
     trace: Tensor | None = None
 
 
-class Networks:
-    """K networks of one shape: what every engine that trains them has in common.
+class Engine(ABC):
+    """K networks of one shape, and what can be done with them.
 
     Args:
         weights: one tensor (K, fan_in, fan_out) a layer, the output layer last.
         biases: one tensor (K, 1, fan_out) a layer.
-        activation: φ of the hidden layers: a name, or any elementwise function of a tensor; or one of these for each.
+        spec: what the networks have in common.
+        seeds: of each network's stream of random numbers, for dropout and corruption; not needed without them. Networks
+            with the same seed draw the same numbers.
 
-    An engine adds `prepare`, `advance` and `keep`.
+    Attributes:
+        name: of the engine, as the tables have it.
+        weights, biases: the current parameters.
+        activations: φ of each hidden layer.
+        norms: batch normalization of each hidden layer; None where it has none.
+        objective: what the networks are trained to do.
     """
 
-    engine: str  # its name, as the tables have it
+    name: ClassVar[str]
+    weights: list[Tensor]
+    biases: list[Tensor]
+    activations: list[TensorActivation]
+    norms: list[BatchNorm | None]
+    objective: Objective
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: Given | Sequence[Given]
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], spec: NetworkSpec, seeds: Sequence[int] = ()
     ) -> None:
-        self.weights, self.biases = list(weights), list(biases)
+        self.weights, self.biases, self.objective = list(weights), list(biases), spec.objective
         hidden = len(self.weights) - 1
-        each = list(activation) if isinstance(activation, list | tuple) else [activation] * hidden
-        self.activations: list[TensorActivation] = [activation_of(a) for a in each]
-        self.norms: list[BatchNorm] = []  # one a hidden layer, where there is batch normalization
+        self.activations, self.norms = spec.activations(hidden), [None] * hidden
 
     @property
     def size(self) -> int:
@@ -70,24 +111,24 @@ class Networks:
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, D) in the form that `advance` and `predict` want."""
+        """Return inputs (N, D) in the form that the other methods want."""
         return x
 
+    @abstractmethod
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
         """Take one step for each row of `order`.
 
         Args:
             x: all training inputs, as `prepare` made them.
-            y: their labels (N,).
+            y: their targets: labels (N,), or for a reconstruction the inputs again.
             order: indices (steps, K, B) of the mini-batches.
             rates: learning rates (steps, K).
             traced: whether to measure every layer at every one of these steps.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def keep(self, networks: Tensor) -> None:
         """Drop all networks but these (a tensor of indices); the others go on with the same bits."""
-        raise NotImplementedError
 
     def predict(self, x: Tensor) -> Tensor:
         """Return the logits (K, N, C) of the same examples, inputs (N, D) as `prepare` made them, for every network.
@@ -95,18 +136,20 @@ class Networks:
         Inputs (K, N, D) are each network's own.
         """
         h = x.expand(self.size, -1, -1)
-        for layer, (weight, bias) in enumerate(zip(self.weights[:-1], self.biases[:-1], strict=True)):
-            h = product(h, weight, bias)
-            if self.norms:
-                self.norms[layer].evaluate_(h)
-            self.activations[layer].apply_(h)
+        for layer, (norm, phi) in enumerate(zip(self.norms, self.activations, strict=True)):
+            h = product(h, self.weights[layer], self.biases[layer])  # (K, N, width)
+            if norm:
+                norm.evaluate_(h)
+            phi.apply_(h)
         return product(h, self.weights[-1], self.biases[-1])
 
-    def output_delta(self, z: Tensor, y: Tensor) -> Tensor:
-        """Return δ = ∂ℓ/∂z (K, N, C) of each example, for logits z (K, N, C) and labels y (N,): softmax(z) − onehot(y)."""
-        delta = align(torch.softmax(z, dim=2))
-        delta[:, torch.arange(len(y)), y] -= 1
-        return delta
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the objective's loss (K,) on examples x, as `prepare` made them, with targets y."""
+        return self.objective.loss(self.predict, x, y)
+
+    def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
+        """Return the objective's loss and score, (K,) each, on examples x, as `prepare` made them, with targets y."""
+        return self.objective.evaluate(self.predict, x, y)
 
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
         """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.
@@ -114,12 +157,11 @@ class Networks:
         Returns the output layer where all are finite: another engine's rounding met the overflow there.
         """
         h = x
-        for layer, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True), start=1):
-            z = torch.addmm(bias[network], h, weight[network])
-            if not torch.isfinite(z).all() or layer == len(self.weights):
-                return layer
-            if layer <= len(self.norms):
-                norm = self.norms[layer - 1]
+        for layer, (norm, phi) in enumerate(zip(self.norms, self.activations, strict=True)):
+            z = torch.addmm(self.biases[layer][network], h, self.weights[layer][network])
+            if not torch.isfinite(z).all():
+                return layer + 1
+            if norm:
                 z = (normalize(z[None])[0].z * norm.gamma[network] + norm.beta[network])[0]
-            h = self.activations[layer - 1].phi(z)
-        raise AssertionError("the loop returns at the output layer")
+            h = phi.phi(z)
+        return len(self.weights)

@@ -41,7 +41,7 @@ class SGD:
         self.state: dict[str, list[Tensor]] = {}
 
     def _remember(self, name: str, parameters: Sequence[Tensor]) -> None:
-        self.state[name] = [aligned(*p.shape, like=p).zero_() for p in parameters]
+        self.state[name] = [aligned(p.shape, like=p).zero_() for p in parameters]
 
     def begin_step(self) -> None:
         """Prepare for the updates of one step."""

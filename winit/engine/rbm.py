@@ -74,7 +74,7 @@ class RBM:
         self.weights, self.visible_biases, self.hidden_biases = map(align, (weights, visible_biases, hidden_biases))
         self.visible, self.hidden, self.seeds = visible, hidden, list(seeds)
         self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
-        self._velocities = [aligned(*p.shape, like=p).zero_() for p in self.parameters]
+        self._velocities = [aligned(p.shape, like=p).zero_() for p in self.parameters]
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -112,7 +112,7 @@ class RBM:
             else (lambda stream: stream.standard_normal((batch, units), dtype=np.float32))
         )
         drawn = {seed: draw(stream) for seed, stream in self._streams.items()}
-        noise = aligned(*mean.shape, like=mean).copy_(torch.from_numpy(np.stack([drawn[s] for s in self.seeds])))
+        noise = aligned(mean.shape, like=mean).copy_(torch.from_numpy(np.stack([drawn[s] for s in self.seeds])))
         return noise.lt_(mean) if kind == "binary" else noise.add_(mean)
 
     def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> Contrast:
@@ -136,7 +136,7 @@ class RBM:
             h = self.hidden_mean(model_v)
         K, batch, _ = v.shape
         # Sums by products, and one network after the other: the bits of a sum over a stack depend on the stack.
-        ones = aligned(K, 1, batch, like=v).fill_(1)
+        ones = aligned((K, 1, batch), like=v).fill_(1)
         away = align(v - model_v)
         return Contrast(
             (product(v.mT, data_h) - product(model_v.mT, h)) / batch,

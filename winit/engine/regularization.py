@@ -32,7 +32,7 @@ def normalize(z: Tensor) -> tuple[Normalized, Tensor, Tensor]:
     Source: Ioffe & Szegedy 2015, algorithm 1.
     """
     mean = z.mean(dim=1, keepdim=True)
-    centred = aligned(*z.shape, like=z).copy_(z).sub_(mean)
+    centred = aligned(z.shape, like=z).copy_(z).sub_(mean)
     variance = centred.square().mean(dim=1, keepdim=True)
     inverse = (variance + EPSILON).rsqrt_()
     return Normalized(centred.mul_(inverse), inverse), mean, variance
@@ -48,7 +48,7 @@ def normalize_backward(delta: Tensor, normalized: Normalized, gamma: Tensor) -> 
     weighted = delta * normalized.z
     of_gamma, of_beta = weighted.sum(dim=1, keepdim=True), delta.sum(dim=1, keepdim=True)
     size = delta.shape[1]
-    below = aligned(*delta.shape, like=delta).copy_(normalized.z).mul_(of_gamma / -size)
+    below = aligned(delta.shape, like=delta).copy_(normalized.z).mul_(of_gamma / -size)
     return below.add_(delta).sub_(of_beta / size).mul_(gamma * normalized.inverse), of_gamma, of_beta
 
 
@@ -57,7 +57,7 @@ class BatchNorm:
 
     def __init__(self, networks: int, units: int, like: Tensor) -> None:
         def row(value: float) -> Tensor:
-            return aligned(networks, 1, units, like=like).fill_(value)
+            return aligned((networks, 1, units), like=like).fill_(value)
 
         self.gamma, self.beta, self.mean, self.variance = row(1), row(0), row(0), row(1)
 

@@ -7,10 +7,12 @@ from itertools import pairwise
 
 import torch
 
-from winit.engine.autoencoder import Autoencoder
-from winit.engine.engine import Networks
-from winit.engine.torch_stack import Stack
+from winit.engine.engine import Engine, NetworkSpec
+from winit.engine.objectives import Classification, Reconstruction
+from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import TorchStack
 from winit.study.model import Workload
+from winit.training.pretraining import activations
 
 LOG = logging.getLogger("winit")
 
@@ -38,7 +40,25 @@ def choose_device(wanted: str) -> torch.device:
     return device
 
 
-def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Networks]:
+def network_spec(workload: Workload, mean: torch.Tensor | float = 0.0) -> NetworkSpec:
+    """Return what the networks of a workload have in common.
+
+    Args:
+        workload: theirs.
+        mean: of the training inputs (D,); the score of a reconstruction compares with it.
+    """
+    training, reconstructs = workload.training, workload.task.is_reconstruction
+    return NetworkSpec(
+        tuple(activations(workload)) if reconstructs else workload.activation,
+        Optimizer(training.optimizer, training.momentum, training.weight_decay),
+        training.batch_size,
+        Reconstruction(workload.task.loss, mean) if reconstructs else Classification(),
+        workload.batch_norm,
+        workload.dropout,
+    )
+
+
+def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Engine]:
     """Return the engine for `auto`, `kernel` or `torch`.
 
     `auto` takes the kernel wherever it can run. The choice depends on the workload's shape alone and never on how many
@@ -47,30 +67,24 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
     Raises:
         ValueError: the kernel is asked for and cannot run.
     """
-    own = Autoencoder if workload.task.is_reconstruction else Stack
     if wanted == "torch":
-        return own
-    reason = None
+        return TorchStack
+    reason: str | None
     if device.type != "cpu":
         reason = f"it runs on the CPU, not on {device.type}"
     else:
         try:
-            from winit.engine.kernel.shape import supports
+            from winit.engine.kernel.shape import obstacle
             from winit.engine.kernel.stack import KernelStack
         except ImportError as error:
             reason = f"{error.name} is not installed"
         else:
-            if workload.task.is_reconstruction:
-                reason = "it trains classifiers"
-            elif workload.batch_norm or workload.dropout:
-                reason = "it has neither batch normalization nor dropout"
-            elif supports(workload.activation, workload.training.optimizer):
+            reason = obstacle(network_spec(workload))
+            if reason is None:
                 return KernelStack
-            else:
-                reason = f"it has no vector code for {workload.activation} with {workload.training.optimizer}"
     if wanted == "kernel":
         raise ValueError(f"engine: got kernel, but {reason}; allowed is torch, or auto to take what can run")
-    return own
+    return TorchStack
 
 
 def chunk_size(workload: Workload, device: torch.device) -> int:

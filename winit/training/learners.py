@@ -8,12 +8,14 @@ from torch import Tensor
 
 from winit.engine.activations import activation_of
 from winit.engine.alignment import align, product
-from winit.engine.autoencoder import Autoencoder, Corruption, TiedAutoencoder
+from winit.engine.autoencoder import TiedAutoencoder
+from winit.engine.corruption import Corruption
+from winit.engine.engine import NetworkSpec
+from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
-from winit.engine.torch_stack import Stack
+from winit.engine.torch_stack import TorchStack
 from winit.study.recipes import PretrainingRecipe
-from winit.training.probes import loss_and_accuracy
 
 
 def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tensor:
@@ -48,23 +50,23 @@ class AutoencoderLayer:
     def __init__(self, w, b, activation, decoder, recipe: PretrainingRecipe, seeds, sample, layer, is_unit) -> None:
         corruption = Corruption(recipe.corruption, recipe.corruption_amount) if self.is_denoising else None
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
-        others = activation, optimizer, recipe.batch_size, recipe.loss, corruption, seeds
+        spec = NetworkSpec(activation, optimizer, recipe.batch_size, Reconstruction(recipe.loss), corruption=corruption)
         v = w.mT if recipe.decoder == "tied" else decoder[0]
         # The bias of the output begins where the mean of the codes comes out as the mean of the inputs: codes of sigmoid
         # units vary little around 1/2, and all steps would go into that offset.
         wanted = column_means(sample, len(w), as_logits=recipe.loss == "cross_entropy")
         c = wanted - product(align(column_means(encode(sample, w, b, activation), len(w))), v)
         if recipe.decoder == "tied":
-            self.net = TiedAutoencoder(w.clone(), b.clone(), c, *others)
+            self.net: TorchStack = TiedAutoencoder(w.clone(), b.clone(), c, spec, seeds)
         else:
-            self.net = Autoencoder([w.clone(), v.clone()], [b.clone(), c], *others)
+            self.net = TorchStack([w.clone(), v.clone()], [b.clone(), c], spec, seeds)
         self.rates = _rates(recipe, len(seeds)).to(w)
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         self.net.advance(x, x, batches, self.rates[start : start + len(batches)])
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.net.reconstruction_error(x)
+        return self.net.loss(x, x)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)
@@ -117,16 +119,15 @@ class SupervisedLayer:
     def __init__(self, w, b, activation, decoder, recipe: PretrainingRecipe, seeds, sample, layer, is_unit) -> None:
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
         top, top_biases = decoder
-        self.net = Stack(
-            [w.clone(), top.clone()], [b.clone(), top_biases.clone()], activation, optimizer, recipe.batch_size
-        )
+        spec = NetworkSpec(activation, optimizer, recipe.batch_size)
+        self.net = TorchStack([w.clone(), top.clone()], [b.clone(), top_biases.clone()], spec)
         self.rates = _rates(recipe, len(seeds)).to(w)
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         self.net.advance(x, y, batches, self.rates[start : start + len(batches)])
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        return loss_and_accuracy(self.net.predict(x), y)[0]
+        return self.net.loss(x, y)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.full((1,), float(np.log(self.net.weights[1].shape[2])))

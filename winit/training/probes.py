@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from winit.engine.alignment import align, product
-from winit.engine.engine import Networks
+from winit.engine.engine import Engine
 from winit.engine.regularization import normalize, normalize_backward
 from winit.store.schema import HISTOGRAM_REACH
 from winit.theory.activations import ACTIVATIONS
@@ -103,7 +103,7 @@ def histogram(values: Tensor, bins: int) -> Tensor:
 JACOBIAN_EXAMPLES = 8
 
 
-def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
+def jacobian_statistics(networks: Engine, x: Tensor) -> Tensor:
     """Return mean, minimum, quartiles and maximum (K, 6) of the singular values of ∂logits/∂x, in this order.
 
         J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
@@ -119,7 +119,7 @@ def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
     """
     K = networks.weights[0].shape[0]
     out = torch.full((K, 6), float("nan"), dtype=torch.float64, device=x.device)
-    if networks.norms:
+    if any(networks.norms):
         return out
     w = [align(t.double()) for t in networks.weights]
     h, slopes = x[:JACOBIAN_EXAMPLES].double().expand(K, -1, -1), []
@@ -141,7 +141,7 @@ def jacobian_statistics(networks: Networks, x: Tensor) -> Tensor:
 
 
 def layer_statistics(
-    networks: Networks, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
+    networks: Engine, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
 ) -> dict[str, Tensor]:
     """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
 
@@ -172,7 +172,7 @@ def layer_statistics(
     counts = {name: torch.zeros(K, L, bins, dtype=torch.int64, device=x.device) for name in ("h_count", "delta_count")}
     out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in names}
 
-    inputs, kept, normalized = [x.double().expand(K, -1, -1)], [], []
+    inputs, kept, normalized = [x.double().expand(K, -1, -1)], [], {}
     for i in range(L):
         z = product(inputs[i], w[i], biases[i].double())
         out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
@@ -181,9 +181,9 @@ def layer_statistics(
         out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
         if i == L - 1:
             break
-        if networks.norms:
-            norm = networks.norms[i]
-            normalized.append(normalize(z)[0])
+        norm = networks.norms[i]
+        if norm:
+            normalized[i] = normalize(z)[0]
             z = normalized[i].z * norm.gamma.double() + norm.beta.double()
         h = phis[i].phi(z)
         kept.append(z if phis[i].keeps_input else h)
@@ -197,7 +197,7 @@ def layer_statistics(
             out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
         inputs.append(h)
 
-    delta = align(networks.output_delta(z, y))
+    delta = align(networks.objective.output_delta(z, y))
     for i in range(L - 1, -1, -1):
         if bins:
             counts["delta_count"][:, i] = histogram(delta, bins)
@@ -206,8 +206,9 @@ def layer_statistics(
         if i:
             delta = product(delta, w[i].mT)
             phis[i - 1].chain_(delta, kept[i - 1])
-            if networks.norms:
-                delta, *_ = normalize_backward(delta, normalized[i - 1], networks.norms[i - 1].gamma.double())
+            norm = networks.norms[i - 1]
+            if norm:
+                delta, *_ = normalize_backward(delta, normalized[i - 1], norm.gamma.double())
     return out | counts
 
 
@@ -219,15 +220,3 @@ def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
         change = _flat(new.double() - old.double()).square().sum(dim=1).sqrt()
         ratios.append(torch.where(change == 0, torch.zeros_like(size), change / size))
     return torch.stack(ratios, dim=1)
-
-
-def loss_and_accuracy(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean softmax cross-entropy in nats and share correct, (K,) each, of logits (K, N, C) and labels (N,).
-
-    Where the loss is not finite there is no accuracy: the largest of some NaNs is no answer.
-    """
-    chosen = logits[:, torch.arange(len(y)), y]
-    losses = torch.logsumexp(logits, dim=2) - chosen
-    correct = (logits.argmax(dim=2) == y).to(logits.dtype)
-    loss, accuracy = losses.mean(dim=1), correct.mean(dim=1)
-    return loss, torch.where(torch.isfinite(loss), accuracy, torch.nan)

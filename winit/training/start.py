@@ -11,14 +11,11 @@ import torch
 from torch import Tensor
 
 from winit import schemes
-from winit.engine.engine import Networks
-from winit.engine.optimizers import Optimizer
-from winit.engine.regularization import Dropout
+from winit.engine.engine import Engine, NetworkSpec
 from winit.study.model import Run, Workload
 from winit.study.seeds import seed
 from winit.training.calibration import Calibration, Cost
 from winit.training.controls import CONTROLS
-from winit.training.pretraining import activations
 from winit.training.task import WorkloadData
 from winit.vocabulary.pretraining import parse_pretraining
 
@@ -112,25 +109,19 @@ def initial_state(workload: Workload, runs: Sequence[Run], task: WorkloadData) -
 
 
 def make_networks(
-    workload: Workload, runs: Sequence[Run], engine: type[Networks], begun: InitialState, device: torch.device
-) -> Networks:
+    workload: Workload,
+    runs: Sequence[Run],
+    engine: type[Engine],
+    spec: NetworkSpec,
+    begun: InitialState,
+    device: torch.device,
+) -> Engine:
     """Return the networks of some runs at their start, as one stack.
 
     Dropout has a stream of its own for every replicate, which all initializers and rates share.
     """
-    weights, biases = on_device(begun.weights, device), on_device(begun.biases, device)
-    training = workload.training
-    optimizer = Optimizer(training.optimizer, training.momentum, training.weight_decay)
-    options: dict[str, object] = {}
-    if workload.task.is_reconstruction:
-        options["loss"] = workload.task.loss
-    if workload.batch_norm:
-        options["batch_norm"] = True
-    if workload.dropout:
-        seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
-        options["dropout"] = Dropout(workload.dropout, seeds)
-    phis = activations(workload) if workload.task.is_reconstruction else workload.activation
-    return engine(weights, biases, phis, optimizer, training.batch_size, **options)
+    seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
+    return engine(on_device(begun.weights, device), on_device(begun.biases, device), spec, seeds)
 
 
 def on_device(parameters: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 from winit import datasets
-from winit.engine.engine import Networks
+from winit.engine.engine import Engine
 from winit.study.model import Workload
 from winit.study.seeds import seed
-from winit.training import probes
 from winit.training.calibration import CALIBRATION_EXAMPLES, Calibration
+from winit.training.engines import network_spec
 from winit.training.pretraining import Pretrainer
 
 
 class WorkloadData:
     """A workload's data on its device, in the parts that training and measuring use."""
 
-    def __init__(self, workload: Workload, engine: type[Networks], device: torch.device) -> None:
+    def __init__(self, workload: Workload, engine: type[Engine], device: torch.device) -> None:
         source = seed(workload.seed, "data", dataset=workload.dataset)
         split = datasets.load(
             workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
@@ -41,8 +41,8 @@ class WorkloadData:
         self.train_sample = prepared(split.train, len(split.validation.y))
         self.probe = part(split.train, workload.measure.probe_examples)
         self.pretrainer = Pretrainer(workload, split, device)
-        # The mean of the training inputs is what a deep autoencoder without any code gives back.
-        self.mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else None
+        mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0
+        self.spec = network_spec(workload, mean)
 
         rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset))
         chosen = rng.permutation(len(split.train.y))[:CALIBRATION_EXAMPLES]
@@ -54,13 +54,3 @@ class WorkloadData:
             workload.batch_norm,
             uses_sign=workload.training.optimizer in ("adam", "adamw"),
         )
-
-    def score(self, networks: Networks, part: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return loss and score (K,) of a part of the data: cross-entropy and accuracy, or, of a reconstruction, the squared
-        error and the share of the mean predictor's error that it explains.
-        """
-        x, y = part
-        if self.mean is None:
-            return probes.loss_and_accuracy(networks.predict(x), y)
-        error = networks.reconstruction_error(x)
-        return error, 1 - error / (x - self.mean).square().sum(dim=1).mean()

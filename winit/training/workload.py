@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from winit import datasets
-from winit.engine.engine import Networks
+from winit.engine.engine import Engine
 from winit.store.schema import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
 from winit.study.model import Run, Workload, log_spaced
 from winit.study.seeds import seed
@@ -39,7 +39,7 @@ def learning_rates(workload: Workload, runs: Sequence[Run], steps: int) -> np.nd
 
 
 def train_chunk(
-    workload: Workload, runs: Sequence[Run], engine: type[Networks], task: WorkloadData, device: torch.device
+    workload: Workload, runs: Sequence[Run], engine: type[Engine], task: WorkloadData, device: torch.device
 ) -> list[dict[str, object]]:
     """Train and measure runs as one stack, and return their rows of the run store.
 
@@ -53,7 +53,7 @@ def train_chunk(
     K, L = len(runs), workload.depth + 1
 
     begun = initial_state(workload, runs, task)
-    networks = make_networks(workload, runs, engine, begun, device)
+    networks = make_networks(workload, runs, engine, task.spec, begun, device)
     started = time.perf_counter()
     rates = torch.from_numpy(learning_rates(workload, runs, steps + 1)).float().to(device)
     batches = {r: mini_batches(workload, r, len(task.y), steps + 1) for r in {run.replicate for run in runs}}
@@ -71,7 +71,7 @@ def train_chunk(
     diverged: dict[int, tuple[int, int]] = {}
     alive = np.arange(K)  # the runs still in the stack
 
-    def probe(of: Networks, at: int) -> None:
+    def probe(of: Engine, at: int) -> None:
         """Measure every layer, at the probed step of that index."""
         measured = probes.layer_statistics(of, activations(workload), *task.probe, bins)
         for name, values in measured.items():
@@ -80,7 +80,7 @@ def train_chunk(
 
     def evaluate(at: int) -> None:
         for part, examples in (("train", task.train_sample), ("validation", task.validation)):
-            loss, accuracy = task.score(networks, examples)
+            loss, accuracy = networks.evaluate(*examples)
             curves[f"{part}_loss"][alive, at] = loss.cpu()
             curves[f"{part}_accuracy"][alive, at] = accuracy.cpu()
 
@@ -103,7 +103,7 @@ def train_chunk(
 
     if begun.drawn is not None:
         drawn = replace(begun, weights=begun.drawn[0], biases=begun.drawn[1])
-        probe(make_networks(workload, runs, type(networks), drawn, device), 0)
+        probe(make_networks(workload, runs, engine, task.spec, drawn, device), 0)
     events = sorted({*curve_steps, *layer_steps})
     for step, following in zip(events, [*events[1:], steps], strict=True):
         if not len(alive):
@@ -111,7 +111,7 @@ def train_chunk(
         if step in curve_steps:
             evaluate(curve_steps.index(step))
         if step == steps:
-            test[alive] = torch.stack(task.score(networks, task.test), dim=1).cpu()
+            test[alive] = torch.stack(networks.evaluate(*task.test), dim=1).cpu()
         if step in layer_steps:
             at = probed.index(step)
             probe(networks, at)
@@ -146,7 +146,7 @@ def train_chunk(
             "test_loss": test[k, 0],
             "test_accuracy": test[k, 1],
             "device": device.type,
-            "engine": engine.engine,
+            "engine": engine.name,
             "wall_time_s": share,
             "calibration_time_s": begun.costs[k].time_s,
             "calibration_forward": begun.costs[k].forward,

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from winit.engine.engine import NetworkSpec
 from winit.engine.kernel.activations import PHI
 from winit.engine.kernel.emit import padded
 from winit.engine.kernel.passes import gather, moments, softmax, transpose
 from winit.engine.kernel.products import Product, backward_and_update, product
+from winit.engine.objectives import Classification
 
 EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam": "adam", "adamw": "adam"}
 STATE = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays that an epilogue keeps for each parameter
 
 
-def supports(activation: str, optimizer: str) -> bool:
-    """Return whether the kernel has vector code for both."""
-    return activation in PHI and optimizer in EPILOGUE
+def obstacle(spec: NetworkSpec) -> str | None:
+    """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
+    if not isinstance(spec.objective, Classification):
+        return "it trains classifiers"
+    if spec.batch_norm or spec.dropout or spec.corruption:
+        return "it has neither batch normalization nor dropout"
+    if spec.activation not in PHI or spec.optimizer.name not in EPILOGUE:
+        return f"it has no vector code for {spec.activation} with {spec.optimizer.name}"
+    return None
 
 
 class Code(NamedTuple):

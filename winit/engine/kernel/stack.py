@@ -21,12 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from winit.engine.engine import TRACE, Advance, Networks
+from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.epilogues import FACTORS
 from winit.engine.kernel.loop import predict, train_network
-from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape
-from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
+from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
+from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON
 
 
 def _zeros(*shape: int) -> np.ndarray:
@@ -34,19 +34,28 @@ def _zeros(*shape: int) -> np.ndarray:
     return torch.zeros(shape).numpy()
 
 
-class KernelStack(Networks):
-    """K networks trained by the kernel, one after the other. See `network.Networks` for the interface.
+class KernelStack(Engine):
+    """K networks trained by the kernel, one after the other.
 
     Parameters lie in rows padded to whole vectors, the biases in the last one; `weights` and `biases` are views of them.
+
+    Args:
+        weights, biases, spec, seeds: as for `Engine`.
+        lanes: float32 elements of a vector; by default those of this machine's widest.
+
+    Raises:
+        ValueError: the kernel cannot train such networks.
     """
 
-    engine = "kernel"
+    name = "kernel"
 
     def __init__(
-        self, weights: Sequence[Tensor], biases: Sequence[Tensor], activation: str, optimizer: Optimizer, batch_size: int,
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], spec: NetworkSpec, seeds: Sequence[int] = (),
         lanes: int | None = None,
     ) -> None:  # fmt: skip
-        self.optimizer, self.batch_size, self.steps_done = optimizer, batch_size, 0
+        if reason := obstacle(spec):
+            raise ValueError(f"the kernel cannot train these networks: {reason}; the torch engine can")
+        self._optimizer, self._batch_size, self._steps_done = spec.optimizer, spec.batch_size, 0
         self._arrays = []
         for w, b in zip(weights, biases, strict=True):
             networks, fan_in, fan_out = w.shape
@@ -54,12 +63,12 @@ class KernelStack(Networks):
             array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
             self._arrays.append(array)
         self._outs = [w.shape[2] for w in weights]
-        epilogue = EPILOGUE[optimizer.name]
+        epilogue = EPILOGUE[spec.optimizer.name]
         self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
-        super().__init__(*self._views(), activation)
+        super().__init__(*self._views(), spec, seeds)
 
-        (_, inputs, width), classes, examples = weights[0].shape, weights[-1].shape[2], padded(batch_size)
-        self._shape = inputs, width, classes, batch_size, activation, epilogue, lanes or host_lanes()
+        (_, inputs, width), classes, examples = weights[0].shape, weights[-1].shape[2], padded(spec.batch_size)
+        self._shape = inputs, width, classes, spec.batch_size, str(spec.activation), epilogue, lanes or host_lanes()
         self._x, self._h = _zeros(padded(inputs + 1), examples), _zeros(len(weights) - 1, width + 1, examples)
         self._h[:, width] = 1  # what the bias is multiplied with
         self._z = _zeros(padded(classes), examples)
@@ -87,7 +96,7 @@ class KernelStack(Networks):
 
     def _factors(self, rates: np.ndarray) -> np.ndarray:
         """Return room for partial sums and what the optimizer's epilogue reads (steps, WIDEST + n), for rates (steps,)."""
-        optimizer, epilogue = self.optimizer, EPILOGUE[self.optimizer.name]
+        optimizer, epilogue = self._optimizer, EPILOGUE[self._optimizer.name]
         (beta1, beta2), decay = ADAM_BETAS, optimizer.weight_decay
         if epilogue == "sgd":
             columns = [-rates, decay]
@@ -95,7 +104,7 @@ class KernelStack(Networks):
             nesterov = optimizer.name == "nesterov"
             columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
         else:
-            t = self.steps_done + 1 + np.arange(len(rates))
+            t = self._steps_done + 1 + np.arange(len(rates))
             decoupled = optimizer.name == "adamw"
             columns = [
                 -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
@@ -109,7 +118,7 @@ class KernelStack(Networks):
 
     def _numbers(self, order: np.ndarray) -> np.ndarray:
         """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
-        padding = padded(self.batch_size) - order.shape[1]
+        padding = padded(self._batch_size) - order.shape[1]
         return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
 
     @staticmethod
@@ -139,7 +148,7 @@ class KernelStack(Networks):
             if done < count:
                 inputs = x[batches[done], : self.weights[0].shape[1]]
                 diverged[k] = done, self.first_non_finite_layer(k, inputs)
-        self.steps_done += count
+        self._steps_done += count
         return Advance(diverged, torch.from_numpy(trace) if traced else None)
 
     def predict(self, x: Tensor) -> Tensor:

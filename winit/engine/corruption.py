@@ -1,0 +1,94 @@
+"""What denoising autoencoders do to their inputs in training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winit.engine.alignment import aligned
+from winit.vocabulary.factors import CORRUPTIONS
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A kind of corruption and its amount.
+
+    `masking` sets a share of the inputs to 0; `gaussian` adds noise of a standard deviation. `amount` is that share or
+    that standard deviation.
+
+    Raises:
+        ValueError: an unknown kind, or an amount outside its range.
+
+    Source: Vincent et al. 2010, §3.3.
+    """
+
+    kind: str
+    amount: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in CORRUPTIONS:
+            raise ValueError(f"corruption: got '{self.kind}'; choose from {', '.join(CORRUPTIONS)}")
+        if not (self.amount >= 0 and (self.kind == "gaussian" or self.amount < 1)):
+            allowed = "from 0 to below 1" if self.kind == "masking" else "at least 0"
+            raise ValueError(f"corruption: got {self.amount:g} for {self.kind}; allowed is a number {allowed}")
+
+
+class InputNoise:
+    """Corrupts the mini-batches of K networks, each from the stream of its seed.
+
+    Args:
+        corruption: its kind and amount.
+        seeds: of each network's stream. Networks with the same seed see the same corruption.
+    """
+
+    def __init__(self, corruption: Corruption, seeds: Sequence[int]) -> None:
+        self.corruption, self.seeds = corruption, list(seeds)
+        self._streams = {seed: _Stream(corruption, seed) for seed in self.seeds}
+        self._corrupted = torch.empty(0)
+
+    def corrupted(self, x: Tensor) -> Tensor:
+        """Return the inputs (K, B, D) of one step, corrupted anew at every call; the next call overwrites them."""
+        apply = torch.mul if self.corruption.kind == "masking" else torch.add
+        noise = {seed: stream.next(x.shape[1:]).to(x) for seed, stream in self._streams.items()}
+        if self._corrupted.shape != x.shape:
+            self._corrupted = aligned(x.shape, like=x)
+        for k, seed in enumerate(self.seeds):
+            apply(x[k], noise[seed], out=self._corrupted[k])
+        return self._corrupted
+
+    def keep(self, networks: Tensor) -> None:
+        """Drop all networks but these; the others' streams go on."""
+        self.seeds = [self.seeds[k] for k in networks.tolist()]
+        self._streams = {seed: self._streams[seed] for seed in self.seeds}
+
+
+class _Stream:
+    """The noise of one seed: what inputs are multiplied with (masking), or what is added to them.
+
+    Drawn for several steps at once, and for Gaussian noise by torch's vectorised generator, because drawing takes a large
+    part of a step of small layers. A mask's share is exact to 2⁻¹⁶.
+    """
+
+    STEPS = 16
+
+    def __init__(self, corruption: Corruption, seed: int) -> None:
+        self.corruption, self.left = corruption, 0
+        self.bits = np.random.default_rng(seed)
+        self.normal = torch.Generator().manual_seed(seed)
+
+    def next(self, shape: Sequence[int]) -> Tensor:
+        """Return the noise of one step, of shape (B, D)."""
+        if not self.left:
+            self.left, size = self.STEPS, (self.STEPS, *shape)
+            if self.corruption.kind == "masking":
+                threshold = round(self.corruption.amount * 2**16)
+                kept = self.bits.integers(0, 2**16, size, dtype=np.uint16) >= threshold
+                self.block = torch.from_numpy(kept.astype(np.float32))
+            else:
+                self.block = torch.empty(size).normal_(0, self.corruption.amount, generator=self.normal)
+        self.left -= 1
+        return self.block[self.left]
