@@ -13,7 +13,7 @@ from winit.engine.engine import NetworkSpec
 from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
-from winit.study.recipes import BoltzmannRecipe, PretrainingRecipe
+from winit.study.schema import PretrainingSettings
 from winit.training.controls import shuffled, with_moments
 from winit.training.engines import choose_engine
 from winit.training.learners import encode
@@ -28,13 +28,16 @@ WIDTHS, SEEDS = [9, 6, 4, 2], [3, 4, 3]
 METHODS = [m for m in PRETRAINING if m != "none"]
 
 
-def recipe(**changes) -> PretrainingRecipe:
-    rbm = BoltzmannRecipe("auto", 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0002)
+def recipe(**changes) -> PretrainingSettings:
+    rbm = {
+        "visible": "auto", "gibbs_steps": 1, "learning_rate": 0.1, "real_rate": 0.01, "momentum": 0.5, "late_momentum": 0.9,
+        "early_share": 0.1, "weight_cost": 0.0002,
+    }  # fmt: skip
     facts = {
         "layers": "all", "steps": 30, "batch_size": 10, "optimizer": "adam", "learning_rate": 0.01, "momentum": 0.9,
         "decoder": "tied", "loss": "squared_error", "corruption": "masking", "corruption_amount": 0.25, "rbm": rbm,
     }  # fmt: skip
-    return PretrainingRecipe(**(facts | changes))
+    return PretrainingSettings(**(facts | changes))
 
 
 def bars(n: int = 45) -> PretrainingData:
@@ -142,7 +145,7 @@ def test_units_of_machines_follow_the_values_they_see():
     standard = PretrainingData(bars().x * 4 - 2, bars().y, is_unit=False)
     means = {}
     for visible in ("auto", "gaussian", "binary"):
-        rbm = BoltzmannRecipe(visible, 1, 0.1, 0.01, 0.5, 0.9, 0.1, 0.0)
+        rbm = recipe().rbm.model_copy(update={"visible": visible, "weight_cost": 0.0})
         means[visible] = pretrain(
             "rbm", standard, weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(rbm=rbm), [5], 2
         ).weights[0]

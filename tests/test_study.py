@@ -136,7 +136,7 @@ def test_spellings_of_one_value_are_one_run():
         ("grid.learning_rate=[inf]", "grid.learning_rate: got Infinity; allowed is a number from 1e-30 to 1e+30"),
         ("grid.replicates=0", "grid.replicates: got 0; allowed is a whole number from 1 to 10000"),
         ("grid.initializer=[]", "grid.initializer: got an empty list []; it needs at least one value"),
-        ("grid.initializer=null", "grid.initializer: nothing given; it needs a list of initializers"),
+        ("grid.initializer=null", "grid.initializer: nothing given; it needs an initializer"),
         (
             "grid.initializer=[he_normall]",
             "grid.initializer: unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal?",

@@ -151,15 +151,15 @@ def test_small_numbers_are_numbers_in_a_frozen_study(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("grid", 3, "grid: grid needs a mapping with the keys initializer, "),
-        ("training", 3, "training: training needs a mapping with the keys optimizer, "),
-        ("measure", [1], "measure: measure needs a mapping with the keys curve_points, "),
-        ("task", "reconstruction", "task: task needs a mapping with the keys name, encoder, loss; got"),
+        ("grid", 3, "grid: got 3; it needs a mapping with the keys initializer, "),
+        ("training", 3, "training: got 3; it needs a mapping with the keys optimizer, "),
+        ("measure", [1], "measure: got [1]; it needs a mapping with the keys curve_points, "),
+        ("task", "reconstruction", 'task: got "reconstruction"; it needs a mapping with the keys name, encoder, loss'),
         ("dataset", ["digits"], "dataset: "),
         (
             "dataset",
             {"digits": 3},
-            "dataset.digits: dataset.digits needs a mapping with the keys target_accuracy; got 3",
+            "dataset.digits: got 3; it needs a mapping with the keys target_accuracy",
         ),
     ],
 )

@@ -7,11 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from winit import schemes
 from winit.study import composition, yaml_files
-from winit.study.applicability import why_not_pretrainable
+from winit.study.keys import TEXT_KEYS
 from winit.study.model import Study
-from winit.study.schema import TEXT_KEYS, check, grids
+from winit.study.validation import check
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 CLAIMS = CONF / "claims"  # declared before the data; no group of settings
@@ -26,18 +25,7 @@ def validate(tree: Mapping[str, object]) -> Study:
     Raises:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
-    study = Study(check(tree))
-    for name, grid in grids(study.settings):
-        place = f"extra_grids.{name}" if name else "grid"
-        for pretraining in grid["pretraining"]:
-            reasons = [why_not_pretrainable(pretraining, a, study.settings["task"]["name"]) for a in grid["activation"]]
-            if all(reasons) and not name:  # an extra grid may be wider than the main one
-                raise ValueError(f"{place}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
-        reasons = {(i, a): schemes.why_not_applicable(i, a) for i in grid["initializer"] for a in grid["activation"]}
-        if all(reasons.values()):
-            (i, a), why = next(iter(reasons.items()))
-            raise ValueError(f"{place}: nothing to train, because {i} with {a} is not applicable: {why}")
-    return study
+    return Study(check(tree))
 
 
 def compose(overrides: Sequence[str] = ()) -> Study:
@@ -137,4 +125,4 @@ def read(path: Path) -> Study:
 def dump(study: Study) -> str:
     """Return the study as YAML: what `results/<study>/study.yaml` holds, and enough to run it again."""
     head = f"# The resolved study, frozen. Run it again: winit run results/{study.name}/study.yaml --cores 2\n"
-    return head + yaml_files.dump(dict(study.settings))
+    return head + yaml_files.dump(study.settings)

@@ -15,9 +15,8 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from winit.study import yaml_files
-from winit.study.schema import (
-    DATASET_KEYS,
-    RULES,
+from winit.study.keys import (
+    KEYS,
     SECTIONS,
     TEXT_KEYS,
     current_key,
@@ -25,11 +24,12 @@ from winit.study.schema import (
     refuse_both_names,
     with_current_keys,
 )
+from winit.study.validation import LIST_OF_KEYS
 from winit.vocabulary.errors import unknown_name
 
 BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
 # Keys that ask another question. Learning rates and replicates are a matter of budget.
-ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in RULES if key.startswith("grid.") and key not in BUDGET}
+ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in KEYS if key.startswith("grid.") and key not in BUDGET}
 _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)\s*$")
 
 
@@ -96,8 +96,8 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
         _check_choice(key, given, value, groups[key])
     elif key in groups or key in SECTIONS:
         raise ValueError(_one_by_one(key, value))
-    elif key not in RULES and key not in DATASET_KEYS and not speaks_of_extra_grids({key}):
-        raise ValueError(unknown_name("key", key, [*groups, *RULES, *DATASET_KEYS], "README.md") + f" (given: {given})")
+    elif key not in KEYS and not speaks_of_extra_grids({key}):
+        raise ValueError(f"{unknown_name('key', key, [*groups, *KEYS], LIST_OF_KEYS)} (given: {given})")
     return Override(key, given, value, sign + key + rest)
 
 
@@ -141,7 +141,7 @@ def _check_choice(group: str, given: str, chosen: object, names: Sequence[str]) 
 
 def _one_by_one(section: str, value: object) -> str:
     """Return the sentence for an override of a whole section."""
-    first = next(key for key in [*RULES, *DATASET_KEYS] if key.startswith(f"{section}."))
+    first = next(key for key in KEYS if key.startswith(f"{section}."))
     example = f"{first}=…"
     if isinstance(value, Mapping) and value:
         name, inner = next(iter(value.items()))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise, product
 
 from winit import datasets, schemes
+from winit.study import identity
 from winit.study.applicability import why_not_pretrainable
-from winit.study.recipes import BoltzmannRecipe, MeasureRecipe, PretrainingRecipe, TaskRecipe, TrainingRecipe
-from winit.study.schema import grids
+from winit.study.schema import (
+    AnalysisSettings,
+    DatasetSettings,
+    DataSettings,
+    Grid,
+    GridSettings,
+    MeasureSettings,
+    PretrainingSettings,
+    StudySettings,
+    TaskSettings,
+    TrainingRecipe,
+    TrainingSettings,
+)
 from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.pretraining import parse_pretraining
-
-# Part of every run id. Raise it when a change of code moves the numbers of a run, and pin the golden runs again.
-REVISION = 2
 
 
 class Role(StrEnum):
@@ -53,6 +60,12 @@ class Block:
     replicates: int
     tuning_replicates: int = 0
 
+    @classmethod
+    def of(cls, grid: Grid, pretrainings: tuple[str, ...]) -> Block:
+        """Return the block of a grid with some of its ways of pretraining."""
+        rates = tuple(grid.learning_rate)
+        return cls(tuple(grid.initializer), pretrainings, rates, grid.replicates, grid.tuning_replicates)
+
     @property
     def all_replicates(self) -> list[tuple[int, Role]]:
         """Every replicate with its role: judged ones are numbered from 0 upwards, tuning ones from −1 downwards."""
@@ -73,27 +86,21 @@ class Workload:
     batch_norm: bool
     dropout: float
     training: TrainingRecipe
-    measure: MeasureRecipe
+    measure: MeasureSettings
     seed: int
-    task: TaskRecipe
+    task: TaskSettings
     scaling: str
-    pretraining: PretrainingRecipe
+    pretraining: PretrainingSettings
     blocks: tuple[Block, ...] = ()  # whose union are the workload's runs
     data_dir: str = "auto"  # where files of data lie: not part of what a run is, because their content is fixed
 
     @cached_property
     def digest(self) -> str:
         """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
-        facts = [REVISION, self.seed, self.dataset, sorted(self.dataset_parameters.items()), self.activation]
-        training = asdict(self.training)
-        if self.training.optimizer not in ("momentum", "nesterov"):
-            del training["momentum"]  # the others do not use it
-        facts += [self.depth, self.width, self.batch_norm, self.dropout, training, asdict(self.measure)]
-        if self.scaling != "standard":
-            facts.append(self.scaling)
-        if self.task.is_reconstruction:
-            facts.append(asdict(self.task))
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:8]
+        network = (self.activation, self.depth, self.width, self.batch_norm, self.dropout)
+        return identity.workload_digest(
+            self.seed, self.dataset, self.dataset_parameters, self.scaling, self.task, network, self.training, self.measure
+        )
 
     @cached_property
     def name(self) -> str:
@@ -118,7 +125,9 @@ class Workload:
             for initializer, pretraining in self._arms_of(block):
                 for rate in block.learning_rates:
                     for replicate, role in block.all_replicates:
-                        run_id = self._run_id(initializer, pretraining, rate, replicate)
+                        run_id = identity.run_id(
+                            self.name, initializer, pretraining, rate, replicate, self.pretraining
+                        )
                         runs.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate, role))
         return tuple(runs.values())
 
@@ -131,13 +140,6 @@ class Workload:
             for pretraining in block.pretrainings
             if why_not_pretrainable(pretraining, self.activation, self.task.name) is None
         ]
-
-    def _run_id(self, initializer: str, pretraining: str, rate: float, replicate: int) -> str:
-        text = f"{self.name}|{initializer}|{rate!r}|{replicate}"
-        if pretraining != "none":
-            facts = self.pretraining.facts(parse_pretraining(pretraining).method)
-            text += f"|{pretraining}|{json.dumps(facts, sort_keys=True)}"
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @cached_property
     def run_count(self) -> int:
@@ -158,7 +160,7 @@ class Workload:
     @cached_property
     def runs_digest(self) -> str:
         """Twelve hexadecimal digits of the run ids: what the workflow compares to see whether a job is out of date."""
-        return hashlib.sha256("".join(run.id for run in self.runs).encode()).hexdigest()[:12]
+        return identity.runs_digest(run.id for run in self.runs)
 
     @property
     def widths(self) -> list[int]:
@@ -172,7 +174,12 @@ class Workload:
     def pretrained_layers(self) -> int:
         """How many layers pretraining trains, where it trains any."""
         most = len(self.task.encoder) or self.depth
-        return most if self.pretraining.layers == "all" else int(self.pretraining.layers)
+        return most if self.pretraining.layers == "all" else self.pretraining.layers
+
+    def trained_longer(self) -> Workload:
+        """Return the workload with as many updates more as pretraining every layer would have taken."""
+        steps = self.training.steps + self.pretrained_layers * self.pretraining.steps
+        return replace(self, training=self.training.model_copy(update={"steps": steps}))
 
     def pretraining_updates(self, pretraining: str) -> int:
         """Return the updates of single layers that a way of pretraining takes."""
@@ -191,125 +198,188 @@ class Workload:
 
 @dataclass(frozen=True)
 class Study:
-    """A validated study. `settings` is the resolved configuration it was made from: frozen, it makes the same study."""
+    """A validated study: its settings, and the runs that answer its question."""
 
-    settings: Mapping[str, object] = field(repr=False)
+    resolved: StudySettings
+
+    @cached_property
+    def settings(self) -> dict[str, object]:
+        """The settings as nested mappings, in one order and spelling: frozen, they make the same study."""
+        return self.resolved.model_dump()
 
     @property
     def name(self) -> str:
-        return self.settings["name"]
+        """Name of its folders, results/<name>/ and reports/<name>/."""
+        return self.resolved.name
 
     @property
     def question(self) -> str:
-        return self.settings["question"]
+        """What it asks, in one sentence."""
+        return self.resolved.question
 
     @property
     def device(self) -> str:
-        return self.settings["device"]
+        """Device to train on, as set: auto, cpu or cuda."""
+        return self.resolved.device
 
     @property
     def engine(self) -> str:
-        return self.settings["engine"]
+        """Engine to train with, as set: auto, kernel or torch."""
+        return self.resolved.engine
 
     @property
     def seed(self) -> int:
-        return self.settings["seed"]
+        """Root of all random streams."""
+        return self.resolved.seed
+
+    @property
+    def data(self) -> DataSettings:
+        """Where data lie, and how inputs are scaled."""
+        return self.resolved.data
+
+    @property
+    def task(self) -> TaskSettings:
+        """What networks are trained for."""
+        return self.resolved.task
+
+    @property
+    def grid(self) -> GridSettings:
+        """The main grid."""
+        return self.resolved.grid
+
+    @property
+    def training(self) -> TrainingSettings:
+        """How networks are trained."""
+        return self.resolved.training
+
+    @property
+    def pretraining(self) -> PretrainingSettings:
+        """How layers are pretrained."""
+        return self.resolved.pretraining
+
+    @property
+    def measure(self) -> MeasureSettings:
+        """When runs are measured, and on how many examples."""
+        return self.resolved.measure
+
+    @property
+    def analysis(self) -> AnalysisSettings:
+        """Choices of the analysis."""
+        return self.resolved.analysis
+
+    @property
+    def datasets(self) -> dict[str, DatasetSettings]:
+        """Its datasets by name, with their settings."""
+        return self.resolved.dataset
+
+    @property
+    def extra_grids(self) -> list[str]:
+        """The names of its extra grids."""
+        return list(self.resolved.extra_grids)
 
     @property
     def initializers(self) -> list[str]:
-        return self.settings["grid"]["initializer"]
+        """The initializers of the main grid."""
+        return self.grid.initializer
 
     @property
     def activations(self) -> list[str]:
-        return self.settings["grid"]["activation"]
+        """The activations of the main grid."""
+        return self.grid.activation
 
     @cached_property
     def digest(self) -> str:
         """Twelve hexadecimal digits of the resolved settings and the revision of the training code."""
-        return hashlib.sha256(json.dumps([REVISION, self.settings]).encode()).hexdigest()[:12]
+        return identity.study_digest(self.settings)
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
         """The study's runs, grouped by workload; the most expensive first, so that the last job to end is a short one."""
-        s = self.settings
-        pretraining = PretrainingRecipe(**{**s["pretraining"], "rbm": BoltzmannRecipe(**s["pretraining"]["rbm"])})
-        task = TaskRecipe(**{**s["task"], "encoder": tuple(s["task"]["encoder"])})
-        found: dict[str, Workload] = {}
-        for _, grid in grids(s):
-            longer = [name for name in grid["pretraining"] if name == "none+longer"]
-            others = [name for name in grid["pretraining"] if name != "none+longer"]
-            for dataset, optimizer, activation, batch_norm, dropout, width, depth, pretrainings in product(
-                grid["dataset"], s["training"]["optimizer"], grid["activation"], grid["batch_norm"], grid["dropout"],
-                grid["width"], grid["depth"], [others, longer],
-            ):  # fmt: skip
-                if not pretrainings:
-                    continue
-                parameters = dict(s["dataset"][dataset])
-                target = parameters.pop("target_accuracy")
-                block = Block(
-                    tuple(grid["initializer"]), tuple(pretrainings), tuple(grid["learning_rate"]), grid["replicates"],
-                    grid["tuning_replicates"],
-                )  # fmt: skip
-                one = Workload(
-                    dataset, parameters, target, activation, depth, width, batch_norm, dropout,
-                    TrainingRecipe(**{**s["training"], "optimizer": optimizer}), MeasureRecipe(**s["measure"]), s["seed"], task,
-                    s["data"]["scaling"], pretraining, data_dir=s["data"]["dir"],
-                )  # fmt: skip
-                if pretrainings is longer:
-                    steps = one.training.steps + one.pretrained_layers * pretraining.steps
-                    one = replace(one, training=replace(one.training, steps=steps))
-                known = found.setdefault(one.name, one)
-                found[one.name] = replace(known, blocks=(*known.blocks, block))
-        return tuple(sorted((w for w in found.values() if w.run_count), key=lambda w: -w.flops_per_run * w.run_count))
+        workloads: dict[str, Workload] = {}
+        for grid in self.resolved.grids.values():
+            for workload in self._workloads_of(grid):
+                known = workloads.setdefault(workload.name, replace(workload, blocks=()))
+                workloads[workload.name] = replace(known, blocks=(*known.blocks, *workload.blocks))
+        with_runs = (workload for workload in workloads.values() if workload.run_count)
+        return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.run_count))
+
+    def _workloads_of(self, grid: Grid) -> Iterator[Workload]:
+        """Yield the workloads of one grid. Runs that are trained longer have workloads of their own."""
+        longer = tuple(name for name in grid.pretraining if name == "none+longer")
+        others = tuple(name for name in grid.pretraining if name != "none+longer")
+        for dataset, optimizer, activation, batch_norm, dropout, width, depth, pretrainings in product(
+            grid.dataset, self.training.optimizer, grid.activation, grid.batch_norm, grid.dropout, grid.width, grid.depth,
+            [others, longer],
+        ):  # fmt: skip
+            if not pretrainings:
+                continue
+            workload = Workload(
+                dataset=dataset,
+                dataset_parameters=self.datasets[dataset].parameters,
+                target_accuracy=self.datasets[dataset].target_accuracy,
+                activation=activation,
+                depth=depth,
+                width=width,
+                batch_norm=batch_norm,
+                dropout=dropout,
+                training=TrainingRecipe(**(self.training.model_dump() | {"optimizer": optimizer})),
+                measure=self.measure,
+                seed=self.seed,
+                task=self.task,
+                scaling=self.data.scaling,
+                pretraining=self.pretraining,
+                blocks=(Block.of(grid, pretrainings),),
+                data_dir=self.data.dir,
+            )
+            yield workload.trained_longer() if pretrainings is longer else workload
 
     @property
     def product(self) -> str:
         """The factors as a person says them: '12 initializers × 3 activations × …'; those with one value left out."""
-        grid = self.settings["grid"]
+        grid = self.grid
         factors = [
-            (len(grid["initializer"]), "initializers"),
-            (len(grid["activation"]), "activations"),
-            (len(grid["depth"]), "depths"),
-            (len(grid["width"]), "widths"),
-            (len(grid["batch_norm"]), "with and without batch normalization"),
-            (len(grid["dropout"]), "dropout rates"),
-            (len(grid["pretraining"]), "ways of pretraining"),
-            (len(self.settings["training"]["optimizer"]), "optimizers"),
-            (len(self.settings["dataset"]), "datasets"),
-            (len(grid["learning_rate"]), "learning rates"),
-            (grid["replicates"], "replicates"),
+            (len(grid.initializer), "initializers"),
+            (len(grid.activation), "activations"),
+            (len(grid.depth), "depths"),
+            (len(grid.width), "widths"),
+            (len(grid.batch_norm), "with and without batch normalization"),
+            (len(grid.dropout), "dropout rates"),
+            (len(grid.pretraining), "ways of pretraining"),
+            (len(self.training.optimizer), "optimizers"),
+            (len(self.datasets), "datasets"),
+            (len(grid.learning_rate), "learning rates"),
+            (grid.replicates, "replicates"),
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
-        tuning = grid["tuning_replicates"]
-        text += f" and {tuning} for tuning" if tuning and " replicates" in text else ""
+        if grid.tuning_replicates and " replicates" in text:
+            text += f" and {grid.tuning_replicates} for tuning"
         text += ", less what is not applicable" if self.not_applicable else ""
-        extra = list(self.settings["extra_grids"])
-        return text + (f"; with the extra {'grids' if len(extra) > 1 else 'grid'} {', '.join(extra)}" if extra else "")
+        names = self.extra_grids
+        return text + (f"; with the extra {'grids' if len(names) > 1 else 'grid'} {', '.join(names)}" if names else "")
 
     @cached_property
     def not_applicable(self) -> list[tuple[str, str, str, str]]:
         """What of the grids has no meaning: (initializer, pretraining, activation, reason), the one or the other empty."""
-        found = {}
-        for _, grid in grids(self.settings):
-            for activation in grid["activation"]:
-                for initializer in grid["initializer"]:
-                    why = schemes.why_not_applicable(initializer, activation)
-                    found[initializer, "", activation] = why
-                for name in grid["pretraining"]:
-                    why = why_not_pretrainable(name, activation, self.settings["task"]["name"])
-                    found["", name, activation] = why
-        return [(*key, why) for key, why in found.items() if why]
+        reasons: dict[tuple[str, str, str], str | None] = {}
+        for grid in self.resolved.grids.values():
+            for activation in grid.activation:
+                for initializer in grid.initializer:
+                    reasons[initializer, "", activation] = schemes.why_not_applicable(initializer, activation)
+                for name in grid.pretraining:
+                    reasons["", name, activation] = why_not_pretrainable(name, activation, self.task.name)
+        return [(*key, why) for key, why in reasons.items() if why]
 
     @property
     def run_count(self) -> int:
-        return sum(w.run_count for w in self.workloads)
+        """The number of runs of all workloads."""
+        return sum(workload.run_count for workload in self.workloads)
 
     def workload(self, name: str) -> Workload:
         """Return the workload of that name."""
         for workload in self.workloads:
             if workload.name == name:
                 return workload
-        raise ValueError(unknown_name(f"workload of study '{self.name}'", name, [w.name for w in self.workloads]))
+        raise ValueError(unknown_name(f"workload of study '{self.name}'", name, [each.name for each in self.workloads]))
 
 
 def log_spaced(last: int, points: int) -> list[int]:

@@ -15,7 +15,7 @@ from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
 from winit.engine.torch_stack import TorchStack
-from winit.study.recipes import PretrainingRecipe
+from winit.study.schema import PretrainingSettings
 
 
 def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tensor:
@@ -47,7 +47,7 @@ class AutoencoderLayer:
 
     is_denoising = False
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingRecipe, seeds, sample, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
         corruption = Corruption(recipe.corruption, recipe.corruption_amount) if self.is_denoising else None
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
         spec = NetworkSpec(activation, optimizer, recipe.batch_size, Reconstruction(recipe.loss), corruption=corruption)
@@ -83,7 +83,7 @@ class DenoisingLayer(AutoencoderLayer):
 class BoltzmannLayer:
     """Contrastive divergence; what is passed on are the means of the hidden units (Hinton & Salakhutdinov 2006)."""
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingRecipe, seeds, sample, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
         self.recipe, own = recipe, recipe.rbm
         visible = "binary" if is_unit else "gaussian"
         if layer == 0 and own.visible != "auto":
@@ -116,7 +116,7 @@ class BoltzmannLayer:
 class SupervisedLayer:
     """The hidden layer of a classifier of the codes below (Bengio et al. 2007)."""
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingRecipe, seeds, sample, layer, is_unit) -> None:
+    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
         optimizer = Optimizer(recipe.optimizer, recipe.momentum)
         top, top_biases = decoder
         spec = NetworkSpec(activation, optimizer, recipe.batch_size)
@@ -136,7 +136,7 @@ class SupervisedLayer:
         return self.net.weights[0], self.net.biases[0], self.net.weights[1], self.net.biases[1]
 
 
-def _rates(recipe: PretrainingRecipe, networks: int) -> Tensor:
+def _rates(recipe: PretrainingSettings, networks: int) -> Tensor:
     return torch.full((recipe.steps, networks), recipe.learning_rate)
 
 

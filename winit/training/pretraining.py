@@ -22,7 +22,7 @@ from torch import Tensor
 from winit import datasets, schemes
 from winit.datasets import shuffled_epochs
 from winit.study.model import Run, Workload, log_spaced
-from winit.study.recipes import PretrainingRecipe
+from winit.study.schema import PretrainingSettings
 from winit.study.seeds import seed
 from winit.training.learners import LEARNERS, encode
 from winit.vocabulary.pretraining import parse_pretraining
@@ -73,7 +73,7 @@ class PretrainedStack:
 
 def pretrain(
     method: str, data: PretrainingData, weights: Sequence[Tensor], biases: Sequence[Tensor], activations: Sequence[str],
-    decoders: Sequence[tuple[Tensor, Tensor]], recipe: PretrainingRecipe, seeds: Sequence[int], points: int = 2,
+    decoders: Sequence[tuple[Tensor, Tensor]], recipe: PretrainingSettings, seeds: Sequence[int], points: int = 2,
 ) -> PretrainedStack:  # fmt: skip
     """Pretrain the first layers of K networks, one layer after the other, from the weights they have.
 

@@ -19,7 +19,6 @@ from pathlib import Path
 from winit import datasets, schemes
 from winit.analysis.claims.measures import MEASURES
 from winit.study import yaml_files
-from winit.study.schema import Rule, one_of
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.pretraining import parse_pretraining
@@ -120,6 +119,24 @@ class Claim:
         return "; ".join(contrast.rule for contrast in self.contrast)
 
 
+@dataclass(frozen=True)
+class Rule:
+    """What a value of a declaration may be: `allowed` says it in words, `check` returns the value as it is kept."""
+
+    allowed: str
+    check: Callable[[object], object]
+    many: bool = False  # a non-empty list without repetitions; one bare value stands for a list of one
+
+
+def _one_of(kind: str, names: Sequence[str], many: bool = False) -> Rule:
+    def check(value: object) -> str:
+        if str(value) not in names:
+            raise ValueError(unknown_name(kind, str(value), names))
+        return str(value)
+
+    return Rule(f"one of {', '.join(names)}", check, many)
+
+
 def _words(value: object) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError
@@ -164,12 +181,12 @@ TEXTS: dict[str, Rule] = {
     "statement": Rule("a sentence", _words),
     "source": Rule("who claims it", _words),
     "measured": Rule("what is measured, in words", _words),
-    "figure": one_of("figure", FIGURES),
+    "figure": _one_of("figure", FIGURES),
     "correction": Rule("a sentence", _words),
 }
 PARAMETERS: dict[str, Rule] = {
-    "dataset": one_of("dataset", list(datasets.DATASETS), many=True),
-    "activation": one_of("activation", list(ACTIVATIONS), many=True),
+    "dataset": _one_of("dataset", list(datasets.DATASETS), many=True),
+    "activation": _one_of("activation", list(ACTIVATIONS), many=True),
     "depth": Rule("all, deepest, or a whole number: so many layers and more", _depth),
     "initializer": Rule("a list of initializers", _initializer, many=True),
     "compared_with": Rule("a list of initializers", _initializer, many=True),
@@ -234,7 +251,7 @@ def _condition(place: str, value: object) -> Condition:
 def _contrast(place: str, value: object) -> Contrast:
     conditions = ("supported_if", "refuted_if")
     tree = _mapping(place, value, ["measure", *conditions, *PARAMETERS], f"a measure, {' and '.join(conditions)}")
-    name = _apply(f"{place}.measure", one_of("measure", list(MEASURES)), tree.get("measure"))
+    name = _apply(f"{place}.measure", _one_of("measure", list(MEASURES)), tree.get("measure"))
     measure = MEASURES[name]
     takes = (*EVERYWHERE, *measure.needs, *measure.offers)
     for key in tree:
