@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from winit.study import yaml_files
@@ -71,8 +72,9 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
         given.encode()
     except UnicodeEncodeError:
         raise ValueError(f"cannot read '{yaml_files.shortened(given)}': it is not UTF-8") from None
-    sign, key, rest = re.fullmatch(r"([+~]*)([^=]*)(.*)", given, re.DOTALL).groups()
-    key = current_key(key)
+    name, equals, after = given.partition("=")
+    key = current_key(name.lstrip("+~"))
+    sign, rest = name[: len(name) - len(name.lstrip("+~"))], equals + after
     if sign != "~" and rest and key in TEXT_KEYS:
         return Override(key, given, _text(rest[1:]), "")
     if key in groups and sign != "~":
@@ -101,7 +103,7 @@ def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
     return Override(key, given, value, sign + key + rest)
 
 
-def _hydra_override(text: str, given: str):
+def _hydra_override(text: str, given: str) -> Any:  # Hydra has no types
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -209,7 +211,7 @@ def _read_tree(path: Path, label: str) -> tuple[dict, str | None]:
     """Return what a file of conf/ sets, and the package that its first lines name."""
     text = yaml_files.read_text(path)
     comments = (line for line in text.splitlines()[:20] if line.startswith("#"))
-    package = next((found[1] for found in map(_PACKAGE.match, comments) if found), None)
+    package = next((match[1] for match in map(_PACKAGE.match, comments) if match), None)
     tree = yaml_files.read(path, TEXT_KEYS)
     if tree is None:
         tree = {}
@@ -226,16 +228,16 @@ def _defaults(tree: Mapping[str, object], group: str, label: str) -> list[tuple[
     given = tree.get("defaults") or []
     if not isinstance(given, list):
         raise ValueError(f"{label}: defaults: got {given}; write a list: defaults: [default]")
-    found = []
+    files: list[tuple[str, str]] = []
     for entry in given:
         if isinstance(entry, Mapping):
             for key, names in entry.items():
                 chosen = str(key).removeprefix("override ").strip().removeprefix("/")
                 names = names if isinstance(names, list) else [names]
-                found += [(chosen, str(name)) for name in names if name is not None]
+                files += [(chosen, str(name)) for name in names if name is not None]
         elif entry != "_self_":
-            found.append((group, str(entry)))
-    return found
+            files.append((group, str(entry)))
+    return files
 
 
 def groups_of(folder: Path) -> dict[str, list[str]]:
@@ -308,11 +310,13 @@ def _merged(files: Files, hydra_overrides: list[str], overrides: Sequence[str]) 
             store.store(file.name, _protected(file.tree), group=file.group or None, package=file.package)
         with initialize(version_base="1.3", config_path=None):
             config = hydra_compose("config", overrides=hydra_overrides)
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
         raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
+    assert isinstance(tree, dict)  # what is composed is a mapping
+    return {str(key): value for key, value in tree.items()}
 
 
 def _protected(tree: Mapping[str, object]) -> dict[str, object]:

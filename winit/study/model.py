@@ -99,7 +99,14 @@ class Workload:
         """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
         network = (self.activation, self.depth, self.width, self.batch_norm, self.dropout)
         return identity.workload_digest(
-            self.seed, self.dataset, self.dataset_parameters, self.scaling, self.task, network, self.training, self.measure
+            self.seed,
+            self.dataset,
+            self.dataset_parameters,
+            self.scaling,
+            self.task,
+            network,
+            self.training,
+            self.measure,
         )
 
     @cached_property
@@ -125,9 +132,7 @@ class Workload:
             for initializer, pretraining in self._arms_of(block):
                 for rate in block.learning_rates:
                     for replicate, role in block.all_replicates:
-                        run_id = identity.run_id(
-                            self.name, initializer, pretraining, rate, replicate, self.pretraining
-                        )
+                        run_id = identity.run_id(self.name, initializer, pretraining, rate, replicate, self.pretraining)
                         runs.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate, role))
         return tuple(runs.values())
 

@@ -47,8 +47,9 @@ def _prefix(name: str) -> str:
 
 def _encoder_shape(encoder: object) -> dict[str, list[int]]:
     """Return depth and width of the deep autoencoder that an encoder makes."""
-    widths = list(encoder) if isinstance(encoder, list | tuple) else [encoder]
-    if not widths or not all(isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 100_000 for n in widths):
+    given = list(encoder) if isinstance(encoder, list | tuple) else [encoder]
+    widths = [n for n in given if isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 100_000]
+    if not widths or len(widths) < len(given):
         return {"depth": [1], "width": [1]}  # the encoder will be refused
     return {"depth": [2 * len(widths) - 1], "width": [max(widths)]}
 

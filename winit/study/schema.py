@@ -304,8 +304,9 @@ class _ByExtraGrid:
             _in_given_order, core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         )
         names = core_schema.no_info_before_validator_function(check_name, core_schema.str_schema())
-        grids = core_schema.dict_schema(names, core_schema.nullable_schema(levels))
-        grids = core_schema.no_info_after_validator_function(_without_null, grids)
+        grids = core_schema.no_info_after_validator_function(
+            _without_null, core_schema.dict_schema(names, core_schema.nullable_schema(levels))
+        )
         return core_schema.no_info_before_validator_function(lambda value: {} if value is None else value, grids)
 
 

@@ -15,7 +15,8 @@ from winit.store import locks, provenance
 from winit.store.files import write_bytes
 from winit.store.parts import RunStore
 from winit.study.compose import dump, resolve
-from winit.study.model import REVISION, Run, Study, Workload
+from winit.study.identity import REVISION
+from winit.study.model import Run, Study, Workload
 from winit.workflow.checks import check_places, other_question
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import Progress
