@@ -9,12 +9,12 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from winit.study.fields import CheckedText
-from winit.study.schema import DATASET_SETTINGS, Section, StudySettings
+from winit.study.schema import DATASET_SETTINGS, SettingsSection, StudySettings
 
 
-def _fields(model: type[Section], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def _fields(model: type[SettingsSection], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+        if isinstance(field.annotation, type) and issubclass(field.annotation, SettingsSection):
             yield from _fields(field.annotation, f"{prefix}{name}.")
         elif name not in ("dataset", "extra_grids"):
             yield f"{prefix}{name}", field

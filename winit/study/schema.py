@@ -62,13 +62,13 @@ OneOrMany = TypeVar("OneOrMany")
 EMPTY = "empty"  # the type of pydantic's error for a mapping that needs an entry and has none
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """A mapping of settings. Unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class DataSettings(Section):
+class DataSettings(SettingsSection):
     """Where data lie, and how inputs are scaled."""
 
     dir: Folder = Field(
@@ -79,7 +79,7 @@ class DataSettings(Section):
     )
 
 
-class TaskSettings(Section):
+class TaskSettings(SettingsSection):
     """What networks are trained for."""
 
     name: Task = Field(description="classification, or reconstruction of the inputs by a deep autoencoder.")
@@ -94,7 +94,7 @@ class TaskSettings(Section):
         return self.name == "reconstruction"
 
 
-class GridSettings(Section):
+class GridSettings(SettingsSection):
     """The grid: the levels of every factor, and how often each combination is trained."""
 
     initializer: Levels[Initializer] = Field(description="Initialization schemes. README.md and `winit card` say more.")
@@ -128,7 +128,7 @@ class Grid(GridSettings):
     dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(description="Datasets, out of the study's.")
 
 
-class Training(Section, Generic[OneOrMany]):
+class Training(SettingsSection, Generic[OneOrMany]):
     """How networks are trained; of one optimizer or of several."""
 
     optimizer: OneOrMany = Field(description="Optimizers.")
@@ -163,7 +163,7 @@ class TrainingRecipe(Training[Optimizer]):
         return {"constant": 1.0, "linear": 1 - share, "cosine": (1 + cos(pi * share)) / 2}[self.schedule]
 
 
-class RbmSettings(Section):
+class RbmSettings(SettingsSection):
     """How restricted Boltzmann machines are trained."""
 
     visible: Visible = Field(
@@ -184,7 +184,7 @@ class RbmSettings(Section):
     weight_cost: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(description="λ of the weights' L2 penalty.")
 
 
-class PretrainingSettings(Section):
+class PretrainingSettings(SettingsSection):
     """How layers are pretrained, where grid.pretraining asks for it."""
 
     layers: LayerCount | Literal["all"] = Field(
@@ -208,7 +208,7 @@ class PretrainingSettings(Section):
     rbm: RbmSettings
 
 
-class MeasureSettings(Section):
+class MeasureSettings(SettingsSection):
     """When runs are measured, and on how many examples."""
 
     curve_points: Annotated[Integer, Field(ge=2, le=1000)] = Field(
@@ -228,7 +228,7 @@ class MeasureSettings(Section):
     )
 
 
-class AnalysisSettings(Section):
+class AnalysisSettings(SettingsSection):
     """Choices of the analysis, made before there are data."""
 
     baseline: Initializer = Field(description="The initializer with which all others are compared.")
@@ -241,7 +241,7 @@ class AnalysisSettings(Section):
     resamples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(description="Resamples of bootstrap intervals.")
 
 
-class DatasetSettings(Section):
+class DatasetSettings(SettingsSection):
     """A dataset of a study."""
 
     target_accuracy: Annotated[float, Field(ge=0, le=1), NUMBER] = Field(
@@ -318,7 +318,7 @@ def _without_null(grids: dict[str, Any]) -> dict[str, Any]:
     return {name: grid for name, grid in grids.items() if grid is not None}
 
 
-class StudySettings(Section):
+class StudySettings(SettingsSection):
     """All settings of a study."""
 
     name: Name = Field(description="Name of results/<name>/ and reports/<name>/. null: the name of the study's file.")
