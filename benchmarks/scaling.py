@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from winit.store.files import write_bytes
-from winit.store.schema import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
+from winit.store.schema import stored_columns
 from winit.study.compose import compose
 from winit.study.model import Study, Workload, log_spaced
 from winit.study.seeds import seed
@@ -68,8 +68,11 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
     for run in workload.runs:
         level, diverged = rng.uniform(0.1, 1), rng.random() < 0.05
         rise = level * (1 - np.exp(-np.arange(len(curve_steps)) * rng.uniform(0.05, 0.6)))
-        curves = {name: (rise if "accuracy" in name else 2.3 - 2 * rise).astype(np.float32) for name in CURVE_COLUMNS}
-        layers = {name: np.exp(rng.normal(-2, 2, entries)) for name in LAYER_COLUMNS}
+        curves = {
+            name: (rise if "accuracy" in name else 2.3 - 2 * rise).astype(np.float32)
+            for name in stored_columns("curves")
+        }
+        layers = {name: np.exp(rng.normal(-2, 2, entries)) for name in stored_columns("layers")}
         layers |= {"distinct_units": np.full(entries, 1.0 + workload.width * (rng.random() < 0.9))}
         layers |= {name: np.clip(layers[name], 0, 1) for name in ("saturated", "dead")}
         rows.append(
@@ -98,9 +101,9 @@ def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
                 "trace_step": [],
                 **curves,
                 **layers,
-                **{name: [] for name in HISTOGRAM_COLUMNS},
-                **{f"jacobian_{name}": rng.uniform(0.1, 10, len(layer_steps)) for name in JACOBIAN_COLUMNS},
-                **{f"trace_{name}": [] for name in TRACE_COLUMNS},
+                **{name: [] for name in stored_columns("histograms")},
+                **{name: rng.uniform(0.1, 10, len(layer_steps)) for name in stored_columns("jacobians")},
+                **{name: [] for name in stored_columns("traces")},
             }
         )
     return rows

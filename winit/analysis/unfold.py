@@ -13,21 +13,8 @@ from winit.analysis.select import is_pretrained
 from winit.analysis.summary import MEAN_LIMIT, status, steps_to_target
 from winit.datasets import part_sizes
 from winit.store.parts import RunStore
-from winit.store.schema import (
-    CURVE_COLUMNS,
-    HISTOGRAM_COLUMNS,
-    HISTOGRAM_REACH,
-    JACOBIAN_COLUMNS,
-    LAYER_COLUMNS,
-    TRACE_COLUMNS,
-)
+from winit.store.schema import HISTOGRAM_REACH, stored_columns
 from winit.study.model import Workload
-
-# The names of the run store that are others in the tables.
-SCORES = {f"{part}_accuracy": f"{part}_score" for part in ("train", "validation", "test")}
-CURVES = {name: SCORES.get(name, name) for name in CURVE_COLUMNS}
-JACOBIANS = {f"jacobian_{name}": {"low": "minimum", "high": "maximum"}.get(name, name) for name in JACOBIAN_COLUMNS}
-TRACES = {f"trace_{name}": name.replace("_square", "_mean_square") for name in TRACE_COLUMNS}
 
 Labels = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -60,10 +47,6 @@ def unfold(stored: pd.DataFrame, steps: str, labels: Labels, names: Mapping[str,
     )
 
 
-def _same(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: name for name in names}
-
-
 def _with_stage(table: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
     """Add the stage of every row; a network that is pretrained was probed before that at a negative step."""
     pretrained = table["run_id"].isin(stored.loc[is_pretrained(stored["pretraining"]), "run_id"])
@@ -86,15 +69,15 @@ def _layer_tables(workload: Workload, stored: pd.DataFrame) -> dict[str, pd.Data
         layers = len(steps) * depth
         return index | {"bin_low": np.tile(edges[:-1], layers), "bin_high": np.tile(edges[1:], layers)}
 
-    layers = unfold(stored, "layer_step", by_layer, _same(LAYER_COLUMNS))
+    layers = unfold(stored, "layer_step", by_layer, stored_columns("layers"))
     layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
     layers = layers.assign(units=np.array(workload.widths[1:])[layers["layer"] - 1])
-    jacobians = unfold(stored, "layer_step", lambda steps: {"step": steps}, JACOBIANS)
-    traces = unfold(stored, "trace_step", by_layer, TRACES)
+    jacobians = unfold(stored, "layer_step", lambda steps: {"step": steps}, stored_columns("jacobians"))
+    traces = unfold(stored, "trace_step", by_layer, stored_columns("traces"))
     return {
         "layers": _with_stage(layers, stored),
         "jacobians": _with_stage(jacobians[jacobians["mean"].notna()], stored),
-        "histograms": _with_stage(unfold(stored, "layer_step", by_bin, _same(HISTOGRAM_COLUMNS)), stored),
+        "histograms": _with_stage(unfold(stored, "layer_step", by_bin, stored_columns("histograms")), stored),
         "traces": traces[traces["gradient_mean_square"].notna()],
     }
 
@@ -115,11 +98,8 @@ def _pretraining_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame
 
 def _runs_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
     """Return one row a run: its factors, how it ended, what it cost."""
-    kept = [
-        "run_id", "initializer", "pretraining", "learning_rate", "replicate", "test_loss", "test_accuracy", "device", "engine",
-        "wall_time_s", "calibration_time_s", "calibration_forward", "calibration_backward", "pretraining_time_s",
-    ]  # fmt: skip
-    runs = stored[kept].rename(columns=SCORES)
+    names = stored_columns("runs")
+    runs = stored[list(names)].rename(columns=names)
     runs["role"] = stored["run_id"].map({run.id: run.role for run in workload.runs})
     runs["pretraining_updates"] = stored["pretraining"].map(workload.pretraining_updates)
     for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
@@ -128,7 +108,7 @@ def _runs_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
         runs[column] = getattr(workload.training, column)
     for column in ("diverged_step", "diverged_layer"):
         runs[column] = pd.array(stored[column], dtype="Int64")
-    for column, name in CURVES.items():
+    for column, name in stored_columns("curves").items():
         runs[name] = np.stack(stored[column].to_numpy())[:, -1].astype(float)
     scores = np.stack(stored["validation_accuracy"].to_numpy())  # (runs, evaluated steps)
     runs["steps_to_target"] = steps_to_target(scores, stored["curve_step"].iloc[0], workload.target_accuracy)
@@ -154,6 +134,6 @@ def workload_tables(workload: Workload, store: RunStore) -> dict[str, pd.DataFra
     stored = stored.loc[wanted].reset_index(drop=True)
     return {
         "runs": _runs_table(workload, stored),
-        "curves": unfold(stored, "curve_step", lambda steps: {"step": steps}, CURVES),
+        "curves": unfold(stored, "curve_step", lambda steps: {"step": steps}, stored_columns("curves")),
         "pretraining": _pretraining_table(workload, stored),
     } | _layer_tables(workload, stored)

@@ -39,7 +39,7 @@ def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
     if set(frame.columns) != set(columns):
         odd = sorted(set(frame.columns) ^ set(columns))
         raise ValueError(f"table {name} has columns that differ from its declaration: {', '.join(odd)}")
-    return frame[list(columns)].astype({c: columns[c].dtype for c in columns}).reset_index(drop=True)
+    return frame[list(columns)].astype({c: columns[c].type for c in columns}).reset_index(drop=True)
 
 
 def write(folder: Path, name: str, frame: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,11 @@ import pyarrow.parquet as pq
 
 from winit.store import locks
 from winit.store.files import read_parquet, write_bytes
-from winit.store.schema import PART
+from winit.store.schema import PART, Row, check_row
 
 
-def _hash(content: bytes) -> str:
+def content_hash(content: bytes) -> str:
+    """Return the name of a part with this content."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
@@ -40,7 +41,7 @@ class WorkloadParts:
         for path in sorted(self.folder.glob("*.parquet")):
             try:
                 content = path.read_bytes()
-                schema = pq.read_schema(io.BytesIO(content)) if _hash(content) == path.stem else None
+                schema = pq.read_schema(io.BytesIO(content)) if content_hash(content) == path.stem else None
             except (OSError, pa.ArrowInvalid) as error:
                 broken[path] = f"it cannot be read: {' '.join(str(error).split())}"
                 continue
@@ -65,10 +66,8 @@ class WorkloadParts:
     @cached_property
     def run_ids(self) -> set[str]:
         """The runs that the sound parts hold."""
-        found: set[str] = set()
-        for content in self._files[0].values():
-            found.update(read_parquet(io.BytesIO(content), ["run_id"])["run_id"].to_pylist())
-        return found
+        tables = [read_parquet(io.BytesIO(content), ["run_id"]) for content in self._files[0].values()]
+        return {run_id for table in tables for run_id in table["run_id"].to_pylist()}
 
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
@@ -78,7 +77,7 @@ class WorkloadParts:
         table = pa.concat_tables(tables) if tables else schema.empty_table()
         if "run_id" not in table.column_names:
             return table
-        first = {}
+        first: dict[str, int] = {}
         for row, run_id in enumerate(table["run_id"].to_pylist()):
             first.setdefault(run_id, row)
         return table if len(first) == len(table) else table.take(list(first.values()))
@@ -94,12 +93,18 @@ class RunStore:
         """Return the parts of a workload as they lie there now."""
         return WorkloadParts(self.root / workload)
 
-    def commit(self, workload: str, rows: list[dict[str, object]]) -> Path:
-        """Add one finished chunk and return its file. It is on disk when this returns."""
+    def commit(self, workload: str, rows: Sequence[Row]) -> Path:
+        """Add one finished chunk and return its file. It is on disk when this returns.
+
+        Raises:
+            ValueError: a row differs from the schema.
+        """
+        for row in rows:
+            check_row(row)
         buffer = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(rows, schema=PART), buffer, compression="zstd")
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=PART), buffer, compression="zstd")
         content = buffer.getvalue()
-        path = self.root / workload / f"{_hash(content)}.parquet"
+        path = self.root / workload / f"{content_hash(content)}.parquet"
         write_bytes(path, content)
         return path
 

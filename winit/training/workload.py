@@ -16,7 +16,7 @@ import torch
 
 from winit import datasets
 from winit.engine.engine import Engine
-from winit.store.schema import CURVE_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, LAYER_COLUMNS, TRACE_COLUMNS
+from winit.store.schema import stored_columns
 from winit.study.model import Run, Workload, log_spaced
 from winit.study.seeds import seed
 from winit.training import probes
@@ -24,6 +24,10 @@ from winit.training.engines import choose_engine, chunk_size
 from winit.training.pretraining import activations
 from winit.training.start import initial_state, make_networks
 from winit.training.task import WorkloadData
+
+CURVE_COLUMNS, LAYER_COLUMNS, HISTOGRAM_COLUMNS, JACOBIAN_COLUMNS, TRACE_COLUMNS = (
+    tuple(stored_columns(table)) for table in ("curves", "layers", "histograms", "jacobians", "traces")
+)
 
 
 def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) -> np.ndarray:
@@ -159,9 +163,9 @@ def train_chunk(
             "layer_step": probed_steps(run),
             **{name: values[k] for name, values in curves.items()},
             **{name: of_run(values, k) for name, values in (layers | counts).items()},
-            **{f"jacobian_{name}": of_run(jacobians[:, :, i], k) for i, name in enumerate(JACOBIAN_COLUMNS)},
+            **{name: of_run(jacobians[:, :, i], k) for i, name in enumerate(JACOBIAN_COLUMNS)},
             "trace_step": trace_steps,
-            **{f"trace_{name}": traces[k, :, :, i].ravel() for i, name in enumerate(TRACE_COLUMNS)},
+            **{name: traces[k, :, :, i].ravel() for i, name in enumerate(TRACE_COLUMNS)},
         }
         for k, run in enumerate(runs)
     ]

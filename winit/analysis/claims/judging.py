@@ -104,4 +104,4 @@ def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = Fal
 def _table(rows: list[Row], name: str) -> pd.DataFrame:
     columns = TABLES[name]
     frame = pd.DataFrame(rows, columns=list(columns))
-    return frame.astype({name: column.dtype for name, column in columns.items()})
+    return frame.astype({name: column.type for name, column in columns.items()})

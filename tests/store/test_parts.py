@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from winit.store import files
-from winit.store.parts import RunStore, _hash
-from winit.store.schema import CURVE_COLUMNS, LAYER_COLUMNS, PART
+from winit.store.parts import RunStore, content_hash
+from winit.store.schema import FIELDS, PART
 
 
-def row(run_id: str, loss: float = 0.5) -> dict:
-    return {
-        "run_id": run_id, "initializer": "zeros", "learning_rate": 0.1, "replicate": 0, "diverged_step": None,
-        "diverged_layer": None, "test_loss": loss, "test_accuracy": 0.5, "device": "cpu", "engine": "torch", "wall_time_s": 0.1,
-        "calibration_time_s": 0.0, "calibration_forward": 0.0, "calibration_backward": 0.0,
-        "curve_step": [0, 1], "layer_step": [0], **{c: [1.0, 2.0] for c in CURVE_COLUMNS}, **{c: [0.0] for c in LAYER_COLUMNS},
-    }  # fmt: skip
+def row(run_id: str, loss: float = 0.5) -> dict[str, object]:
+    """A row of a run of one layer, evaluated at two steps and probed at one."""
+    lengths = {("curve_step",): 2, ("layer_step",): 1, ("layer_step", "layer"): 1}
+    values = {
+        name: [0] * lengths.get(field.axes, 0) if field.axes else {"str": "x"}.get(field.type, 0)
+        for name, field in FIELDS.items()
+    }
+    return values | {"run_id": run_id, "test_loss": loss, "diverged_step": None, "diverged_layer": None}
 
 
 @pytest.fixture
@@ -75,7 +77,7 @@ def test_foreign_files_are_never_read(filled, tmp_path):
     shelf = s.shelf("w")
     assert list(shelf.broken) == [foreign] and "z" not in shelf.run_ids
     # A file that carries the right name for its content, but is no part.
-    named = tmp_path / "w" / f"{_hash(foreign.read_bytes())}.parquet"
+    named = tmp_path / "w" / f"{content_hash(foreign.read_bytes())}.parquet"
     foreign.rename(named)
     assert "columns are not those" in s.shelf("w").broken[named]
 
@@ -92,6 +94,47 @@ def test_a_run_in_two_parts_counts_once(filled):
     s.commit("w", [row("a", loss=9.0), row("d")])
     table = s.shelf("w").read(["run_id", "test_loss"]).to_pandas()
     assert sorted(table["run_id"]) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda row: row.pop("engine"), "the row of run b lacks engine$"),
+        (lambda row: row.update(accuracy=0.5), "the row of run b has the unknown accuracy$"),
+        (lambda row: row.update(wall_time=row.pop("wall_time_s")), "lacks wall_time_s and has the unknown wall_time$"),
+        (lambda row: row.update(test_loss="low"), "has 'low' as test_loss, not float64$"),
+        (lambda row: row.update(test_loss=None), "has None as test_loss, not float64$"),
+        (lambda row: row.update(replicate=0.5), "has 0.5 as replicate, not int64$"),
+        (lambda row: row.update(engine=1), "has 1 as engine, not str$"),
+        (lambda row: row.update(curve_step=0), "has 0 as curve_step, not a list of int32$"),
+        (lambda row: row.update(test_loss=[0.5]), r"has \[0.5\] as test_loss, not float64$"),
+        (lambda row: row.update(train_loss=[0.5, None]), r"has \[0.5, None\] as train_loss, not a list of float32$"),
+        (lambda row: row.update(train_loss=np.zeros((2, 1))), "as train_loss, not a list of float32$"),
+        (lambda row: row.update(train_loss=[0.5]), r"has 1 values as train_loss, for \(curve_step\)$"),
+        (lambda row: row.update(h_mean=[0.5] * 2), r"has 2 values as h_mean, for \(layer_step, layer\)$"),
+        (lambda row: row.update(trace_h_mean=[0.5]), r"has 1 values as trace_h_mean, for \(trace_step, layer\)$"),
+    ],
+)
+def test_a_row_that_differs_from_the_schema_is_refused_and_nothing_is_written(tmp_path, change, sentence):
+    store, wrong = RunStore(tmp_path), row("b")
+    change(wrong)
+    with pytest.raises(ValueError, match=sentence):
+        store.commit("w", [row("a"), wrong])
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_row_may_hold_numpy_values_and_nan(tmp_path):
+    values = {
+        "test_loss": np.float64("nan"),
+        "replicate": np.int64(-1),
+        "train_loss": np.float32([1, np.nan]),
+        "diverged_step": 3,
+    }
+    store = RunStore(tmp_path)
+    store.commit("w", [row("a") | values])
+    table = store.shelf("w").read()
+    assert table["replicate"].to_pylist() == [-1] and table["diverged_step"].to_pylist() == [3]
+    assert np.isnan(table["train_loss"].to_pylist()[0][1]) and table["test_loss"].null_count == 0
 
 
 def test_a_kill_between_writing_and_renaming_leaves_no_file(tmp_path, monkeypatch):

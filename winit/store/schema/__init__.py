@@ -1,0 +1,46 @@
+"""The schema: every column of every table once, with its type, unit and meaning, and the rows of the run store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from winit.store.schema.analysed import ANALYSED
+from winit.store.schema.column import Column, Stored, Table
+from winit.store.schema.measured import FACTORS, HISTOGRAM_REACH, MEASURED, TIME_COLUMNS
+from winit.store.schema.part import FIELDS, PART, Row, check_row, stored_columns
+
+__all__ = [
+    "COLLECTED",
+    "COPIED",
+    "FACTORS",
+    "FIELDS",
+    "HISTOGRAM_REACH",
+    "PART",
+    "REPLAYED",
+    "TABLES",
+    "TIME_COLUMNS",
+    "Column",
+    "Row",
+    "Stored",
+    "Table",
+    "check_row",
+    "documentation",
+    "stored_columns",
+]
+
+TABLES: dict[str, Table] = MEASURED | ANALYSED
+
+# Which tables a rule of the workflow writes, and which of them have a CSV copy.
+REPLAYED = ("replay",)
+COLLECTED = tuple(name for name in TABLES if name not in REPLAYED)
+COPIED = ("runs", "summary", "not_applicable")
+
+
+def documentation(names: Iterable[str] = TABLES) -> str:
+    """Return the columns of tables as Markdown: the reference that the README shows."""
+    lines = []
+    for name in names:
+        lines += [f"**{name}**", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.meaning} |" for c in TABLES[name].values()]
+        lines.append("")
+    return "\n".join(lines).rstrip()

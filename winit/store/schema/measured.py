@@ -1,0 +1,230 @@
+"""The tables of what was measured in single runs, and how the run store holds their columns."""
+
+from __future__ import annotations
+
+from winit.store.schema.column import BOOL, FLOAT, FLOAT32, INT, INT32, OPTIONAL_INT, STR, Column, Table, kept, table
+
+FACTORS: Table = table(
+    Column("dataset", STR, "", "dataset"),
+    Column("activation", STR, "", "activation of the hidden layers"),
+    Column("depth", INT, "layers", "hidden layers"),
+    Column("width", INT, "units", "units in each hidden layer"),
+    Column("batch_norm", BOOL, "", "whether the hidden layers are batch-normalized"),
+    Column("dropout", FLOAT, "", "share of hidden units dropped in training"),
+    Column("optimizer", STR, "", "sgd, momentum, nesterov, adam or adamw"),
+    kept("initializer", STR, "", "scheme and its parameters, as in the grid"),
+    kept("pretraining", STR, "", "way of pretraining, and the control after a +, as in the grid"),
+    kept("learning_rate", FLOAT, "", "learning rate"),
+    Column(
+        "role", STR, "", "judged: initializers are compared on these runs; tuning: they only choose the learning rate"
+    ),
+    kept("replicate", INT, "", "index of the random streams of weights and mini-batches"),
+)
+
+RUNS: Table = table(
+    kept("run_id", STR, "", "key: 16 hexadecimal digits of everything that fixes the run"),
+    *FACTORS.values(),
+    Column("steps", INT, "updates", "updates in the budget"),
+    Column("batch_size", INT, "examples", "examples in a mini-batch"),
+    Column("status", STR, "", "ok, missed_target, stuck or diverged"),
+    Column(
+        "steps_to_target", FLOAT, "updates", "first evaluated step with the target validation score; infinite if none"
+    ),
+    kept(
+        "diverged_step",
+        OPTIONAL_INT,
+        "updates",
+        "step (1 is the first) in whose forward pass the output became non-finite; budget + 1: after the last update",
+    ),
+    kept("diverged_layer", OPTIONAL_INT, "", "first layer with a non-finite pre-activation; depth + 1 is the output"),
+    Column(
+        "train_loss",
+        FLOAT,
+        "nats",
+        "mean cross-entropy at the end, on a fixed sample of training examples; of a reconstruction the squared error, "
+        "without a unit, summed over the outputs, mean over examples",
+    ),
+    Column(
+        "train_score",
+        FLOAT,
+        "",
+        "at the end, same sample: the accuracy of a classifier; of a reconstruction the share of the mean predictor's "
+        "error that is explained",
+    ),
+    Column("validation_loss", FLOAT, "nats", "the loss at the end"),
+    Column("validation_score", FLOAT, "", "the score at the end"),
+    kept("test_loss", FLOAT, "nats", "the loss at the end"),
+    kept("test_score", FLOAT, "", "the score at the end", field="test_accuracy"),
+    kept("device", STR, "", "where it was trained: cpu or cuda"),
+    kept("engine", STR, "", "what trained it: kernel (fused, CPU) or torch (batched products)"),
+    kept("wall_time_s", FLOAT, "seconds", "its share of the wall time of the stack it was trained in"),
+    kept("calibration_time_s", FLOAT, "seconds", "wall time of its data-dependent initialization; 0 if it has none"),
+    kept(
+        "calibration_forward", FLOAT, "passes", "forward passes of that initialization, each of one training mini-batch"
+    ),
+    kept("calibration_backward", FLOAT, "passes", "its backward passes; a training step takes one of each"),
+    Column("pretraining_updates", INT, "updates", "updates of single layers before step 0; 0 without pretraining"),
+    kept("pretraining_time_s", FLOAT, "seconds", "its share of the wall time of the stack it was pretrained in"),
+)
+
+LAYER = Column("layer", INT32, "", "1 is the first hidden layer, depth + 1 the output")
+STAGE = Column(
+    "stage",
+    STR,
+    "",
+    "drawn: as initialized; pretrained: as pretraining left it; training: after at least one update of all layers",
+)
+PROBED_STEP = Column(
+    "step", INT32, "updates", "updates done; negative: before pretraining, by its updates of single layers"
+)
+
+CURVES: Table = table(
+    Column("run_id", STR, "", "key, with step"),
+    kept("step", INT32, "updates", "updates done", "curve_step", field="curve_step"),
+    kept("train_loss", FLOAT32, "nats", "loss, as in runs, on a fixed sample of training examples", "curve_step"),
+    kept("train_score", FLOAT32, "", "score, as in runs, same sample", "curve_step", field="train_accuracy"),
+    kept("validation_loss", FLOAT32, "nats", "loss", "curve_step"),
+    kept("validation_score", FLOAT32, "", "score", "curve_step", field="validation_accuracy"),
+)
+
+
+def _layer(name: str, unit: str, meaning: str) -> Column:
+    """Return a statistic of a layer at the probed steps."""
+    return kept(name, FLOAT, unit, meaning, "layer_step", "layer")
+
+
+LAYERS: Table = table(
+    Column("run_id", STR, "", "key, with step and layer"),
+    STAGE,
+    kept("step", INT32, "updates", PROBED_STEP.meaning, "layer_step", field="layer_step"),
+    LAYER,
+    _layer("z_mean", "", "mean of the pre-activations over probe examples and units"),
+    _layer("z_variance", "", "their variance"),
+    _layer("h_mean", "", "mean of the activations; missing in the output layer"),
+    _layer("h_variance", "", "their variance"),
+    _layer("delta_variance", "", "variance of ∂(loss of an example)/∂z over probe examples and units"),
+    _layer("gradient_variance", "", "variance of ∂(mean loss)/∂W over the weights of the layer"),
+    _layer("saturated", "", "share of activations in the tails; missing where φ does not saturate"),
+    _layer("dead", "", "share of units with |φ′| below 1e-6 on every probe example"),
+    kept(
+        "distinct_units",
+        INT32,
+        "units",
+        "units that differ from one another in incoming weights or bias",
+        "layer_step",
+        "layer",
+        field_type=FLOAT,
+    ),
+    Column("units", INT32, "units", "units in the layer"),
+    _layer("correlation", "", "mean cosine of the pre-activations of two probe examples, over disjoint pairs"),
+    _layer("weight_rank", "", "effective rank (Σσ²)²/Σσ⁴ of the weights; missing where all are 0"),
+    _layer("activation_rank", "", "that of the activations, centred, over probe examples and units"),
+    _layer("update_ratio", "", "‖ΔW‖/‖W‖ of the next update; infinite where W is zero and the update is not"),
+)
+
+
+def _jacobian(name: str, meaning: str, field: str) -> Column:
+    """Return a statistic of the input-output Jacobian at the probed steps."""
+    return kept(name, FLOAT, "", meaning, "layer_step", field=f"jacobian_{field}")
+
+
+JACOBIANS: Table = table(
+    Column("run_id", STR, "", "key, with step"),
+    STAGE,
+    PROBED_STEP,
+    _jacobian(
+        "mean", "of the singular values of ∂logits/∂inputs over 8 probe examples; missing with batch norm", "mean"
+    ),
+    _jacobian("minimum", "the smallest", "low"),
+    _jacobian("lower_quartile", "lower quartile", "lower_quartile"),
+    _jacobian("median", "median", "median"),
+    _jacobian("upper_quartile", "upper quartile", "upper_quartile"),
+    _jacobian("maximum", "the largest", "high"),
+)
+
+HISTOGRAM_REACH = 4.0  # how far a layer's histogram goes on either side of 0, in its own root mean squares
+
+HISTOGRAMS: Table = table(
+    Column(
+        "run_id", STR, "", "key, with step, layer and bin_low; the table is empty unless measure.histogram_bins is set"
+    ),
+    STAGE,
+    PROBED_STEP,
+    LAYER,
+    Column("bin_low", FLOAT, "root mean squares of the layer", "lower edge; the first bin holds all below, too"),
+    Column("bin_high", FLOAT, "root mean squares of the layer", "upper edge; the last bin holds all above, too"),
+    kept(
+        "h_count",
+        INT,
+        "values",
+        "activations in the bin; 0 in the output layer, and where the root mean square is 0 or a value is not finite",
+        "layer_step",
+        "layer",
+        "bin",
+    ),
+    kept("delta_count", INT, "values", "values of ∂(loss of an example)/∂z in the bin", "layer_step", "layer", "bin"),
+)
+
+
+def _trace(name: str, meaning: str, field: str) -> Column:
+    """Return a statistic of a layer on the mini-batch of a traced step."""
+    return kept(name, FLOAT32, "", meaning, "trace_step", "layer", field=f"trace_{field}")
+
+
+TRACES: Table = table(
+    Column("run_id", STR, "", "key, with step and layer"),
+    kept(
+        "step",
+        INT32,
+        "updates",
+        "updates done before the step that was measured, on its own mini-batch, in float32",
+        "trace_step",
+        field="trace_step",
+    ),
+    LAYER,
+    _trace("h_mean", "mean of the activations; in the output layer, of the logits", "h_mean"),
+    _trace("h_mean_square", "their mean square", "h_square"),
+    _trace("delta_mean_square", "mean square of ∂(loss of an example)/∂z over examples and units", "delta_square"),
+    _trace(
+        "gradient_mean_square",
+        "mean square of ∂(mean loss)/∂(W, b) over the parameters of the layer",
+        "gradient_square",
+    ),
+)
+
+PRETRAINING: Table = table(
+    Column("run_id", STR, "", "key, with layer and step"),
+    Column("layer", INT32, "", "the layer that learns; 1 is the first"),
+    kept("step", INT32, "updates", "its updates done", "pretraining_step", field="pretraining_step"),
+    kept(
+        "error",
+        FLOAT,
+        "",
+        "squared error of its reconstruction, summed over its inputs, mean over a sample of uncorrupted training examples; "
+        "of a supervised layer the cross-entropy of its classifier in nats",
+        "pretraining_layer",
+        "pretraining_step",
+        field="pretraining_error",
+    ),
+    kept(
+        "baseline",
+        FLOAT,
+        "",
+        "that error for the mean of the inputs; of a supervised layer log C in nats",
+        "pretraining_layer",
+        field="pretraining_baseline",
+    ),
+)
+
+MEASURED: dict[str, Table] = {
+    "runs": RUNS,
+    "curves": CURVES,
+    "layers": LAYERS,
+    "jacobians": JACOBIANS,
+    "histograms": HISTOGRAMS,
+    "traces": TRACES,
+    "pretraining": PRETRAINING,
+}
+
+# Columns that say how long something took: the only ones that differ between two runs of the same study.
+TIME_COLUMNS = tuple(name for name, column in RUNS.items() if column.unit == "seconds")
