@@ -35,7 +35,7 @@ def layers(scheme: str, activation: str = "tanh", seed: int = 0, widths=WIDTHS):
     rng = np.random.default_rng(seed)
     shapes = list(pairwise(widths))
     return [
-        schemes.draw(scheme, schemes.Layer(a, b, activation, rng, i == len(shapes) - 1))
+        schemes.draw(scheme, schemes.Layer(a, b, activation, rng, i + 1, len(shapes) - 1))
         for i, (a, b) in enumerate(shapes)
     ]
 

@@ -15,7 +15,7 @@ def test_chapters_come_in_the_tutorials_order_and_name_real_schemes():
     ids = [chapter.id for chapter in chapters.CHAPTERS]
     assert ids == ["zero", "constant", "small", "large", "one-over-n", "glorot", "he", "kumar", "pretraining", "field"]
     for chapter in chapters.CHAPTERS:
-        assert set(chapter.initializers) <= set(schemes.INITIALIZERS), chapter.id
+        assert set(chapter.initializers) <= set(schemes.SCHEMES), chapter.id
         assert chapter.claims and chapter.claim and chapter.formula and chapter.look
 
 

@@ -617,7 +617,7 @@ def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
 
 
 def test_every_marker_of_the_catalogue_has_a_symbol():
-    assert {scheme.marker for scheme in schemes.INITIALIZERS.values()} <= set(explorer.SHAPES)
+    assert {scheme.marker for scheme in schemes.SCHEMES.values()} <= set(explorer.SHAPES)
     assert {marker for marker, _ in [*KNOWN_LOOKS.values(), *OTHER_LOOKS]} <= set(explorer.SHAPES)
 
 

@@ -54,8 +54,8 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
         if schemes.why_not_applicable(initializer, workload.activation):
             continue
         layers = [
-            variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index == workload.depth))
-            for index, (fan_in, fan_out) in enumerate(pairwise(widths))
+            variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index, workload.depth))
+            for index, (fan_in, fan_out) in enumerate(pairwise(widths), start=1)
         ]
         if None in layers:
             continue

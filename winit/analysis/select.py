@@ -156,7 +156,7 @@ def since_pretraining(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def is_scaled(initializer: str) -> bool:
     """Return whether a scheme takes its scale from the layer, rather than from a number or from data."""
     parsed = schemes.parse(initializer)
-    is_fixed = parsed.name in ("normal", "uniform") or schemes.INITIALIZERS[parsed.name].family == "constant"
+    is_fixed = parsed.scheme.family in ("fixed", "constant")
     return not is_fixed and not parsed.modifiers
 
 

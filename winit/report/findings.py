@@ -184,7 +184,7 @@ def _factor(decades: float) -> str:
 def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     """Say in how many runs from constant weights the units of the hidden layers were still alike at the end."""
     names = {i: schemes.parse(i).name for i in set(runs["initializer"])}
-    flat = [i for i, name in names.items() if schemes.INITIALIZERS[name].family == "constant"]
+    flat = [i for i, name in names.items() if schemes.SCHEMES[name].family == "constant"]
     parts = []
     for name in schemes.in_order(flat):
         mine = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")

@@ -1,11 +1,13 @@
 """Initialization schemes: what each is, how it draws weights and biases, and its card."""
 
 from winit.schemes.cards import SQUARE, Card, card, catalogue, lines
-from winit.schemes.catalog import (
+from winit.schemes.drawing import draw, variances
+from winit.schemes.libraries import TRUNCATED_STD
+from winit.schemes.modifiers import MODIFIERS, Modifier
+from winit.schemes.registry import (
     ALIASES,
-    INITIALIZERS,
-    MODIFIERS,
-    Initializer,
+    SCHEMES,
+    Parsed,
     canonical,
     diagram_points,
     in_order,
@@ -14,20 +16,25 @@ from winit.schemes.catalog import (
     style,
     why_not_applicable,
 )
-from winit.schemes.drawing import BIASES, CUT, SCHEMES, TRUNCATED_STD, Layer, VarianceScaling, draw, variances
+from winit.schemes.scheme import Layer, Lines, MatrixScheme, Parameter, Scheme
+from winit.schemes.variance_scaling import CUT, Scaling, VarianceScaling
 
 __all__ = [
     "ALIASES",
-    "BIASES",
     "CUT",
-    "INITIALIZERS",
     "MODIFIERS",
     "SCHEMES",
     "SQUARE",
     "TRUNCATED_STD",
     "Card",
-    "Initializer",
     "Layer",
+    "Lines",
+    "MatrixScheme",
+    "Modifier",
+    "Parameter",
+    "Parsed",
+    "Scaling",
+    "Scheme",
     "VarianceScaling",
     "canonical",
     "card",

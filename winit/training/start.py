@@ -44,7 +44,7 @@ def initial_parameters(
         layers = []
         for index, (fan_in, fan_out) in enumerate(shapes, start=1):
             rng = np.random.default_rng(seed(workload.seed, "weights", replicate=run.replicate, layer=index))
-            layer = schemes.Layer(fan_in, fan_out, workload.activation, rng, index == len(shapes))
+            layer = schemes.Layer(fan_in, fan_out, workload.activation, rng, index, len(shapes) - 1)
             layers.append(schemes.draw(run.initializer, layer))
         stream = seed(workload.seed, "calibration", dataset=workload.dataset, replicate=run.replicate)
         drawn[key] = calibration(run.initializer, layers, stream) if calibration else (layers, Cost())

@@ -2,57 +2,79 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from math import exp, sqrt
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
 
 from winit import schemes
-from winit.schemes import Layer, draw
+from winit.schemes import Layer, MatrixScheme, draw
 from winit.theory.activations import ACTIVATIONS
 
+ROOT = Path(__file__).resolve().parents[2]
 IN, OUT = 300, 500  # unequal, so that a confusion of fans shows
 
-# Scheme → Var(w) as a formula of the fans, kurtosis of its distribution (3 normal, 1.8 uniform), and bound if any.
 TRUNCATED_KURTOSIS = 2.36544  # ∫_{-2}^{2} x⁴φ / (∫_{-2}^{2} x²φ)² · (2Φ(2) − 1), checked below
-VARIANCE = {
-    "normal:0.01": (1e-4, 3.0),
-    "normal:1": (1.0, 3.0),
-    "uniform:0.05": (0.05**2 / 3, 1.8),
-    "lecun_normal": (1 / IN, 3.0),
-    "lecun_truncated_normal": (1 / IN, TRUNCATED_KURTOSIS),
-    "lecun_uniform": (1 / IN, 1.8),
-    "glorot_normal": (2 / (IN + OUT), 3.0),
-    "glorot_truncated_normal": (2 / (IN + OUT), TRUNCATED_KURTOSIS),
-    "glorot_uniform": (2 / (IN + OUT), 1.8),
-    "he_normal": (2 / IN, 3.0),
-    "he_truncated_normal": (2 / IN, TRUNCATED_KURTOSIS),
-    "he_uniform": (2 / IN, 1.8),
-    "he_fan_avg": (4 / (IN + OUT), 3.0),
-    "he_fan_out": (2 / OUT, 3.0),
-    "kumar": (12.8 / IN, 3.0),  # sigmoid: 1 / ((1/4)² (1 + 1/4))
-    "torch_default": (1 / (3 * IN), 1.8),
-    "sklearn_default": (2 / (IN + OUT) / 3, 1.8),  # sigmoid
-    "theano_glorot": (32 / (IN + OUT), 1.8),
-    "mup": (1 / IN, 3.0),
-    "variance:1.5": (1.5 / IN, 3.0),
-    "mean_field:1.5/0.05": (1.5 / IN, 3.0),
-    "moment_matched": (3.4086 / IN, 3.0),  # sigmoid: E φ² = 0.29338
-    "moment_matched_backward": (22.303 / OUT, 3.0),  # sigmoid: E φ′² = 0.044837
-    "edge_of_chaos:0.05": (103.1 / IN, 3.0),  # sigmoid
-    "random_walk": ((2**0.5 * exp(1.2 / (IN - 2.4))) ** 2 / IN, 3.0),  # relu
-    "orthogonal:1": (1 / OUT, 3.0),
-    "martens_sparse:15": (15 / IN, 3.0 * IN / 15),
-    "torch_sparse:0.9": (1e-5, 30.0),
+
+
+class Case(NamedTuple):
+    """What a scheme draws on a layer of `IN` inputs and `OUT` units.
+
+    `variance` is E w², `kurtosis` that of the distribution: 3 normal, 1.8 uniform, None where nothing is random.
+    """
+
+    variance: float
+    kurtosis: float | None
+    activation: str = "sigmoid"
+    bias_variance: float = 0.0
+
+
+# One row for every scheme. To test a new one, add its row.
+CASES = {
+    "normal:0.01": Case(1e-4, 3.0),
+    "normal:1": Case(1.0, 3.0),
+    "uniform:0.05": Case(0.05**2 / 3, 1.8),
+    "lecun_normal": Case(1 / IN, 3.0),
+    "lecun_truncated_normal": Case(1 / IN, TRUNCATED_KURTOSIS),
+    "lecun_uniform": Case(1 / IN, 1.8),
+    "glorot_normal": Case(2 / (IN + OUT), 3.0),
+    "glorot_truncated_normal": Case(2 / (IN + OUT), TRUNCATED_KURTOSIS),
+    "glorot_uniform": Case(2 / (IN + OUT), 1.8),
+    "he_normal": Case(2 / IN, 3.0),
+    "he_truncated_normal": Case(2 / IN, TRUNCATED_KURTOSIS),
+    "he_uniform": Case(2 / IN, 1.8),
+    "he_fan_avg": Case(4 / (IN + OUT), 3.0),
+    "he_fan_out": Case(2 / OUT, 3.0),
+    "kumar": Case(12.8 / IN, 3.0),  # sigmoid: 1 / ((1/4)² (1 + 1/4))
+    "torch_default": Case(1 / (3 * IN), 1.8, bias_variance=1 / (3 * IN)),
+    "sklearn_default": Case(2 / (IN + OUT) / 3, 1.8, bias_variance=2 / (IN + OUT) / 3),  # sigmoid
+    "theano_glorot": Case(32 / (IN + OUT), 1.8),
+    "mup": Case(1 / IN, 3.0),
+    "variance:1.5": Case(1.5 / IN, 3.0),
+    "mean_field:1.5/0.05": Case(1.5 / IN, 3.0, bias_variance=0.05),
+    "moment_matched": Case(3.4086 / IN, 3.0),  # sigmoid: E φ² = 0.29338
+    "moment_matched_backward": Case(22.303 / OUT, 3.0),  # sigmoid: E φ′² = 0.044837
+    "edge_of_chaos:0.05": Case(103.1 / IN, 3.0, bias_variance=0.05),  # sigmoid
+    "random_walk": Case((2**0.5 * exp(1.2 / (IN - 2.4))) ** 2 / IN, 3.0, activation="relu"),  # relu
+    "orthogonal:1": Case(1 / OUT, 3.0),
+    "martens_sparse:15": Case(15 / IN, 3.0 * IN / 15),
+    "torch_sparse:0.9": Case(1e-5, 30.0),
     # Nothing is random: E w² is exact.
-    "zeros": (0.0, None),
-    "constant:0.1": (0.01, None),
-    "identity": (1 / OUT, None),
-    "zero_hadamard": (1 / 512, None),
+    "zeros": Case(0.0, None),
+    "constant:0.1": Case(0.01, None),
+    "identity": Case(1 / OUT, None),
+    "zero_hadamard": Case(1 / 512, None),
 }
-RANDOM = [name for name, (_, kurtosis) in VARIANCE.items() if kurtosis]
-ACTIVATION = {"random_walk": "relu"}  # else sigmoid
+RANDOM = [name for name, case in CASES.items() if case.kurtosis]
 
 
 def layer(seed: int = 0, fan_in: int = IN, fan_out: int = OUT, activation: str = "sigmoid") -> Layer:
@@ -60,13 +82,13 @@ def layer(seed: int = 0, fan_in: int = IN, fan_out: int = OUT, activation: str =
 
 
 def test_the_table_covers_the_catalogue():
-    assert {name.partition(":")[0] for name in VARIANCE} == set(schemes.INITIALIZERS)
+    assert {schemes.parse(name).name for name in CASES} == set(schemes.SCHEMES)
 
 
-@pytest.mark.parametrize("name", VARIANCE)
+@pytest.mark.parametrize("name", CASES)
 def test_mean_variance_and_distribution(name):
-    variance, kurtosis = VARIANCE[name]
-    here = layer(activation=ACTIVATION.get(name, "sigmoid"))
+    variance, kurtosis, activation, _ = CASES[name]
+    here = layer(activation=activation)
     expected = schemes.variances(name, here)
     w, _ = draw(name, here)
     n = w.size
@@ -85,17 +107,17 @@ def test_mean_variance_and_distribution(name):
     assert abs((w**4).mean() / np.square(w).mean() ** 2 - kurtosis) < 6 * error
 
 
-@pytest.mark.parametrize("name", [n for n in VARIANCE if VARIANCE[n][1] == 1.8])
+@pytest.mark.parametrize("name", [n for n in CASES if CASES[n].kurtosis == 1.8])
 def test_uniform_stays_within_its_bound_and_fills_it(name):
-    bound = sqrt(3 * VARIANCE[name][0])
+    bound = sqrt(3 * CASES[name].variance)
     w, _ = draw(name, layer())
     assert np.abs(w).max() <= bound
     assert np.abs(w).max() > bound * (1 - 1e-3)
 
 
-@pytest.mark.parametrize("name", [n for n in VARIANCE if "truncated" in n])
+@pytest.mark.parametrize("name", [n for n in CASES if "truncated" in n])
 def test_truncated_is_cut_at_two_sigma_of_the_parent(name):
-    bound = 2 * sqrt(VARIANCE[name][0]) / schemes.TRUNCATED_STD
+    bound = 2 * sqrt(CASES[name].variance) / schemes.TRUNCATED_STD
     w, _ = draw(name, layer())
     assert bound * 0.99 < np.abs(w).max() <= bound
 
@@ -114,10 +136,10 @@ def test_constants(name, value):
     assert (w == value).all() and (b == 0).all()
 
 
-@pytest.mark.parametrize("name", VARIANCE)
+@pytest.mark.parametrize("name", CASES)
 def test_same_stream_same_bits_and_other_stream_other_weights(name):
-    here = ACTIVATION.get(name, "sigmoid")
-    one, again, other = (draw(name, layer(seed, activation=here)) for seed in (1, 1, 2))
+    activation = CASES[name].activation
+    one, again, other = (draw(name, layer(seed, activation=activation)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one[0], again[0])
     np.testing.assert_array_equal(one[1], again[1])
     if name in RANDOM:
@@ -125,24 +147,37 @@ def test_same_stream_same_bits_and_other_stream_other_weights(name):
         assert len(np.unique(one[0], axis=1)[0]) == OUT  # no two units alike
 
 
-@pytest.mark.parametrize("name", VARIANCE)
+@pytest.mark.parametrize("name", CASES)
 def test_orientation_on_a_3_by_5_layer(name):
-    w, b = draw(name, layer(fan_in=3, fan_out=5, activation=ACTIVATION.get(name, "sigmoid")))
+    w, b = draw(name, layer(fan_in=3, fan_out=5, activation=CASES[name].activation))
     assert w.shape == (3, 5) and b.shape == (5,)
 
 
-def test_biases_are_zero_but_for_some_schemes():
-    for name in VARIANCE:
-        _, b = draw(name, layer(activation=ACTIVATION.get(name, "sigmoid")))
-        assert (b == 0).all() == (name.partition(":")[0] not in schemes.BIASES), name
-    for name in ("edge_of_chaos:0.05", "mean_field:1.5/0.05"):
-        _, b = draw(name, layer(fan_out=20_000, fan_in=2))
-        assert b.var() == pytest.approx(0.05, rel=4 * sqrt(2 / b.size))
+@pytest.mark.parametrize("name", CASES)
+def test_biases_have_the_stated_variance(name):
+    case, units = CASES[name], 20_000
+    fan_in = IN if case.bias_variance < 0.01 else 2  # a small layer where the fans do not matter
+    if not case.bias_variance:
+        assert not draw(name, layer(activation=case.activation))[1].any()
+        assert schemes.SCHEMES[schemes.parse(name).name].bias == "0"
+        return
+    here = layer(fan_in=fan_in, fan_out=units if fan_in == 2 else OUT, activation=case.activation)
+    _, b = draw(name, here)
+    assert b.var() == pytest.approx(case.bias_variance, rel=4 * sqrt(2 / b.size))
+    assert schemes.variances(name, here)[1] == pytest.approx(case.bias_variance)
+    assert schemes.SCHEMES[schemes.parse(name).name].bias != "0"
+
+
+def test_a_layer_knows_its_place():
+    first, hidden, last = (Layer(4, 4, "relu", index=i, depth=2) for i in (1, 2, 3))
+    assert [x.is_first for x in (first, hidden, last)] == [True, False, False]
+    assert [x.is_last for x in (first, hidden, last)] == [False, False, True]
+    assert not Layer(4, 4, "relu").is_first and not Layer(4, 4, "relu").is_last
 
 
 def test_last_layer_zero_empties_the_output_layer_alone():
     rng = np.random.default_rng
-    output, hidden = Layer(IN, OUT, "relu", rng(0), is_output=True), Layer(IN, OUT, "relu", rng(0))
+    output, hidden = Layer(IN, OUT, "relu", rng(0), index=4, depth=3), Layer(IN, OUT, "relu", rng(0))
     w, b = draw("torch_default+last_layer_zero", output)
     assert w.shape == (IN, OUT) and not w.any() and b.shape == (OUT,) and not b.any()
     assert schemes.variances("torch_default+last_layer_zero", output) == (0, 0)
@@ -150,7 +185,7 @@ def test_last_layer_zero_empties_the_output_layer_alone():
 
 
 def test_mup_shrinks_the_output_layer():
-    w, _ = draw("mup", Layer(IN, OUT, "relu", np.random.default_rng(0), is_output=True))
+    w, _ = draw("mup", Layer(IN, OUT, "relu", np.random.default_rng(0), index=4, depth=3))
     assert w.var() == pytest.approx(1 / IN**2, rel=4 * sqrt(2 / w.size))
 
 
@@ -243,7 +278,7 @@ def test_parity_with_torch(name, fill):
     theirs = torch.empty(OUT, IN)  # nn.Linear's layout
     fill(theirs, generator=torch.Generator().manual_seed(1))
     ours, _ = draw(name, layer())
-    kurtosis = VARIANCE[name][1]
+    kurtosis = CASES[name].kurtosis
     assert ours.var() / theirs.var().item() == pytest.approx(1, abs=4 * sqrt(2 * (kurtosis - 1) / ours.size))
     theirs_kurtosis = (theirs.double() ** 4).mean().item() / theirs.double().var().item() ** 2
     assert theirs_kurtosis == pytest.approx(kurtosis, abs=6 * sqrt(24 / ours.size))
@@ -266,15 +301,67 @@ def test_normal_schemes_share_their_noise():
     np.testing.assert_allclose(he / glorot, sqrt(2 / IN) / sqrt(2 / (IN + OUT)), rtol=1e-12)
 
 
-def test_a_new_initializer_is_an_entry_a_line_and_its_name_in_a_study(monkeypatch):
-    from winit.study.compose import compose
+@dataclass(frozen=True, kw_only=True)
+class Centred(MatrixScheme):
+    """A scheme whose biases depend on the drawn weights: the pre-activations of an input of ones are 0."""
+
+    def draw(self, layer: Layer, **parameters: float):
+        weights = self.fill(layer, **parameters)
+        return weights, -weights.sum(axis=0)
+
+
+def test_a_new_scheme_is_one_object(monkeypatch, tiny):
+    """Registered under its name, it has a label, a style, an order and a card, and it is drawn, calibrated and trained."""
     from winit.training.workload import train
 
-    entry = schemes.Initializer("mine", "fixed", "normal", "0.25/fan_in", "a test", marker="8")
-    monkeypatch.setitem(schemes.INITIALIZERS, "mine", entry)
-    monkeypatch.setitem(schemes.SCHEMES, "mine", schemes.VarianceScaling(0.25, "fan_in", "normal"))
-    study = compose(["study=smoke", "grid.initializer=[mine,he_normal]", "grid.depth=[2]", "training.steps=5"])
-    workload = study.workloads[0]
+    mine = Centred(
+        name="mine",
+        label="centred × {gain}",
+        family="structured",
+        distribution="normal",
+        variance="g²/fan_in",
+        source="a test",
+        bias="−Wᵀ1",
+        parameters=(schemes.Parameter("gain", "g", low=0.0),),
+        needs=lambda activation: (
+            None if activation.name == "tanh" else f"mine is made for tanh, not {activation.label}"
+        ),
+        fill=lambda layer, gain: gain * layer.stream.standard_normal(layer.shape) / sqrt(layer.fan_in),
+        torch="fill(layer, {gain})",
+    )
+    monkeypatch.setitem(schemes.SCHEMES, "mine", mine)
+    w, b = draw("mine:1.5", layer(activation="tanh"))
+    np.testing.assert_allclose(np.ones(IN) @ w + b, 0, atol=1e-12)
+    assert schemes.label("mine:1.50+lsuv") == "centred × 1.5 + LSUV"
+    assert schemes.in_order(["mine:1", "zeros"]) == ["zeros", "mine:1"]
+    assert schemes.style("mine:1")["color"] == schemes.style("identity")["color"]
+    card = schemes.card("mine:1", "tanh")
+    assert card.torch == "fill(layer, 1)" and card.bias == "−Wᵀ1" and card.scaled_variance == pytest.approx(1, rel=0.05)
+    with pytest.raises(ValueError, match="mine is made for tanh, not ReLU"):
+        draw("mine:1", layer(activation="relu"))
+    study = tiny("grid.initializer=[mine:1,mine:1+lsuv,he_normal]", "grid.activation=[tanh]", "training.steps=5")
+    (workload,) = study.workloads
     rows = [row for chunk in train(workload, workload.runs, torch.device("cpu")) for row in chunk]
-    assert {row["initializer"] for row in rows} == {"mine", "he_normal"}
-    assert schemes.label("mine") == "mine" and schemes.style("mine")["marker"] == "8"
+    assert {row["initializer"] for row in rows} == {"mine:1", "mine:1+lsuv", "he_normal"}
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git apply is needed")
+def test_contributing_shows_how_to_add_a_scheme(tmp_path):
+    """The diff that CONTRIBUTING prints applies, and the scheme that it adds passes its row of the table."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (diff,) = re.findall(r"```diff\n(.*?)```", text, re.DOTALL)
+    for name in ("winit", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(["git", "apply", "-"], input=diff, text=True, cwd=tmp_path, check=True)
+    added = re.search(r'^\+ +name="(\w+)"', diff, re.MULTILINE).group(1)
+    code = f"""
+from tests.schemes.test_scheme import CASES, test_mean_variance_and_distribution
+from winit import schemes
+test_mean_variance_and_distribution({added!r})
+print(schemes.card({added!r}).torch)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": ""}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "torch.nn.init" in done.stdout

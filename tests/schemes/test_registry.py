@@ -5,26 +5,19 @@ from __future__ import annotations
 import pytest
 
 from winit import schemes
-from winit.engine.optimizers import RULES
 from winit.study.compose import CONF, compose
-from winit.vocabulary.factors import OPTIMIZERS
-
-EXAMPLES = {n: ":" + "/".join(p.example for p in i.parameters) for n, i in schemes.INITIALIZERS.items() if i.parameters}
 
 
-def test_every_name_has_an_implementation():
-    assert set(schemes.INITIALIZERS) == set(schemes.SCHEMES)
-    assert set(schemes.BIASES) == {n for n, i in schemes.INITIALIZERS.items() if i.bias != "0"}
-    assert set(OPTIMIZERS) == set(RULES)
+def test_a_scheme_stands_under_its_own_name():
+    assert all(name == scheme.name for name, scheme in schemes.SCHEMES.items())
+    assert all(name == modifier.name for name, modifier in schemes.MODIFIERS.items())
 
 
-@pytest.mark.parametrize("name", schemes.INITIALIZERS)
-def test_every_initializer_has_a_label_and_a_style_of_its_own(name):
-    text = name + EXAMPLES.get(name, "")
-    assert "{" not in schemes.label(text)
-    look = schemes.style(text)
-    others = [schemes.style(n + EXAMPLES.get(n, "")) for n in schemes.INITIALIZERS if n != name]
-    assert look not in others
+@pytest.mark.parametrize("scheme", schemes.SCHEMES.values(), ids=lambda s: s.name)
+def test_every_scheme_has_a_label_and_a_style_of_its_own(scheme):
+    assert "{" not in schemes.label(scheme.example)
+    others = [schemes.style(other.example) for other in schemes.SCHEMES.values() if other is not scheme]
+    assert schemes.style(scheme.example) not in others
 
 
 def test_small_and_large_normal_look_different():
@@ -54,7 +47,10 @@ def test_canonical_spelling(text, canonical):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("he_normall", "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? README.md lists all initializers"),
+        (
+            "he_normall",
+            "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? README.md lists all initializers",
+        ),
         ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
         ("he_normal+lsuw", "initializer 'he_normal+lsuw': unknown modifier 'lsuw'; did you mean 'lsuv'? choose from"),
         ("he_normal+lsuv+lsuv", "initializer 'he_normal+lsuv+lsuv' has lsuv twice; once is enough"),
@@ -93,13 +89,13 @@ def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activati
     assert schemes.why_not_applicable(initializer, activation).startswith(sentence)
 
 
-def test_aliases_name_catalogued_schemes_and_nothing_else():
-    assert {schemes.parse(alias).name for alias in schemes.ALIASES} <= set(schemes.INITIALIZERS)
-    assert not set(schemes.ALIASES) & set(schemes.INITIALIZERS)
+def test_aliases_name_schemes_and_nothing_else():
+    assert {schemes.parse(alias).name for alias in schemes.ALIASES} <= set(schemes.SCHEMES)
+    assert not set(schemes.ALIASES) & set(schemes.SCHEMES)
     assert schemes.label("kaiming_normal") == "He normal"
 
 
-def test_order_is_the_catalogues_and_then_the_parameters():
+def test_order_is_that_of_the_schemes_and_then_the_parameters():
     assert schemes.in_order(["he_normal", "normal:1", "zeros", "normal:0.01"]) == [
         "zeros",
         "normal:0.01",

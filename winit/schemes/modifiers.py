@@ -1,0 +1,69 @@
+"""Modifiers: what is done to the parameters of any scheme once they are drawn, written behind it: `he_normal+lsuv`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from winit.schemes.scheme import Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modifier:
+    """One modifier.
+
+    Attributes:
+        name: as it is written behind a scheme.
+        label: as a reader sees it.
+        rule: what it does, in one line.
+        source: the paper, or whose advice it is.
+        stands_for: the initializer that the bare name means; None where the name must follow a scheme.
+        zeroes: the layers whose weights and biases it sets to 0; their scheme draws nothing.
+        is_data_dependent: whether it looks at training data, and costs passes through the network. What it does is
+            registered under the same name in `winit.training.calibration.METHODS`.
+    """
+
+    name: str
+    label: str
+    rule: str
+    source: str
+    stands_for: str | None = None
+    zeroes: Callable[[Layer], bool] = lambda layer: False
+    is_data_dependent: bool = False
+
+
+# In the order in which they are applied.
+_ALL = (
+    Modifier(
+        name="last_layer_zero",
+        label="zero output layer",
+        rule="weights and biases of the output layer are 0, so that the first loss is log C",
+        source="advice of the μP authors (github.com/microsoft/mup); Karpathy, makemore part 3",
+        zeroes=lambda layer: layer.is_last,
+    ),
+    Modifier(
+        name="lsuv",
+        label="LSUV",
+        rule="layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch",
+        source="Mishkin & Matas 2016, arXiv:1511.06422",
+        stands_for="orthogonal:1+lsuv",
+        is_data_dependent=True,
+    ),
+    Modifier(
+        name="gradinit",
+        label="GradInit",
+        rule="one factor for each tensor, learned so that the loss after a first step of size 0.1 is small while ‖∇L‖ ≤ 1",
+        source="Zhu et al. 2021, arXiv:2102.08098, algorithm 1",
+        stands_for="he_normal+gradinit",
+        is_data_dependent=True,
+    ),
+    Modifier(
+        name="metainit",
+        label="MetaInit",
+        rule="one norm for each weight matrix, learned so that a gradient step changes the gradient little",
+        source="Dauphin & Schoenholz 2019 (NeurIPS), MetaInit",
+        stands_for="he_normal+metainit",
+        is_data_dependent=True,
+    ),
+)
+MODIFIERS: dict[str, Modifier] = {modifier.name: modifier for modifier in _ALL}

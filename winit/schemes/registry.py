@@ -1,0 +1,165 @@
+"""The schemes by name, and what an initializer written in a grid means: a scheme, its parameters, its modifiers."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from winit.schemes import constant, fan_scaled, fixed, framework_defaults, mean_field, structured
+from winit.schemes.modifiers import MODIFIERS
+from winit.schemes.scheme import Parameter, Scheme
+from winit.theory.activations import resolve
+from winit.vocabulary.errors import unknown_name
+from winit.vocabulary.looks import FAMILY_COLOURS, KNOWN_LOOKS, OTHER_LOOKS, Look
+
+# In the order in which tables and figures show them.
+SCHEMES: dict[str, Scheme] = {
+    scheme.name: scheme
+    for family in (constant, fixed, fan_scaled, framework_defaults, mean_field, structured)
+    for scheme in family.SCHEMES
+}
+# Other names: of schemes, and of modified schemes that are known by their modifier.
+ALIASES: dict[str, str] = {
+    **{alias: scheme.name for scheme in SCHEMES.values() for alias in scheme.aliases},
+    **{name: modifier.stands_for for name, modifier in MODIFIERS.items() if modifier.stands_for},
+}
+
+
+class Parsed(NamedTuple):
+    """An initializer taken apart: the scheme's name, its parameters by name, its modifiers in the order of `MODIFIERS`."""
+
+    name: str
+    parameters: dict[str, float]
+    modifiers: tuple[str, ...]
+
+    @property
+    def scheme(self) -> Scheme:
+        """The scheme itself."""
+        return SCHEMES[self.name]
+
+    @property
+    def is_data_dependent(self) -> bool:
+        """Whether a modifier looks at training data."""
+        return any(MODIFIERS[m].is_data_dependent for m in self.modifiers)
+
+
+_MODIFIED = re.compile(r"\+(?=[A-Za-z])")  # a plus sign before a digit belongs to 1e+3
+
+
+def parse(text: str) -> Parsed:
+    """Take `normal:0.01+lsuv` apart: the scheme, its parameters, its modifiers.
+
+    Args:
+        text: a scheme's name, followed by one value for each of its parameters, set off by ':' and '/', and by
+            modifiers, each set off by '+'. Aliases may stand for schemes.
+
+    Returns:
+        The parts, e.g. `Parsed("normal", {"std": 0.01}, ("lsuv",))`.
+
+    Raises:
+        ValueError: unknown scheme or modifier, a missing or superfluous value, or a value out of range.
+    """
+    head, *after = _MODIFIED.split(text)
+    name, colon, values = head.partition(":")
+    if name in MODIFIERS and name not in ALIASES:
+        raise ValueError(f"initializer '{text}': {name} modifies another scheme; write he_normal+{name}, say")
+    if name in ALIASES:
+        head, *own = _MODIFIED.split(ALIASES[name] + colon + values)
+        name, _, values = head.partition(":")
+        after = [*own, *after]
+    if name not in SCHEMES:
+        raise ValueError(unknown_name("initializer", name, [*SCHEMES, *ALIASES], "README.md"))
+    for modifier in after:
+        if modifier not in MODIFIERS:
+            raise ValueError(f"initializer '{text}': {unknown_name('modifier', modifier, MODIFIERS)}")
+        if after.count(modifier) > 1:
+            raise ValueError(f"initializer '{text}' has {modifier} twice; once is enough")
+    wanted = SCHEMES[name].parameters
+    given = values.split("/") if values else []
+    if len(given) != len(wanted):
+        form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
+        example = f" ({name}:{'/'.join(p.example for p in wanted)}, say)" if wanted else ""
+        raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
+    parameters = {p.name: _checked(text, p, value) for p, value in zip(wanted, given, strict=True)}
+    return Parsed(name, parameters, tuple(m for m in MODIFIERS if m in after))
+
+
+def _checked(text: str, parameter: Parameter, value: str) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    low, high = parameter.low, parameter.high
+    above = low is None or number > low or (parameter.may_be_low and number == low)
+    if not (above and -1e30 <= number <= high):
+        bound = "" if low is None else f" of at least {low:g}" if parameter.may_be_low else f" above {low:g}"
+        bound += f", at most {high:g}" if high != 1e30 else " and at most 1e30" if bound else " of size at most 1e30"
+        raise ValueError(f"initializer '{text}': {parameter.name} is '{value}'; it must be a number{bound}")
+    return number
+
+
+def canonical(text: str) -> str:
+    """Return the one spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
+    name, parameters, modifiers = parse(text)
+    values = "/".join(shortest(v) for v in parameters.values())
+    return "+".join([f"{name}:{values}" if values else name, *modifiers])
+
+
+def shortest(value: float) -> str:
+    """Return the shortest common spelling of a number that is the number itself."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def label(text: str) -> str:
+    """Return the name of an initializer as a reader sees it: `normal:0.01` is 'normal σ = 0.01'."""
+    name, parameters, modifiers = parse(text)
+    scheme = SCHEMES[name].label.format(**{k: shortest(v) for k, v in parameters.items()})
+    return " + ".join([scheme, *(MODIFIERS[m].label for m in modifiers)])
+
+
+def why_not_applicable(initializer: str, activation: str) -> str | None:
+    """Return the sentence why an initializer has no meaning for an activation, or None where it has one."""
+    parsed = parse(initializer)
+    reason = parsed.scheme.why_not(resolve(activation))
+    if reason is None and parsed.is_data_dependent:
+        return parsed.scheme.why_not_calibrated
+    return reason
+
+
+def style(text: str) -> Look:
+    """Return colour, marker and dash pattern of an initializer: the same in every figure of every study."""
+    text = canonical(text)
+    parsed = parse(text)
+    scheme = parsed.scheme
+    family = "data-dependent" if parsed.is_data_dependent else scheme.family
+    if text in KNOWN_LOOKS:
+        marker, dashes = KNOWN_LOOKS[text]
+    elif parsed.parameters or parsed.modifiers or scheme.marker is None:
+        marker, dashes = OTHER_LOOKS[zlib.crc32(text.encode()) % len(OTHER_LOOKS)]
+    else:
+        marker, dashes = scheme.marker, scheme.dashes
+    return {"color": FAMILY_COLOURS[family], "marker": marker, "dashes": dashes}
+
+
+def in_order(initializers: Iterable[str]) -> list[str]:
+    """Sort initializers in the order of `SCHEMES`, those of one scheme by their parameters, modified ones last."""
+    rank = {name: i for i, name in enumerate(SCHEMES)}
+
+    def key(text: str) -> tuple[tuple[str, ...], int, tuple[float, ...]]:
+        name, parameters, modifiers = parse(text)
+        return modifiers, rank[name], tuple(parameters.values())
+
+    return sorted(set(initializers), key=key)
+
+
+def diagram_points(initializers: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return σ_w² and σ_b² of those initializers that are points of a phase diagram: unmodified `mean_field` schemes."""
+    points = {}
+    for initializer in initializers:
+        parsed = parse(initializer)
+        if parsed.scheme.is_diagram_point and not parsed.modifiers:
+            sigma_w2, sigma_b2 = parsed.parameters.values()
+            points[initializer] = sigma_w2, sigma_b2
+    return points

@@ -1,0 +1,178 @@
+"""The contract of an initialization scheme: what it states about itself, and what it draws for a layer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from winit.theory.activations import Activation, resolve
+
+Parameters = tuple[np.ndarray, np.ndarray]  # weights (fan_in, fan_out) and biases (fan_out,), float64
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a scheme is told about the layer that it fills.
+
+    Attributes:
+        fan_in, fan_out: inputs and units.
+        activation: of the network's hidden layers, by name.
+        rng: the layer's own random stream, or None where nothing is drawn. It does not depend on the scheme: two normal
+            schemes in one replicate are the same noise at two scales, and so are compared in pairs.
+        index: of the layer, from 1; the output layer has `depth` + 1.
+        depth: hidden layers of the network. By default the layer is a hidden one in the middle.
+    """
+
+    fan_in: int
+    fan_out: int
+    activation: str
+    rng: np.random.Generator | None = None
+    index: int = 2
+    depth: int = 3
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The shape of the weights, (fan_in, fan_out)."""
+        return self.fan_in, self.fan_out
+
+    @property
+    def phi(self) -> Activation:
+        """The activation itself."""
+        return resolve(self.activation)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the layer reads the network's inputs."""
+        return self.index == 1
+
+    @property
+    def is_last(self) -> bool:
+        """Whether it is the output layer."""
+        return self.index == self.depth + 1
+
+    @property
+    def stream(self) -> np.random.Generator:
+        """The random stream, where something is drawn."""
+        assert self.rng is not None, "a layer without a random stream cannot be drawn"
+        return self.rng
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number that a scheme asks for, written after its name: `normal:0.01`.
+
+    Attributes:
+        name: as in the scheme's label and as the keyword of its functions.
+        symbol: in formulas.
+        low: the smallest value, itself excluded unless `may_be_low`; None for any number.
+        high: the largest value.
+        example: a value for examples.
+        may_be_low: whether `low` is allowed.
+    """
+
+    name: str
+    symbol: str
+    low: float | None = None
+    high: float = 1e30
+    example: str = "1"
+    may_be_low: bool = False
+
+
+class Lines(NamedTuple):
+    """One line of code for each library that fills a layer as a scheme does; "" where the library has no such function."""
+
+    torch: str = ""
+    keras: str = ""
+    jax: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheme(ABC):
+    """One initialization scheme.
+
+    Attributes:
+        name: as it is written in a grid.
+        label: as a reader sees it, with places for the parameters: `normal σ = {std}`.
+        family: decides the colour; families are the keys of `winit.vocabulary.looks.FAMILY_COLOURS`.
+        distribution: of the weights.
+        variance: the formula of Var(w).
+        source: the paper, with the equation, or the code that made it known.
+        bias: the rule for the biases.
+        parameters: the numbers it asks for.
+        aliases: other names of the same scheme.
+        needs: a function that returns the sentence why the scheme has no meaning for an activation, or None where it has.
+        why_not_calibrated: the sentence why no data-dependent modifier can change it.
+        is_diagram_point: whether the parameters are σ_w² and σ_b² of a phase diagram.
+        marker, dashes: of its lines in figures; by default they follow from the name.
+        torch, keras, jax: one line each that does the same, with places for the parameters.
+        remark: a comment behind those lines.
+    """
+
+    name: str
+    label: str
+    family: str
+    distribution: str
+    variance: str
+    source: str
+    bias: str = "0"
+    parameters: tuple[Parameter, ...] = ()
+    aliases: tuple[str, ...] = ()
+    needs: Callable[[Activation], str | None] | None = None
+    why_not_calibrated: str | None = None
+    is_diagram_point: bool = False
+    marker: str | None = None
+    dashes: tuple[float, ...] = ()
+    torch: str = ""
+    keras: str = ""
+    jax: str = ""
+    remark: str = ""
+
+    @abstractmethod
+    def draw(self, layer: Layer, **parameters: float) -> Parameters:
+        """Return weights (fan_in, fan_out) and biases (fan_out,) of a layer, float64; advances the layer's stream."""
+
+    def variances(self, layer: Layer, **parameters: float) -> tuple[float, float] | None:
+        """Return Var(w) and Var(b) of a layer, or None where the weights are not independent."""
+        return None
+
+    def depends_on_activation(self, **parameters: float) -> bool:
+        """Return whether what is drawn depends on the activation."""
+        return False
+
+    def why_not(self, activation: Activation) -> str | None:
+        """Return the sentence why the scheme has no meaning for an activation, or None where it has one."""
+        return self.needs(activation) if self.needs else None
+
+    def lines(self, layer: Layer, **parameters: float) -> Lines:
+        """Return the lines for torch, Keras and JAX that fill a layer like this one."""
+        values = {name: number(value) for name, value in parameters.items()}
+        return Lines(*(line.format(**values) for line in (self.torch, self.keras, self.jax)))
+
+    @property
+    def example(self) -> str:
+        """The scheme with example values for its parameters, as in a grid."""
+        return self.name + (":" + "/".join(p.example for p in self.parameters) if self.parameters else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixScheme(Scheme):
+    """A scheme that makes the weights by one function of the layer and sets the biases to 0.
+
+    Attributes:
+        fill: `fill(layer, **parameters)` returns the weights (fan_in, fan_out).
+    """
+
+    fill: Callable[..., np.ndarray]
+
+    def draw(self, layer: Layer, **parameters: float) -> Parameters:
+        """Return the weights and biases of 0."""
+        return self.fill(layer, **parameters), np.zeros(layer.fan_out)
+
+
+def number(value: float) -> str:
+    """Return a number as code."""
+    return f"{value:.10g}"
