@@ -22,8 +22,6 @@ from itertools import pairwise
 import numpy as np
 
 from winit.schemes import (
-    BIASES,
-    INITIALIZERS,
     SCHEMES,
     Layer,
     VarianceScaling,
@@ -43,18 +41,17 @@ NOISE = {"normal": "lecun_normal", "uniform": "lecun_uniform", "truncated_normal
 
 def schemes(activation: str) -> list[str]:
     """Return the fan-scaled schemes that the activation has, with example parameters."""
-    found = []
-    for name, entry in INITIALIZERS.items():
-        scheme = SCHEMES[name]
-        text = name + (":" + "/".join(p.example for p in entry.parameters) if entry.parameters else "")
-        is_scaled = isinstance(scheme, VarianceScaling) and scheme.fan != "one"
-        if is_scaled and why_not_applicable(text, activation) is None:
-            found.append(text)
-    return found
+    return [
+        scheme.example
+        for scheme in SCHEMES.values()
+        if isinstance(scheme, VarianceScaling)
+        and scheme.fan != "one"
+        and why_not_applicable(scheme.example, activation) is None
+    ]
 
 
 def layers(activation: str) -> list[Layer]:
-    return [Layer(a, b, activation, None, i == DEPTH) for i, (a, b) in enumerate(pairwise(WIDTHS))]
+    return [Layer(a, b, activation, None, i + 1, DEPTH) for i, (a, b) in enumerate(pairwise(WIDTHS))]
 
 
 def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
@@ -79,10 +76,10 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
             for k, (activation, scheme) in enumerate(arms):
                 rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
                 z[rows] *= stds[k][i][0]
-                if parse(scheme).name in BIASES:
-                    parameters = parse(scheme).parameters
-                    layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i == DEPTH)
-                    z[rows] += BIASES[scheme.partition(":")[0]].biases(layer, **parameters)
+                biases = _scheme(scheme).biases
+                if biases:
+                    layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i + 1, DEPTH)
+                    z[rows] += biases.draw(layer, (layer.fan_out,), **parse(scheme).parameters)
                 h[rows] = resolve(activation).phi(z[rows])
             kept.append(z)
         delta = np.concatenate([error] * len(arms))
@@ -101,7 +98,9 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
 
 
 def _scheme(text: str) -> VarianceScaling:
-    return SCHEMES[parse(text).name]
+    scheme = parse(text).scheme
+    assert isinstance(scheme, VarianceScaling)
+    return scheme
 
 
 def main() -> None:
