@@ -28,12 +28,12 @@ def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame, margin: float
         facts = dict(zip(CELL, key, strict=True))
         in_cell = best[(best[CELL] == list(key)).all(axis=1)]
         arms = {arm: frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
-        for arm, frame in arms.items():
-            if arm[1] == "none":
+        for (initializer, pretraining), frame in arms.items():
+            if pretraining == "none":
                 continue
-            for name, reference in _references(*arm, in_cell):
+            for name, reference in _references(initializer, pretraining, in_cell):
                 if reference in arms:
-                    row = {"initializer": arm[0], "pretraining": arm[1], "compared_with": name}
+                    row = {"initializer": initializer, "pretraining": pretraining, "compared_with": name}
                     row |= {"reference_initializer": reference[0], "reference_pretraining": reference[1]}
                     rows.append(facts | row | _difference(frame, arms[reference], margin))
     effects = pd.DataFrame(rows, columns=list(TABLES["pretraining_effects"]))

@@ -25,17 +25,17 @@ def replay(root: int, draws: int = DRAWS) -> pd.DataFrame:
     """
     rows = []
     for scheme in SCHEMES:
-        values = np.empty((draws, LAYERS + 1), dtype=object)
+        values: list[list[np.ndarray]] = [[] for _ in range(LAYERS + 1)]  # by layer and draw
         for index in range(draws):
             h = np.random.default_rng(seed(root, "replay input", draw=index)).standard_normal(INPUTS)
-            values[index, 0] = h
+            values[0].append(h)
             for layer in range(1, LAYERS + 1):
                 rng = np.random.default_rng(seed(root, "replay weights", draw=index, layer=layer))
                 weights, biases = draw(scheme, Layer(len(h), UNITS, "tanh", rng))
                 h = np.tanh(h @ weights + biases)
-                values[index, layer] = h
+                values[layer].append(h)
         for layer in range(LAYERS + 1):
-            stack = np.stack(values[:, layer])
+            stack = np.stack(values[layer])
             counts, _ = np.histogram(stack.clip(-1, 1), BINS)
             rows.append(
                 pd.DataFrame(

@@ -126,8 +126,8 @@ def stratified_interval(
     def of_all(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
         return statistic(np.concatenate(samples, axis=axis), axis=axis)
 
-    found = bootstrap(cells, of_all, n_resamples=resamples, method="percentile", rng=rng, batch=100).confidence_interval
-    return float(found.low), float(found.high)
+    resampled = bootstrap(cells, of_all, n_resamples=resamples, method="percentile", rng=rng, batch=100)
+    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
 
 
 def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -167,13 +167,13 @@ def two_stage_interval(
     cells, replicates = np.shape(ours)
     if cells < FEWEST_PAIRS:
         return float("nan"), float("nan")
-    found = []
+    statistics = []
     for start in range(0, resamples, RESAMPLES_AT_ONCE):
         count = min(RESAMPLES_AT_ONCE, resamples - start)
         cell = rng.integers(cells, size=(count, cells, 1))
         replicate = rng.integers(replicates, size=(count, cells, replicates))
-        found.append(statistic(ours[cell, replicate], theirs[cell, replicate]))
-    low, high = np.percentile(np.concatenate(found), [2.5, 97.5])
+        statistics.append(statistic(ours[cell, replicate], theirs[cell, replicate]))
+    low, high = np.percentile(np.concatenate(statistics), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -199,14 +199,14 @@ def holm(p: Sequence[float]) -> np.ndarray:
 
     NaNs stay, and are not counted. Source: Holm 1979, Scand. J. Statist. 6.
     """
-    p = np.asarray(p, dtype=float)
-    adjusted = np.full(len(p), np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
+    values = np.asarray(p, dtype=float)
+    adjusted = np.full(len(values), np.nan)
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
     running = 0.0
-    for rank, place in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * p[place]))
-        adjusted[place] = running
+    for rank, index in enumerate(order):
+        running = max(running, min(1.0, (len(order) - rank) * values[index]))
+        adjusted[index] = running
     return adjusted
 
 

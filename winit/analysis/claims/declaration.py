@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from winit import datasets, schemes
-from winit.analysis.claims.measures import MEASURES
+from winit.analysis.claims.measures import MEASURES, Parameters
 from winit.study import yaml_files
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.errors import unknown_name
@@ -67,7 +67,7 @@ class Contrast:
     """One measure with its parameters, and what its number must be for a cell to support or to refute."""
 
     measure: str
-    parameters: Mapping[str, object]
+    parameters: Parameters
     supported_if: Condition
     refuted_if: Condition
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from winit.analysis.claims.declaration import OUTCOMES, Claim, Contrast
-from winit.analysis.claims.measures import MEASURES, PLAIN_CELL, Row, median
+from winit.analysis.claims.measures import MEASURES, PLAIN_CELL, Cell, Evidence, median
 from winit.analysis.select import Tables, judged
 from winit.store.schema import TABLES
 
@@ -26,51 +26,49 @@ def verdict(outcomes: Sequence[str]) -> str:
     return "refuted" if 2 * refuting > len(outcomes) else "undecided"
 
 
-def _at_depth(rows: list[Row], depth: object) -> list[Row]:
-    """Return the rows of all depths, of each cell's deepest networks, or of networks at least so deep."""
+def _at_depth(cells: list[Evidence], depth: int | str) -> list[Evidence]:
+    """Return the cells of all depths, the deepest of each, or those of networks at least so deep."""
     if depth == "all":
-        return rows
-    if depth != "deepest":
-        return [row for row in rows if row["depth"] >= depth]
-    rest = [name for name in PLAIN_CELL if name != "depth"]
-    deepest: dict[tuple, int] = {}
-    for row in rows:
-        key = tuple(row[name] for name in rest)
-        deepest[key] = max(deepest.get(key, 0), row["depth"])
-    return [row for row in rows if row["depth"] == deepest[tuple(row[name] for name in rest)]]
+        return cells
+    if isinstance(depth, int):
+        return [one for one in cells if one.depth >= depth]
+
+    def rest(one: Evidence) -> Cell:
+        return tuple(value for name, value in zip(PLAIN_CELL, one.cell, strict=True) if name != "depth")
+
+    deepest: dict[Cell, int] = {}
+    for one in cells:
+        deepest[rest(one)] = max(deepest.get(rest(one), 0), one.depth)
+    return [one for one in cells if one.depth == deepest[rest(one)]]
 
 
-def evidence(contrast: Contrast, tables: Tables) -> list[Row]:
-    """Return what each cell says of one contrast."""
+def evidence(contrast: Contrast, tables: Tables) -> list[tuple[Evidence, str]]:
+    """Return what each cell has measured for one contrast, and its outcome."""
     runs, parameters = judged(tables["runs"]), contrast.parameters
-    for name in ("dataset", "activation"):
-        if name in parameters:
-            runs = runs[runs[name].isin(parameters[name])]
-    measure = MEASURES[contrast.measure]
-    rows = _at_depth(measure.rows(dict(tables) | {"runs": runs}, parameters), parameters.get("depth", "all"))
-    for row in rows:
-        row["value"] = row.pop("mean")
-        row["quantity"] = measure.quantity
-        row["outcome"] = contrast.outcome(row["value"], row["low"], row["high"])
-    return rows
+    if "dataset" in parameters:
+        runs = runs[runs["dataset"].isin(parameters["dataset"])]
+    if "activation" in parameters:
+        runs = runs[runs["activation"].isin(parameters["activation"])]
+    measured = MEASURES[contrast.measure].rows({**tables, "runs": runs}, parameters)
+    return [(one, contrast.outcome(*one.number)) for one in _at_depth(measured, parameters.get("depth", "all"))]
 
 
-def _sentence(contrast: Contrast, rows: list[Row]) -> str:
-    """Say what the cells of one contrast found, with the numbers."""
+def _sentence(contrast: Contrast, cells: Sequence[tuple[Evidence, str]]) -> str:
+    """Say what the cells of one contrast have shown, with the numbers."""
     title, write = contrast.title[0].upper() + contrast.title[1:], MEASURES[contrast.measure].write
-    if not rows:
+    if not cells:
         return f"{title}: no runs to tell."
-    supporting, refuting, undecided = ([r["outcome"] for r in rows].count(outcome) for outcome in OUTCOMES)
-    if len(rows) == 1:
+    supporting, refuting, undecided = ([outcome for _, outcome in cells].count(each) for each in OUTCOMES)
+    if len(cells) == 1:
         text = f"{title}: the only cell {'supports it' if supporting else 'refutes it' if refuting else 'is undecided'}"
     else:
-        text = f"{title}: {supporting} of {len(rows)} cells support it, {refuting} refute it, {undecided} undecided"
-    values = np.sort([row["value"] for row in rows if not math.isnan(row["value"])])
+        text = f"{title}: {supporting} of {len(cells)} cells support it, {refuting} refute it, {undecided} undecided"
+    values = np.sort([one.number.mean for one, _ in cells if not math.isnan(one.number.mean)])
     if len(values) == 0:
         return f"{text}."
-    if len(rows) == 1:
-        ends = rows[0]["low"], rows[0]["high"]
-        return f"{text}; {write(values[0])}" + ("" if math.isnan(ends[0]) else f" (95 % interval {write(*ends)})") + "."
+    if len(cells) == 1:
+        _, low, high = cells[0][0].number
+        return f"{text}; {write(values[0])}" + ("" if math.isnan(low) else f" (95 % interval {write(low, high)})") + "."
     return f"{text}; median {write(median(values))}, from {write(values[0], values[-1])}."
 
 
@@ -84,24 +82,25 @@ def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = Fal
     """
     if is_reconstruction:
         tables = dict(tables) | {"runs": tables["runs"].head(0)}
-    ledger, cells = [], []
+    ledger: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     for claim in claims:
-        parts = [(contrast, evidence(contrast, tables)) for contrast in claim.contrast]
-        rows = [{"claim": claim.id} | row for _, part in parts for row in part]
-        outcomes = [row["outcome"] for row in rows]
-        text = (
-            " ".join(_sentence(*part) for part in parts) if rows else "This study has none of the runs that it needs."
-        )
+        shown = [(contrast, evidence(contrast, tables)) for contrast in claim.contrast]
+        outcomes = [outcome for _, cells in shown for _, outcome in cells]
+        text = " ".join(_sentence(contrast, cells) for contrast, cells in shown)
         ledger.append(
             {name: getattr(claim, name) for name in ("statement", "source", "measured", "rule", "figure", "correction")}
-            | {"claim": claim.id, "cells": len(rows), "verdict": verdict(outcomes), "evidence": text}
+            | {"claim": claim.id, "cells": len(outcomes), "verdict": verdict(outcomes)}
+            | {"evidence": text if outcomes else "This study has none of the runs that it needs."}
             | {"supporting": outcomes.count("supports"), "refuting": outcomes.count("refutes")}
         )
-        cells += rows
-    return {"claims": _table(ledger, "claims"), "claims_evidence": _table(cells, "claims_evidence")}
+        for contrast, cells in shown:
+            names = {"claim": claim.id, "quantity": MEASURES[contrast.measure].quantity}
+            rows += [names | one.row | {"outcome": outcome} for one, outcome in cells]
+    return {"claims": _table(ledger, "claims"), "claims_evidence": _table(rows, "claims_evidence")}
 
 
-def _table(rows: list[Row], name: str) -> pd.DataFrame:
+def _table(rows: list[dict[str, object]], name: str) -> pd.DataFrame:
     columns = TABLES[name]
     frame = pd.DataFrame(rows, columns=list(columns))
     return frame.astype({name: column.type for name, column in columns.items()})

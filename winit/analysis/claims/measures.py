@@ -10,9 +10,11 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.stats import studentized_range
 
 from winit import schemes
@@ -21,7 +23,44 @@ from winit.analysis.select import ARM, Tables, at_chosen_rate, before_training
 
 PLAIN_CELL = ["dataset", "activation", "depth", "width", "optimizer"]  # a contrast itself fixes the regularization
 
-Row = dict[str, object]
+Cell = tuple[Any, ...]  # values of PLAIN_CELL
+Arm = tuple[str, str]  # values of ARM
+
+
+class Parameters(TypedDict, total=False):
+    """What a contrast is narrowed to, and what it compares; a key that is not given narrows nothing."""
+
+    dataset: tuple[str, ...]
+    activation: tuple[str, ...]
+    depth: int | str
+    initializer: tuple[str, ...]
+    compared_with: tuple[str, ...]
+    pretraining: tuple[str, ...]
+    dropout: float
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one cell says: a number with its interval, of how many networks or pairs of them, and of which arms."""
+
+    cell: Cell
+    number: stats.Difference
+    replicates: int
+    initializer: str
+    pretraining: str = "none"
+    compared_with: str = ""
+
+    @property
+    def depth(self) -> int:
+        """The hidden layers of its networks."""
+        return int(self.cell[PLAIN_CELL.index("depth")])
+
+    @property
+    def row(self) -> dict[str, object]:
+        """Its columns in the table `claims_evidence`."""
+        arms = {"initializer": self.initializer, "pretraining": self.pretraining, "compared_with": self.compared_with}
+        number = {"value": self.number.mean, "low": self.number.low, "high": self.number.high}
+        return dict(zip(PLAIN_CELL, self.cell, strict=True)) | arms | number | {"replicates": self.replicates}
 
 
 def median(values: np.ndarray) -> float:
@@ -30,22 +69,17 @@ def median(values: np.ndarray) -> float:
     return float(sum(middle) / 2 if np.isfinite(middle).all() else middle[0])
 
 
-def _interval(values: Sequence[float]) -> stats.Difference:
+def _interval(sample: ArrayLike) -> stats.Difference:
     """Return the mean and its 95 % t-interval; with infinite values the median, and the range as the interval."""
-    values = np.sort(np.asarray(values, dtype=float))
+    values = np.sort(np.asarray(sample, dtype=float))
     if not np.isfinite(values).all():
-        ends = (values[0], values[-1]) if len(values) >= stats.FEWEST_PAIRS else (np.nan, np.nan)
-        return stats.Difference(median(values), *map(float, ends))
+        low, high = (values[0], values[-1]) if len(values) >= stats.FEWEST_PAIRS else (np.nan, np.nan)
+        return stats.Difference(median(values), float(low), float(high))
     # Rounded, because scipy warns of values that are equal but for their last bits.
     return stats.paired_difference(np.round(values, 12), np.zeros(len(values)))
 
 
-def _row(cell: tuple, number: stats.Difference, replicates: int, initializer: str, **more: str) -> Row:
-    arm = {"initializer": initializer, "pretraining": "none", "compared_with": ""}
-    return dict(zip(PLAIN_CELL, cell, strict=True)) | arm | number._asdict() | {"replicates": replicates} | more
-
-
-def _all_of(parameters: Mapping[str, object], runs: pd.DataFrame) -> pd.DataFrame:
+def _all_of(parameters: Parameters, runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs from the initializers named; from all of them if none is."""
     return runs[runs["initializer"].isin(parameters["initializer"])] if "initializer" in parameters else runs
 
@@ -55,7 +89,7 @@ def _plain(runs: pd.DataFrame, dropout: float = 0.0) -> pd.DataFrame:
     return runs[~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["dropout"] == dropout)]
 
 
-def _untrained(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, str, list[pd.DataFrame]]]:
+def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, str, list[pd.DataFrame]]]:
     """Yield each cell and initializer, and the hidden layers of each of its networks before training.
 
     A network has one state before training, whatever the learning rates it is trained with.
@@ -68,7 +102,7 @@ def _untrained(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tup
         yield tuple(cell), initializer, [network for _, network in rows.groupby("run_id")]
 
 
-def _pairs(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[tuple, dict[str, str], pd.DataFrame]]:
+def _pairs(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, dict[str, str], pd.DataFrame]]:
     """Yield, in each cell, the best of `initializer` beside each of `compared_with`, paired by replicate.
 
     The best has the highest median validation accuracy, then the lowest loss: it is chosen before the test data are seen.
@@ -79,7 +113,7 @@ def _pairs(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[t
     for cell, rows in runs.groupby(PLAIN_CELL):
         arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(ARM)}
 
-        def rank(arm: tuple[str, str], arms: Mapping[tuple[str, str], pd.DataFrame] = arms) -> tuple[float, float]:
+        def rank(arm: Arm, arms: Mapping[Arm, pd.DataFrame] = arms) -> tuple[float, float]:
             return -arms[arm]["validation_score"].median(), arms[arm]["validation_loss"].median()
 
         for pretraining in parameters.get("pretraining", ("none",)):
@@ -94,7 +128,7 @@ def _pairs(tables: Tables, parameters: Mapping[str, object]) -> Iterator[tuple[t
                     yield cell, names, both
 
 
-def distinct_units(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def distinct_units(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Count the distinct units of the hidden layer that has most of them, at the last step measured, in any run of a cell.
 
     A claim that units stay equal is refuted by one run in which they do not, so there is no interval.
@@ -105,7 +139,7 @@ def distinct_units(tables: Tables, parameters: Mapping[str, object]) -> list[Row
     layers = layers[layers["layer"] <= layers["depth"]]
     last = layers[layers["step"] == layers.groupby("run_id")["step"].transform("max")]
     return [
-        _row(
+        Evidence(
             cell,
             stats.Difference(float(rows["distinct_units"].max()), np.nan, np.nan),
             rows["run_id"].nunique(),
@@ -122,7 +156,7 @@ def _slope(variance: np.ndarray) -> float:
     return stats.decades_per_layer(variance) if (variance > 0).all() else -math.inf
 
 
-def _variance_slope(of: str, tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def _variance_slope(of: str, tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the slope of a variance over the hidden layers before training, in the direction in which the signal travels."""
     rows = []
     for cell, initializer, networks in _untrained(tables, parameters):
@@ -134,21 +168,21 @@ def _variance_slope(of: str, tables: Tables, parameters: Mapping[str, object]) -
             values = np.full(depth, np.inf)  # the layers of a network that is not finite are missing
             values[network["layer"].to_numpy() - 1] = network[of]
             slopes.append(_slope(values if of == "h_variance" else values[::-1]))
-        rows.append(_row(cell, _interval(slopes), len(slopes), initializer))
+        rows.append(Evidence(cell, _interval(slopes), len(slopes), initializer))
     return rows
 
 
-def _layer_mean(of: str, tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def _layer_mean(of: str, tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the mean of a quantity over the hidden layers before training; not where an activation has no such thing."""
     rows = []
     for cell, initializer, networks in _untrained(tables, parameters):
         means = [network[of].mean() for network in networks if network[of].notna().all()]
         if means:
-            rows.append(_row(cell, _interval(means), len(means), initializer))
+            rows.append(Evidence(cell, _interval(means), len(means), initializer))
     return rows
 
 
-def success(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def success(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the share of runs that reached their target and did not diverge, at the chosen rate; Wilson's interval."""
     rows = []
     for (*cell, initializer), runs in _all_of(
@@ -156,19 +190,19 @@ def success(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
     ).groupby([*PLAIN_CELL, "initializer"]):
         ok, n = int((runs["status"] == "ok").sum()), len(runs)
         interval = stats.wilson(ok, n) if n >= stats.FEWEST_PAIRS else (np.nan, np.nan)
-        rows.append(_row(tuple(cell), stats.Difference(ok / n, *interval), n, initializer))
+        rows.append(Evidence(tuple(cell), stats.Difference(ok / n, *interval), n, initializer))
     return rows
 
 
-def accuracy_gain(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def accuracy_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the difference in test accuracy, the best of ours − theirs, paired by replicate, each at its chosen rate."""
     return [
-        _row(cell, _interval(both["test_score"] - both["test_score_reference"]), len(both), **names)
+        Evidence(cell, _interval(both["test_score"] - both["test_score_reference"]), len(both), **names)
         for cell, names, both in _pairs(tables, parameters)
     ]
 
 
-def speed(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def speed(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the factor by which the best of ours is faster to the target, theirs/ours, the geometric mean over pairs.
 
     A run that never arrives takes infinitely long. A pair in which neither arrives is a tie; if all are, there is no factor.
@@ -180,7 +214,7 @@ def speed(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
         neither = np.isinf(ours) & np.isinf(theirs)
         logs = np.subtract(theirs, ours, out=np.zeros(len(both)), where=~neither)
         number = stats.Difference(*np.full(3, np.nan)) if neither.all() else _interval(logs)
-        rows.append(_row(cell, stats.Difference(*(2.0**end for end in number)), len(both), **names))
+        rows.append(Evidence(cell, stats.Difference(*(2.0**end for end in number)), len(both), **names))
     return rows
 
 
@@ -205,7 +239,7 @@ def _largest_difference(groups: Sequence[np.ndarray]) -> stats.Difference:
     return stats.Difference(float(difference.max()), low, high)
 
 
-def optimum_difference(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def optimum_difference(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the largest difference in mean test accuracy between initializers, among runs that reached the target.
 
     Initializers with fewer than three such runs are left out: their replicates' noise is not known.
@@ -217,13 +251,14 @@ def optimum_difference(tables: Tables, parameters: Mapping[str, object]) -> list
         groups = {name: values for name, values in groups.items() if len(values) >= stats.FEWEST_PAIRS}
         if len(groups) < 2:
             continue
-        best, worst = (end(groups, key=lambda name, groups=groups: groups[name].mean()) for end in (max, min))
+        means = {name: float(values.mean()) for name, values in groups.items()}
+        best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
         count = sum(map(len, groups.values()))
-        rows.append(_row(cell, _largest_difference(list(groups.values())), count, best, compared_with=worst))
+        rows.append(Evidence(cell, _largest_difference(list(groups.values())), count, best, compared_with=worst))
     return rows
 
 
-def spread_reduction(tables: Tables, parameters: Mapping[str, object]) -> list[Row]:
+def spread_reduction(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take by how much batch normalization narrows the range of test accuracy over the initializers that have both.
 
     (max − min over initializers, without) − (max − min, with), paired by replicate
@@ -243,7 +278,7 @@ def spread_reduction(tables: Tables, parameters: Mapping[str, object]) -> list[R
         ranges = [side.max(axis=1) - side.min(axis=1) for side in (without, normed)]
         narrowed = (ranges[0] - ranges[1]).dropna()
         if len(narrowed):
-            rows.append(_row(cell, _interval(narrowed), len(narrowed), ", ".join(both)))
+            rows.append(Evidence(cell, _interval(narrowed), len(narrowed), ", ".join(both)))
     return rows
 
 
@@ -254,7 +289,7 @@ class Measure:
     A number is written times `factor`, by the format `form`, with the unit behind it.
     """
 
-    rows: Callable[[Tables, Mapping[str, object]], list[Row]]
+    rows: Callable[[Tables, Parameters], list[Evidence]]
     quantity: str
     form: str
     needs: tuple[str, ...] = ("initializer",)
