@@ -24,9 +24,7 @@ def test_a_study_has_them_for_the_size_of_its_code():
     study = compose(["study=smoke", "task=reconstruction", "task.encoder=[20,6]"])
     mean, pca = baselines(study).to_dict("records")
     assert (mean["components"], pca["components"]) == (0, 6)
-    assert mean["test_score"] == 0 and pca["test_score"] == pytest.approx(
-        1 - pca["test_loss"] / mean["test_loss"]
-    )
+    assert mean["test_score"] == 0 and pca["test_score"] == pytest.approx(1 - pca["test_loss"] / mean["test_loss"])
     assert baselines(compose(["study=smoke"])).empty
 
 

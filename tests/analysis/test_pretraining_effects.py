@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from winit.analysis.pretraining_effects import pretraining_effects
-from winit.analysis.select import is_scaled, small_weights
 
 SETTING = {
     "dataset": "digits",
@@ -74,9 +73,3 @@ def test_a_diverged_run_counts_as_nothing_right():
 
 def test_a_study_without_pretraining_has_none():
     assert pretraining_effects(*tables({("he_normal", "none"): [0.5]}), 0.01).empty
-
-
-def test_what_takes_its_scale_from_the_layer():
-    assert is_scaled("he_normal") and is_scaled("orthogonal:1")
-    assert not any(map(is_scaled, ["zeros", "constant:0.1", "normal:0.01", "uniform:0.05", "he_normal+lsuv"]))
-    assert small_weights(["he_normal", "normal:1", "normal:0.01"]) == "normal:0.01" and small_weights(["zeros"]) is None
