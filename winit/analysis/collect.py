@@ -12,7 +12,7 @@ from winit.analysis.depth import depth_limits, phase
 from winit.analysis.expectation import study_theory
 from winit.analysis.pretraining_effects import pretraining_effects
 from winit.analysis.ranking import arrivals, profiles, ranking
-from winit.analysis.select import RUN_FACTORS, Tables, is_reconstruction, main_grid
+from winit.analysis.select import RUN_FACTORS, Tables, main_grid
 from winit.analysis.summary import initial_state, summarise
 from winit.analysis.unfold import workload_tables
 from winit.store.parts import RunStore
@@ -53,15 +53,14 @@ def measured_tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
 
 def _field(study: Study, runs: pd.DataFrame, summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Return the tables that compare the initializers of the main grid over all its cells; empty for deep autoencoders."""
-    analysis = study.settings["analysis"]
     runs, summary = main_grid(study, runs), main_grid(study, summary)
-    if is_reconstruction(study):
+    if study.task.is_reconstruction:
         runs, summary = runs.head(0), summary.head(0)
-    steps = log_spaced(study.settings["training"]["steps"], study.settings["measure"]["curve_points"])
+    steps = log_spaced(study.training.steps, study.measure.curve_points)
     return {
-        "ranking": ranking(runs, summary, analysis, seed(study.seed, "analysis")),
-        "profiles": profiles(runs, summary, analysis),
-        "arrivals": arrivals(runs, summary, analysis, steps),
+        "ranking": ranking(runs, summary, study.analysis, seed(study.seed, "analysis")),
+        "profiles": profiles(runs, summary, study.analysis),
+        "arrivals": arrivals(runs, summary, study.analysis, steps),
     }
 
 
@@ -84,10 +83,10 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
             "agreement": agreement(layers, runs, expected),
             "depth_limits": depth_limits(study, summary),
             "phase": phase(study),
-            "pretraining_effects": pretraining_effects(runs, summary, study.settings["analysis"]["margin"]),
+            "pretraining_effects": pretraining_effects(runs, summary, study.analysis.margin),
             "baselines": baselines(study),
             "not_applicable": pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"])),
         }
         | _field(study, runs, summary)
-        | judge(read_claims(CLAIMS), evidence, is_reconstruction(study))
+        | judge(read_claims(CLAIMS), evidence, study.task.is_reconstruction)
     )

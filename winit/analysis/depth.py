@@ -7,7 +7,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import chosen_rates, is_reconstruction
+from winit.analysis.select import chosen_rates
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
 from winit.study.model import Study
@@ -22,7 +22,7 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     """
     best = chosen_rates(summary)
     best = best[~best["batch_norm"] & (best["dropout"] == 0) & (best["pretraining"] == "none")]
-    if is_reconstruction(study):
+    if study.task.is_reconstruction:
         best = best.head(0)
     rows = []
     for key, cells in best.groupby(["activation", "width", "initializer"], sort=False):

@@ -11,7 +11,7 @@ initializer's median beats chance. The others say nothing about initializers: th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from winit.analysis import stats
 from winit.analysis.select import CELL, at_chosen_rate, diverged_as_worst, judged
 from winit.datasets import part_sizes
 from winit.store.schema import TABLES
+from winit.study.schema import AnalysisSettings
 
 PRETRAINED_CELL = [*CELL, "pretraining"]
 VIEWS = ("tuned", "fixed")
@@ -71,7 +72,7 @@ def _scores_by_cell(runs: pd.DataFrame) -> dict[tuple, np.ndarray]:
     return {key: cell["score"].to_numpy() for key, cell in ordered.groupby(PRETRAINED_CELL, sort=True)}
 
 
-def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, object], seed: int) -> pd.DataFrame:
+def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, seed: int) -> pd.DataFrame:
     """Return one row for each view and initializer: success, scores with intervals, and the comparison with the baseline.
 
     Args:
@@ -80,17 +81,17 @@ def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, ob
         seed: of the bootstrap.
     """
     rows: list[dict[str, object]] = []
-    for view, rate, chosen in views(runs, summary, float(analysis["fixed_rate"])):
+    for view, rate, chosen in views(runs, summary, analysis.fixed_rate):
         scored = scores(chosen)
-        of_baseline = scored[scored["initializer"] == analysis["baseline"]]
+        of_baseline = scored[scored["initializer"] == analysis.baseline]
         fastest = _fastest(chosen)
         for index, initializer in enumerate(schemes.in_order(scored["initializer"])):
             of_initializer = scored[scored["initializer"] == initializer]
             rng = np.random.default_rng([seed, VIEWS.index(view), index])
             row = {"view": view, "initializer": initializer, "rate": np.nan if rate is None else rate}
-            row |= _own(of_initializer, rng, int(analysis["resamples"]))
+            row |= _own(of_initializer, rng, analysis.resamples)
             row["profile_score"] = stats.profile_score(_ratios(of_initializer, fastest))
-            if initializer == analysis["baseline"]:
+            if initializer == analysis.baseline:
                 row["verdict"] = "baseline"
             else:
                 row |= _against(of_initializer, of_baseline, rng, analysis)
@@ -125,7 +126,7 @@ def _own(runs: pd.DataFrame, rng: np.random.Generator, resamples: int) -> dict[s
 
 
 def _against(
-    ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator, analysis: Mapping[str, object]
+    ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator, analysis: AnalysisSettings
 ) -> dict[str, object]:
     """Return the comparison with the baseline, over the cells that both have, in pairs of replicates."""
     if theirs.empty:
@@ -135,7 +136,7 @@ def _against(
     if not common:
         return {"verdict": "undecided"}
     first, second = (np.stack([scores_of[key] for key in common]) for scores_of in (a, b))  # (cells, replicates)
-    resamples = int(analysis["resamples"])
+    resamples = analysis.resamples
     low, high = stats.two_stage_interval(first, second, stats.mean_difference, rng, resamples)
     better_low, better_high = stats.two_stage_interval(first, second, stats.probability_of_improvement, rng, resamples)
     medians = np.median(first, axis=1) - np.median(second, axis=1)
@@ -145,7 +146,7 @@ def _against(
         "improvement": float(stats.probability_of_improvement(first, second)),
         "improvement_low": better_low, "improvement_high": better_high,
         "p": stats.signed_rank(medians) if len(common) >= FEWEST_CELLS else np.nan,
-        "verdict": stats.verdict(low, high, float(analysis["margin"])),
+        "verdict": stats.verdict(low, high, analysis.margin),
     }  # fmt: skip
 
 
@@ -169,7 +170,7 @@ def _ratios(runs: pd.DataFrame, fastest: pd.Series) -> np.ndarray:
     return (np.maximum(steps[shared], 1) / np.maximum(fastest[shared], 1)).to_numpy()
 
 
-def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, object]) -> pd.DataFrame:
+def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings) -> pd.DataFrame:
     """Return the performance profile of every view and initializer: the share of cells within τ of the fastest.
 
     Args:
@@ -177,7 +178,7 @@ def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, o
         analysis: the study's settings of that name.
     """
     frames = []
-    for view, _, chosen in views(runs, summary, float(analysis["fixed_rate"])):
+    for view, _, chosen in views(runs, summary, analysis.fixed_rate):
         fastest = _fastest(chosen)
         for initializer in schemes.in_order(chosen["initializer"]):
             ratios = _ratios(chosen[chosen["initializer"] == initializer], fastest)
@@ -189,7 +190,7 @@ def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, o
 
 
 def arrivals(
-    runs: pd.DataFrame, summary: pd.DataFrame, analysis: Mapping[str, object], steps: list[int]
+    runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, steps: list[int]
 ) -> pd.DataFrame:
     """Return the share of runs that have reached their target by each evaluated step, over all cells of an initializer.
 
@@ -201,7 +202,7 @@ def arrivals(
         steps: the evaluated steps.
     """
     frames = []
-    for view, _, chosen in views(runs, summary, float(analysis["fixed_rate"])):
+    for view, _, chosen in views(runs, summary, analysis.fixed_rate):
         for initializer in schemes.in_order(chosen["initializer"]):
             own = chosen[chosen["initializer"] == initializer]
             share = stats.reached_by(own["steps_to_target"].to_numpy(), float(own["steps"].max()), np.array(steps))

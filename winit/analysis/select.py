@@ -63,18 +63,13 @@ def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         study: the study.
         frame: `runs` or `summary`, with `CELL`, `ARM` and `learning_rate`; `replicate` if it has a row for each run.
     """
-    grid = study.settings["grid"]
-    keep = frame["dataset"].isin(list(study.settings["dataset"]))
+    grid = study.grid
+    keep = frame["dataset"].isin(list(study.datasets))
     for factor in (*ARM, "activation", "depth", "width", "batch_norm", "dropout", "learning_rate"):
-        keep &= frame[factor].isin(grid[factor])
+        keep &= frame[factor].isin(getattr(grid, factor))
     if "replicate" in frame:
-        keep &= frame["replicate"].between(-grid["tuning_replicates"], grid["replicates"] - 1)
+        keep &= frame["replicate"].between(-grid.tuning_replicates, grid.replicates - 1)
     return frame[keep]
-
-
-def is_reconstruction(study: Study) -> bool:
-    """Return whether a study trains deep autoencoders, whose scores are no accuracies."""
-    return study.settings["task"]["name"] == "reconstruction"
 
 
 def chosen_rates(summary: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from winit import datasets
-from winit.analysis.select import is_reconstruction
 from winit.report import chapters, findings
 from winit.report import explorer as explorer_module
 from winit.report.exhibits import number
@@ -104,7 +103,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
     }
     settings = study.settings
     script = _script("report.js")
-    explorer = explorer_module.explorer(found, is_reconstruction(study))
+    explorer = explorer_module.explorer(found, study.task.is_reconstruction)
     lost, all_lost = failures(runs)
     best = arms(found["all_summary"])
     drawn = list(draw_sections(study, found, page.parent / "figures"))
@@ -115,11 +114,11 @@ def write(study: Study, folder: Path, page: Path) -> None:
     html = environment.get_template("report.html").render(
         study=study,
         settings=settings,
-        is_reconstruction=is_reconstruction(study),
+        is_reconstruction=study.task.is_reconstruction,
         runs=len(runs),
         statuses=[(s, text, int((runs["status"] == s).sum())) for s, text in STATUSES.items()],
-        findings=findings.headlines(found, is_reconstruction(study)),
-        of_section=lambda section: findings.of_section(section, found, is_reconstruction(study)),
+        findings=findings.headlines(found, study.task.is_reconstruction),
+        of_section=lambda section: findings.of_section(section, found, study.task.is_reconstruction),
         sections=sections,
         section_ids={section.id for section in sections},
         left_out=[section for section in drawn if not section.exhibits],
@@ -128,7 +127,7 @@ def write(study: Study, folder: Path, page: Path) -> None:
         glossary=sorted(chapters.GLOSSARY.items()),
         bibliography=(Path(__file__).parent / "templates" / "references.bib").read_text(),
         rankings=rankings(found["ranking"]),
-        recommendation=[] if is_reconstruction(study) else recommendation(found["summary"]),
+        recommendation=[] if study.task.is_reconstruction else recommendation(found["summary"]),
         outcomes=outcomes(runs),
         arms=best,
         facets=facets(best),
@@ -142,8 +141,8 @@ def write(study: Study, folder: Path, page: Path) -> None:
         ink={variable[4:-1]: colour for colour, variable in THEME.items()},
         effects=effects(found["pretraining_effects"]),
         baselines=found["baselines"].to_dict("records"),
-        reconstructions=reconstructions(found["all_summary"]) if is_reconstruction(study) else [],
-        initial=[] if is_reconstruction(study) else initial(found),
+        reconstructions=reconstructions(found["all_summary"]) if study.task.is_reconstruction else [],
+        initial=[] if study.task.is_reconstruction else initial(found),
         deepest=int(found["runs"]["depth"].max()),
         compared=len(found["agreement"]),
         agreeing=int(found["agreement"]["agrees"].sum()),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import CELL, at_chosen_rate, is_reconstruction, judged, since_pretraining, small_weights
+from winit.analysis.select import CELL, at_chosen_rate, judged, since_pretraining, small_weights
 from winit.analysis.select import main_grid as in_main_grid
 from winit.report import findings
 from winit.report.exhibits import Exhibit, Gallery, Omission, Section
@@ -41,7 +41,7 @@ def main_grid(study: Study, found: dict[str, pd.DataFrame]) -> dict[str, pd.Data
 def draw_sections(study: Study, found: dict[str, pd.DataFrame], folder: Path) -> Iterator[Section]:
     """Draw every figure of the study; write each beside the page; yield the page's sections."""
     gallery = Gallery(folder, found)
-    if is_reconstruction(study):
+    if study.task.is_reconstruction:
         yield from _reconstruction(study, found, gallery)
     else:
         yield from _classification(study, found, gallery)
