@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from winit import schemes
 from winit.study import yaml_files
 from winit.vocabulary.errors import unknown_name
-from winit.vocabulary.pretraining import parse_pretraining
+from winit.vocabulary.pretraining import CONTROLS, PRETRAINING, parse_pretraining
 
 JsonSchema = dict[str, Any]
 Value = TypeVar("Value")
@@ -106,10 +106,17 @@ NAME_ALLOWED = "letters, digits, '_', '-' and '.', at most 64"
 Name = Annotated[str, CheckedText(check_name, NAME_ALLOWED, {"pattern": _NAME}, is_verbatim=True)]
 Sentence = Annotated[str, CheckedText(_words, "a sentence", {"minLength": 1}, is_verbatim=True)]
 Folder = Annotated[str, CheckedText(_words, "a folder's path, or auto", {"minLength": 1}, is_verbatim=True)]
-Initializer = Annotated[str, CheckedText(_initializer, "an initializer", {"examples": ["he_normal", "normal:0.01"]})]
-Pretraining = Annotated[
-    str, CheckedText(_pretraining, "a way of pretraining", {"examples": ["none", "rbm", "rbm+shuffled"]})
-]
+_INITIALIZER = {
+    "pattern": f"^({'|'.join(map(re.escape, [*schemes.SCHEMES, *schemes.ALIASES]))})([:+].+)?$",
+    "examples": ["he_normal", "normal:0.01", "orthogonal:1+lsuv"],
+}
+_WAYS = f"one of {', '.join(PRETRAINING)}, with or without a control: rbm+shuffled"
+_PRETRAINING = {
+    "pattern": rf"^({'|'.join(PRETRAINING)})(\+({'|'.join(CONTROLS)}))?$",
+    "examples": ["none", "rbm", "rbm+shuffled"],
+}
+Initializer = Annotated[str, CheckedText(_initializer, "an initializer", _INITIALIZER)]
+Pretraining = Annotated[str, CheckedText(_pretraining, _WAYS, _PRETRAINING)]
 
 
 def _number(value: object) -> float:
@@ -149,7 +156,8 @@ class _BareOrListed:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
         listed = handler(schema)
-        return {"anyOf": [listed["items"], listed | ({"uniqueItems": True} if self.is_unique else {})]}
+        description = {"description": listed.pop("description")} if "description" in listed else {}
+        return description | {"anyOf": [listed["items"], listed | ({"uniqueItems": True} if self.is_unique else {})]}
 
 
 Listed = Annotated[list[Item], BeforeValidator(_listed), _BareOrListed()]

@@ -97,7 +97,7 @@ class TaskSettings(SettingsSection):
 class GridSettings(SettingsSection):
     """The grid: the levels of every factor, and how often each combination is trained."""
 
-    initializer: Levels[Initializer] = Field(description="Initialization schemes. README.md and `winit card` say more.")
+    initializer: Levels[Initializer] = Field(description="Initialization schemes, with parameters and modifiers: he_normal, normal:0.01, he_normal+lsuv.")
     activation: Levels[Activation] = Field(description="Activation functions of the hidden layers.")
     depth: Levels[Annotated[Integer, Field(ge=1, le=1000)]] = Field(description="Numbers of hidden layers.")
     width: Levels[LayerWidth] = Field(description="Units in every hidden layer.")
@@ -106,14 +106,14 @@ class GridSettings(SettingsSection):
         description="Probability that a hidden unit is dropped at a training step."
     )
     pretraining: Levels[Pretraining] = Field(
-        description="Ways of greedy layerwise pretraining, with their controls after a plus sign; none for none."
+        description="Ways of greedy layerwise pretraining. A control follows its method after a plus sign."
     )
-    learning_rate: Levels[Rate] = Field(description="Learning rates, out of which each initializer's is chosen.")
+    learning_rate: Levels[Rate] = Field(description="Learning rates. Each initializer is judged at the one that serves it best on validation.")
     replicates: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
         description="Judged runs of each combination, with random streams of their own."
     )
     tuning_replicates: Annotated[Integer, Field(ge=0, le=10_000)] = Field(
-        description="Additional runs of each combination, on which the learning rate is chosen."
+        description="Further runs of each combination, on which the learning rate is chosen. 0: it is chosen on the judged ones."
     )
 
     @property
@@ -131,7 +131,7 @@ class Grid(GridSettings):
 class Training(SettingsSection, Generic[OneOrMany]):
     """How networks are trained; of one optimizer or of several."""
 
-    optimizer: OneOrMany = Field(description="Optimizers.")
+    optimizer: OneOrMany = Field(description="The optimizer, or several to compare.")
     steps: Annotated[Integer, Field(ge=1, le=100_000_000)] = Field(description="Number of updates.")
     batch_size: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(description="Examples in a mini-batch.")
     momentum: Momentum = Field(description="Momentum of the optimizers momentum and nesterov.")
