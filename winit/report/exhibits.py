@@ -5,18 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
 
-from winit import schemes
-from winit.report import findings
 from winit.report.figures.style import Drawn, NothingToDraw, figure_style
 from winit.report.svg import compact, figure_svg, page_svg, standalone
+from winit.report.wording import label, number, setting_name
 from winit.store import files
-from winit.theory.activations import ACTIVATIONS
-from winit.vocabulary.pretraining import pretraining_label
 
 
 @dataclass(frozen=True)
@@ -30,17 +28,30 @@ class DataTable:
 
 
 @dataclass(frozen=True)
+class Caption:
+    """The text below a figure.
+
+    Attributes:
+        shows: what is drawn, and over what it is taken.
+        see: how to read it.
+        basis: what the reader must know before believing it.
+    """
+
+    shows: str
+    see: str
+    basis: str
+
+
+@dataclass(frozen=True)
 class Exhibit:
-    """A figure on the page: its id, title, caption in three parts, the drawing and its data.
+    """A figure on the page: its id, title, caption, drawing and data.
 
     `csv` is the text of its file, for the page to offer; None where that would make the page large.
     """
 
     id: str
     title: str
-    shows: str
-    see: str
-    basis: str
+    caption: Caption
     svg: Markup
     data: DataTable
     csv: str | None
@@ -48,8 +59,9 @@ class Exhibit:
     @property
     def height(self) -> int:
         """Height of the drawing where there is room for it, in pixels."""
-        drawn = re.search(r'width="(\d+)" viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
-        return round(int(drawn[1]) * float(drawn[3]) / float(drawn[2]))
+        size = re.search(r'width="(\d+)" viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
+        assert size, "svg.figure_svg writes a width and a view box"
+        return round(int(size[1]) * float(size[3]) / float(size[2]))
 
 
 @dataclass(frozen=True)
@@ -88,15 +100,6 @@ class Section:
 SHOWN_ROWS = 200  # of a figure's data, on the page
 EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
 
-_LABELS = {
-    "initializer": schemes.label,
-    "reference_initializer": schemes.label,
-    "scheme": schemes.label,
-    "activation": lambda name: ACTIVATIONS[name].label,
-    "pretraining": pretraining_label,
-    "reference_pretraining": pretraining_label,
-}
-
 
 def data_table(frame: pd.DataFrame) -> DataTable:
     """Return a figure's data for the page: the first rows, what is the same in all of them said once."""
@@ -112,7 +115,7 @@ def data_table(frame: pd.DataFrame) -> DataTable:
         elif is_number:
             cells = [number(float(value)) for value in column]
         else:
-            known = {v: "" if pd.isna(v) else _LABELS.get(name, str)(v) for v in column.unique()}
+            known = {v: "" if pd.isna(v) else label(name, v) for v in column.unique()}
             cells = [known[value] for value in column]
         heading = str(name).replace("_", " ")
         if len(frame) > 1 and frame[name].nunique(dropna=False) == 1:
@@ -130,55 +133,47 @@ class Gallery:
     left out with a sentence wherever it stands.
     """
 
-    def __init__(self, folder: Path, found: dict[str, pd.DataFrame]) -> None:
-        self.folder, self.found = folder, found
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], *caption: str) -> Exhibit | Omission:
+    def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], caption: Caption) -> Exhibit | Omission:
         """Return one figure for the page, or what the study lacks for it."""
         try:
             with figure_style():
                 drawn = draw()
         except NothingToDraw as lacking:
             return Omission(title, str(lacking))
-        return self._hang(name, title, drawn, *caption)
+        return self._write(name, title, drawn, caption)
 
-    def _hang(self, name: str, title: str, drawn: Drawn, shows: str, see: str, basis: str) -> Exhibit:
-        text = figure_svg(drawn, name, title)
+    def _write(self, name: str, title: str, drawn: Drawn, caption: Caption) -> Exhibit:
+        """Write a figure and its data beside the page, and return it for the page."""
+        svg = figure_svg(drawn, name, title)
         # Six digits: more than any drawing shows, and half as long; the study's tables have them all.
         csv = drawn.data.to_csv(index=False, float_format="%.6g")
-        files.write_bytes(self.folder / f"{name}.svg", standalone(compact(text)).encode())
+        files.write_bytes(self.folder / f"{name}.svg", standalone(compact(svg)).encode())
         files.write_bytes(self.folder / f"{name}.csv", csv.encode())
-        shown = data_table(drawn.data)
-        return Exhibit(
-            name, title, shows, see, basis, page_svg(text, name), shown, csv if shown.rows <= EMBEDDED_ROWS else None
-        )
+        data = data_table(drawn.data)
+        return Exhibit(name, title, caption, page_svg(svg, name), data, csv if data.rows <= EMBEDDED_ROWS else None)
 
     def each(
-        self, factors: list[str], runs: pd.DataFrame, frames: tuple[pd.DataFrame, ...], kind: str, title: str,
-        draw: Callable[..., Drawn], *caption: str,
-    ) -> list[Exhibit | Omission]:  # fmt: skip
+        self,
+        factors: list[str],
+        runs: pd.DataFrame,
+        tables: tuple[pd.DataFrame, ...],
+        name: str,
+        title: str,
+        draw: Callable[..., Drawn],
+        caption: Caption,
+    ) -> list[Exhibit | Omission]:
         """Return one figure for each setting, a combination of levels of the factors in `runs`.
 
-        `draw` takes the setting's part of `runs` and of each of the frames.
+        `draw` takes the setting's part of `runs` and of each of the tables.
         """
         exhibits = []
         for setting in runs[factors].drop_duplicates().itertuples(index=False):
-            mine = [f[(f[factors] == list(setting)).all(axis=1)] for f in (runs, *frames)]
-            part = findings.setting_name(runs, **{"pretraining": "", **setting._asdict()})
-            name = "-".join([kind, *re.sub(r"[^a-z0-9]+", " ", part.lower()).split()])
-            exhibits.append(self.exhibit(name, f"{title}: {part}", lambda mine=mine: draw(*mine), *caption))
+            parts = [table[(table[factors] == list(setting)).all(axis=1)] for table in (runs, *tables)]
+            setting_text = setting_name(runs, **setting._asdict())
+            words = re.sub(r"[^a-z0-9]+", " ", setting_text.lower()).split()
+            drawing = partial(draw, *parts)
+            exhibits.append(self.exhibit("-".join([name, *words]), f"{title}: {setting_text}", drawing, caption))
         return exhibits
-
-
-def number(value: float) -> str:
-    """Return a number of three digits as a table shows it; a dash for one that is missing."""
-    if value != value:
-        return "–"
-    if value in (float("inf"), float("-inf")):
-        return "∞" if value > 0 else "−∞"
-    if value == 0 or 0.001 <= abs(value) < 10_000:
-        return f"{value:.3g}".replace("-", "−")
-    mantissa, _, exponent = f"{value:.1e}".partition("e")
-    return f"{mantissa}·10".replace("-", "−") + str(int(exponent)).translate(
-        str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-    )

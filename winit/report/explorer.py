@@ -17,8 +17,8 @@ from markupsafe import Markup
 
 from winit import schemes
 from winit.analysis.select import before_training, chosen_rates, curves_as_worst, one_rate
-from winit.report import findings
 from winit.report.figures.style import SHOWN_RANGE, sorted_activations
+from winit.report.wording import PRETRAINED_SETTING, setting_name
 from winit.theory.activations import ACTIVATIONS
 
 BUDGET = 1_000_000  # bytes of data in the page, about
@@ -33,7 +33,7 @@ METRICS = {
     "train_score": "training accuracy",
 }
 LAYERS = {"h_variance": ("h_variance", "Var(h)"), "delta_variance": ("delta_ratio", "Var(∂ℓ/∂z)")}
-_ARM = [*findings.SETTING, "activation", "depth", "initializer"]
+_ARM = [*PRETRAINED_SETTING, "activation", "depth", "initializer"]
 
 # matplotlib's markers as Vega's symbols: names, or paths in a square from −1 to 1.
 SHAPES = {
@@ -224,8 +224,8 @@ def explorer(found: dict[str, pd.DataFrame], is_reconstruction: bool = False, bu
     code = bundle()
     if code is None or arms.empty:
         return None
-    named = arms[findings.SETTING].drop_duplicates().sort_values(findings.SETTING)
-    named["setting"] = [findings.setting_name(named, **row) for row in named.to_dict("records")]
+    named = arms[PRETRAINED_SETTING].drop_duplicates().sort_values(PRETRAINED_SETTING)
+    named["setting"] = [setting_name(named, **row) for row in named.to_dict("records")]
     arms = arms.merge(named).reset_index(drop=True)
     arms["arm"] = np.arange(len(arms))
     of_curves, of_layers = curves(found, arms[[*_ARM, "learning_rate", "arm"]]), signals(found, arms)

@@ -13,12 +13,11 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import before_training, chosen_rates, one_rate
+from winit.analysis.select import SETTING, before_training, chosen_rates, one_rate
+from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
 from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
-
-SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
 @dataclass(frozen=True)
@@ -29,48 +28,12 @@ class Finding:
     figure: str
 
 
-def percent(value: float) -> str:
-    """Return a share as a percentage, with a digit more below 10 %."""
-    return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
-
-
-def count(number: int, noun: str) -> str:
-    """Return '1 run', '2 runs'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _name(activation: str) -> str:
-    return ACTIVATIONS[activation].label
-
-
-def setting_name(
-    frame: pd.DataFrame, dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str
-) -> str:
-    """Return the name of a setting: the dataset, and of the other factors those of which `frame` has several values.
-
-    An empty `pretraining` stands for all of them.
-    """
-    words = {
-        "width": f"width {width}",
-        "batch_norm": "batch normalization" if batch_norm else "no normalization",
-        "dropout": f"dropout {dropout:g}" if dropout else "no dropout",
-        "optimizer": OPTIMIZERS[optimizer],
-        "pretraining": pretraining_label(pretraining) if pretraining else "",
-    }
-    words = {factor: text for factor, text in words.items() if text}
-    return ", ".join([str(dataset), *(text for factor, text in words.items() if frame[factor].nunique() > 1)])
-
-
 def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each activation, in the catalogue's order."""
-    for name in ACTIVATIONS:
+    """Yield the label and the rows of each activation, in the catalogue's order."""
+    for name, activation in ACTIVATIONS.items():
         rows = frame[frame["activation"] == name]
         if len(rows):
-            yield name, rows
-
-
-def _join(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+            yield activation.label, rows
 
 
 def outcome(runs: pd.DataFrame) -> list[Finding]:
@@ -90,8 +53,8 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
 def deepest(summary: pd.DataFrame) -> list[Finding]:
     """Say, for each activation, which initializers train the deepest networks and what the common default does."""
     best = chosen_rates(summary)
-    found = []
-    for key, setting in best.groupby(SETTING, sort=False):
+    results = []
+    for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
         place = setting_name(best, *key)
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
@@ -99,7 +62,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                 continue
             top = cells.sort_values(["test_score", "success_rate"], ascending=False)
             trained = top[top["success_rate"] >= stats.TRAINED_SHARE]
-            head = f"{place}, {_name(activation)}, {depth} layers: "
+            head = f"{place}, {activation}, {depth} layers: "
             if (cells["diverged"] == cells["runs"]).all():
                 text = f"every run diverged, from each of {len(cells)} initializations"
             elif trained.empty:
@@ -113,7 +76,7 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                     f"{schemes.label(r['initializer'])} ({percent(r['test_score'])})"
                     for _, r in trained.head(3).iterrows()
                 ]
-                more = f", the best being {_join(names)}" if len(trained) > 3 else f": {_join(names)}"
+                more = f", the best being {listed(names)}" if len(trained) > 3 else f": {listed(names)}"
                 bring = "brings" if len(trained) == 1 else "bring"
                 text = f"{len(trained)} of {len(cells)} initializations {bring} at least half of their runs to the target{more}"
             default = cells[cells["initializer"] == "torch_default"]
@@ -124,36 +87,34 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
                     f". torch's default reaches it in {row['ok']} of {row['runs']} runs (95 % interval {low} to {high}), "
                     f"median test accuracy {percent(row['test_score'])}"
                 )
-            found.append(Finding(f"{head}{text}.", "trainability"))
-    return found
+            results.append(Finding(f"{head}{text}.", "trainability"))
+    return results
 
 
 def reach(summary: pd.DataFrame) -> list[Finding]:
     """Say how deep networks with small and large random weights still train."""
     best = chosen_rates(summary)
-    found = []
-    for key, setting in best.groupby(SETTING, sort=False):
+    results = []
+    for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
         place = setting_name(best, *key)
         for name in ("normal:0.01", "normal:1"):
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
-                limits.append(
-                    f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {_name(activation)}"
-                )
+                limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {activation}")
             if limits:
-                text = f"{place}: from {schemes.label(name)}, at least half of the runs reach the target up to {_join(limits)}."
-                found.append(Finding(text, "trainability"))
-    return found
+                text = f"{place}: from {schemes.label(name)}, at least half of the runs reach the target up to {listed(limits)}."
+                results.append(Finding(text, "trainability"))
+    return results
 
 
 def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     """Say by how much the back-propagated gradient shrinks or grows through the deepest networks at initialization."""
-    found = []
+    results = []
     depth = runs["depth"].max()
-    chosen = one_rate(runs[runs["depth"] == depth])
-    merged = before_training(layers[layers["layer"] <= depth], chosen, [*SETTING, "activation", "initializer"])
-    for key, setting in merged.groupby(SETTING, sort=False):
+    factors = [*PRETRAINED_SETTING, "activation", "initializer"]
+    merged = before_training(layers[layers["layer"] <= depth], one_rate(runs[runs["depth"] == depth]), factors)
+    for key, setting in merged.groupby(PRETRAINED_SETTING, sort=False):
         place = setting_name(merged, *key)
         for activation, cells in _by_activation(setting):
             slopes = {}
@@ -165,15 +126,15 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
             if len(slopes) < 2:
                 continue
             flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
-            found.append(
+            results.append(
                 Finding(
-                    f"{place}, {_name(activation)}, {depth} layers, before training: on its way down the variance of the "
+                    f"{place}, {activation}, {depth} layers, before training: on its way down the variance of the "
                     f"gradient ∂ℓ/∂z changes least under {schemes.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
                     f"{schemes.label(steep)} ({_factor(slopes[steep])}).",
                     "gradients",
                 )
             )
-    return found
+    return results
 
 
 def _factor(decades: float) -> str:
@@ -198,7 +159,7 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     if not parts:
         return []
     text = (
-        f"In {_join(parts)}, every hidden layer still had a single distinct unit after the last step "
+        f"In {listed(parts)}, every hidden layer still had a single distinct unit after the last step "
         "(runs that diverged before it are not among them)."
     )
     return [Finding(text, "symmetry")]
@@ -209,19 +170,19 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     best = chosen_rates(summary).merge(limits[["activation", "width", "initializer", "depth_limit"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
-    found = []
+    results = []
     for (activation, depth), cells in best.groupby(["activation", "depth"]):
         expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= stats.TRAINED_SHARE
-        found.append(
+        results.append(
             Finding(
-                f"{_name(activation)}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
+                f"{ACTIVATIONS[activation].label}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
                 f"theory's limit of 6/|log χ₁| layers expects {int(expected.sum())} to, and is right about "
                 f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
                 f"{int((trained & ~expected).sum())} trained against expectation).",
                 "phase",
             )
         )
-    return found
+    return results
 
 
 def rates(summary: pd.DataFrame) -> list[Finding]:
@@ -241,25 +202,19 @@ def rates(summary: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def points(value: float) -> str:
-    """Return a difference of accuracies as '+3.2 points'."""
-    return f"{100 * value:+.1f} points".replace("-", "−")
-
-
 def _gain(row: pd.Series) -> str:
     """Return a gain with its interval, if the replicates carry one."""
-    text = points(row["difference"])
+    text = f"{points(row['difference'])} points"
     if np.isfinite(row["difference_low"]):
-        low, high = (f"{100 * row[f'difference_{end}']:+.1f}".replace("-", "−") for end in ("low", "high"))
-        text += f" ({low} to {high})"
+        text += f" ({points(row['difference_low'])} to {points(row['difference_high'])})"
     return text
 
 
 def pretraining(effects: pd.DataFrame) -> list[Finding]:
     """Say, for the deepest pretrained networks of each activation, what pretraining gains and how much of it is scale."""
-    found = []
-    for key, setting in effects.groupby([f for f in SETTING if f != "pretraining"], sort=False):
-        place = setting_name(effects, *key, "")
+    results = []
+    for key, setting in effects.groupby(SETTING, sort=False):
+        place = setting_name(effects, *key)
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             methods = cells[~cells["pretraining"].str.contains("+", regex=False)]
@@ -277,7 +232,7 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
             name = PRETRAINING[best["pretraining"]].label
             start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
             text = (
-                f"{place}, {_name(activation)}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
+                f"{place}, {activation}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
                 f"by {name} gains {_gain(best)} of test accuracy"
             )
             moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
@@ -292,14 +247,14 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
             if len(scaled):
                 row = scaled.iloc[0]
                 text += f". Against {schemes.label(row['reference_initializer'])} without pretraining it is {row['verdict']}: {_gain(row)}"
-            found.append(Finding(f"{text}.", "pretraining"))
-    return found
+            results.append(Finding(f"{text}.", "pretraining"))
+    return results
 
 
 def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
     """Say which deep autoencoders beat principal components, and what small random weights and the best start reach."""
     best = chosen_rates(summary)
-    found = []
+    results = []
     for key, setting in best.groupby(["dataset", "optimizer"], sort=False):
         dataset, optimizer = key
         lines = baselines[baselines["dataset"] == dataset].set_index("baseline")["test_loss"]
@@ -312,7 +267,7 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
         ]
         least = arms["test_loss"].iloc[0]
         ratio = f", {lines['PCA'] / least:.1f} times the best of these" if 0 < least < np.inf else ""
-        found.append(
+        results.append(
             Finding(
                 f"{dataset}, {OPTIMIZERS[optimizer]}: median squared error per test example, best first: {', '.join(names)}. "
                 f"Principal components reach {lines['PCA']:.2f}{ratio}; the mean predictor "
@@ -320,7 +275,7 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
                 "reconstruction",
             )
         )
-    return found
+    return results
 
 
 def headlines(tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 The page needs no network, and is complete without scripts. Figures are inline SVG whose colours follow the reader's light
 or dark theme; each is also written beside the page, with the data it draws. `templates/report.js` adds what scripts can do:
-files made from the page alone, tables that sort and filter, charts for chosen initializers (`winit.interactive`).
+files made from the page alone, tables that sort and filter, charts for chosen initializers (`winit.report.explorer`).
 """
 
 from __future__ import annotations
@@ -16,27 +16,14 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from winit import datasets
-from winit.report import chapters, findings
-from winit.report import explorer as explorer_module
-from winit.report.exhibits import number
-from winit.report.explorer import packed, swatch
-from winit.report.rows import (
-    arms,
-    departures,
-    effects,
-    facets,
-    failures,
-    initial,
-    outcomes,
-    rankings,
-    ratio_range,
-    recommendation,
-    reconstructions,
-)
-from winit.report.sections.sections import draw_sections, main_grid
+from winit import datasets, schemes
+from winit.report import chapters, explorer, findings, rows, wording
+from winit.report.context import PageContext, Tables, page_tables
+from winit.report.exhibits import Gallery, Section
+from winit.report.explorer import Explorer
+from winit.report.sections import draw_sections
 from winit.report.svg import THEME
-from winit.schemes import cards, catalogue, in_order, label, lines, parse
+from winit.schemes import cards
 from winit.store import files
 from winit.store.schema import TABLES
 from winit.study.compose import dump
@@ -56,16 +43,6 @@ def json_in_script(value: object) -> Markup:
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def _script(name: str) -> Markup:
-    return Markup((Path(__file__).parent / "templates" / name).read_text())
-
-
-def _allowed(scripts: list[str]) -> str:
-    """Return the sources of scripts for the page's security policy: these texts, by their hashes, and no others."""
-    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
-    return " ".join(f"'sha256-{value}'" for value in hashes)
-
-
 def write(study: Study, folder: Path, page: Path) -> None:
     """Write the page of a study, and its figures and their data beside it.
 
@@ -77,10 +54,22 @@ def write(study: Study, folder: Path, page: Path) -> None:
     Raises:
         ValueError: a table is missing.
     """
-    found = {name: files.read(folder, name) for name in TABLES}
-    found = main_grid(study, found)
-    provenance = json.loads((folder / "provenance.json").read_text())
-    runs = found["all_runs"]
+    tables = page_tables(study, {name: files.read(folder, name) for name in TABLES})
+    sections = draw_sections(PageContext(study, tables, Gallery(page.parent / "figures")))
+    contents = {
+        **_study_contents(study, tables),
+        **_section_contents(study, sections, tables),
+        **_lessons(tables),
+        **_table_contents(study, tables),
+        **_theory_contents(study, tables),
+        **_script_contents(explorer.explorer(tables, study.task.is_reconstruction)),
+        "provenance": json.loads((folder / "provenance.json").read_text()),
+    }
+    files.write_bytes(page, _environment().get_template("report.html").render(contents).encode())
+
+
+def _environment() -> Environment:
+    """Return the templates, and what they write values with."""
     environment = Environment(
         loader=PackageLoader("winit.report"),
         autoescape=True,
@@ -89,77 +78,123 @@ def write(study: Study, folder: Path, page: Path) -> None:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "percent": findings.percent,
-        "label": label,
+        "percent": wording.percent,
+        "label": schemes.label,
         "phi": lambda name: ACTIVATIONS[name].label,
         "pretraining": pretraining_label,
-        "points": lambda value: "–" if value != value else f"{100 * value:+.1f}".replace("-", "−"),
-        "number": number,
-        "steps": lambda value: f"{value:g}" if np.isfinite(value) else number(value),
-        "swatch": swatch,
-        "packed": packed,
+        "points": wording.points,
+        "number": wording.number,
+        "steps": lambda value: f"{value:g}" if np.isfinite(value) else wording.number(value),
+        "swatch": explorer.swatch,
+        "packed": explorer.packed,
         "in_script": in_script,
         "json_in_script": json_in_script,
     }
+    return environment
+
+
+def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
+    """Return what the page says of the study itself: its settings, schemes, activations, datasets."""
     settings = study.settings
-    script = _script("report.js")
-    explorer = explorer_module.explorer(found, study.task.is_reconstruction)
-    lost, all_lost = failures(runs)
-    best = arms(found["all_summary"])
-    drawn = list(draw_sections(study, found, page.parent / "figures"))
-    sections = [section for section in drawn if section.exhibits]
-    ledger = found["claims"].to_dict("records")
-    names_of_schemes = {parse(i).name for i in runs["initializer"].unique()}
-    lessons = chapters.of_study(names_of_schemes, bool((runs["pretraining"] != "none").any()))
-    html = environment.get_template("report.html").render(
-        study=study,
-        settings=settings,
-        is_reconstruction=study.task.is_reconstruction,
-        runs=len(runs),
-        statuses=[(s, text, int((runs["status"] == s).sum())) for s, text in STATUSES.items()],
-        findings=findings.headlines(found, study.task.is_reconstruction),
-        of_section=lambda section: findings.of_section(section, found, study.task.is_reconstruction),
-        sections=sections,
-        section_ids={section.id for section in sections},
-        left_out=[section for section in drawn if not section.exhibits],
-        claims=ledger,
-        chapters=[(lesson, [c for c in ledger if c["claim"] in lesson.claims]) for lesson in lessons],
-        glossary=sorted(chapters.GLOSSARY.items()),
-        bibliography=(Path(__file__).parent / "templates" / "references.bib").read_text(),
-        rankings=rankings(found["ranking"]),
-        recommendation=[] if study.task.is_reconstruction else recommendation(found["summary"]),
-        outcomes=outcomes(runs),
-        arms=best,
-        facets=facets(best),
-        all_arms=int(found["all_summary"]["is_best_rate"].sum()),
-        failures=lost,
-        all_failures=all_lost,
-        explorer=explorer,
-        script=script,
-        script_sources=_allowed([script, explorer.bundle] if explorer else [script]),
-        notices=(Path(__file__).parent / "templates" / "licences.txt").read_text() if explorer else "",
-        ink={variable[4:-1]: colour for colour, variable in THEME.items()},
-        effects=effects(found["pretraining_effects"]),
-        baselines=found["baselines"].to_dict("records"),
-        reconstructions=reconstructions(found["all_summary"]) if study.task.is_reconstruction else [],
-        initial=[] if study.task.is_reconstruction else initial(found),
-        deepest=int(found["runs"]["depth"].max()),
-        compared=len(found["agreement"]),
-        agreeing=int(found["agreement"]["agrees"].sum()),
-        departures=departures(found["agreement"]),
-        ratio_range=ratio_range(found["agreement"]),
-        depth_limits=found["depth_limits"].to_dict("records"),
-        not_applicable=found["not_applicable"].to_dict("records"),
-        cards=[(card, lines(card)) for card in map(cards.card, in_order(study.initializers))],
-        other_cards=[(card, lines(card)) for card in catalogue() if card.name not in study.initializers],
-        activations=[(name, ACTIVATIONS[name]) for name in study.activations],
-        datasets=[(name, datasets.DATASETS[name], p) for name, p in settings["dataset"].items()],
-        curve_steps=log_spaced(settings["training"]["steps"], settings["measure"]["curve_points"]),
-        layer_steps=log_spaced(settings["training"]["steps"], settings["measure"]["layer_points"]),
-        machines=sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
-        scaling=SCALINGS[settings["data"]["scaling"]],
-        schedule=SCHEDULES[settings["training"]["schedule"]],
-        provenance=provenance,
-        frozen=dump(study),
-    )
-    files.write_bytes(page, html.encode())
+    steps, measure = settings["training"]["steps"], settings["measure"]
+    runs = tables["all_runs"]
+    return {
+        "study": study,
+        "settings": settings,
+        "is_reconstruction": study.task.is_reconstruction,
+        "frozen": dump(study),
+        "cards": [(card, schemes.lines(card)) for card in map(cards.card, schemes.in_order(study.initializers))],
+        "other_cards": [(c, schemes.lines(c)) for c in schemes.catalogue() if c.name not in study.initializers],
+        "activations": [(name, ACTIVATIONS[name]) for name in study.activations],
+        "datasets": [(name, datasets.DATASETS[name], given) for name, given in settings["dataset"].items()],
+        "scaling": SCALINGS[settings["data"]["scaling"]],
+        "schedule": SCHEDULES[settings["training"]["schedule"]],
+        "curve_steps": log_spaced(steps, measure["curve_points"]),
+        "layer_steps": log_spaced(steps, measure["layer_points"]),
+        "machines": sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
+        "not_applicable": tables["not_applicable"].to_dict("records"),
+    }
+
+
+def _section_contents(study: Study, sections: list[Section], tables: Tables) -> dict[str, object]:
+    """Return the findings and the sections: those that have figures, and those that were left out."""
+    shown = [section for section in sections if section.exhibits]
+    return {
+        "findings": findings.headlines(tables, study.task.is_reconstruction),
+        "of_section": lambda section: findings.of_section(section, tables, study.task.is_reconstruction),
+        "sections": shown,
+        "section_ids": {section.id for section in shown},
+        "left_out": [section for section in sections if not section.exhibits],
+    }
+
+
+def _lessons(tables: Tables) -> dict[str, object]:
+    """Return what the page teaches: the claims and their verdicts, the chapters, the words, the references."""
+    runs = tables["all_runs"]
+    claims = tables["claims"].to_dict("records")
+    names = {schemes.parse(initializer).name for initializer in runs["initializer"].unique()}
+    lessons = chapters.of_study(names, is_pretrained=bool((runs["pretraining"] != "none").any()))
+    return {
+        "claims": claims,
+        "chapters": [(lesson, [c for c in claims if c["claim"] in lesson.claims]) for lesson in lessons],
+        "glossary": sorted(chapters.GLOSSARY.items()),
+        "bibliography": _template("references.bib"),
+    }
+
+
+def _table_contents(study: Study, tables: Tables) -> dict[str, object]:
+    """Return the rows of the page's tables of runs."""
+    runs, summary = tables["all_runs"], tables["all_summary"]
+    failures, failure_count = rows.failures(runs)
+    arms = rows.arms(summary)
+    return {
+        "runs": len(runs),
+        "statuses": [(status, text, int((runs["status"] == status).sum())) for status, text in STATUSES.items()],
+        "outcomes": rows.outcomes(runs),
+        "rankings": rows.rankings(tables["ranking"]),
+        "recommendation": [] if study.task.is_reconstruction else rows.recommendation(tables["summary"]),
+        "arms": arms,
+        "facets": rows.facets(arms),
+        "all_arms": int(summary["is_best_rate"].sum()),
+        "failures": failures,
+        "all_failures": failure_count,
+        "effects": rows.effects(tables["pretraining_effects"]),
+        "baselines": tables["baselines"].to_dict("records"),
+        "reconstructions": rows.reconstructions(summary) if study.task.is_reconstruction else [],
+    }
+
+
+def _theory_contents(study: Study, tables: Tables) -> dict[str, object]:
+    """Return the rows of the page's tables of untrained networks and of their theory."""
+    agreement = tables["agreement"]
+    return {
+        "initial": [] if study.task.is_reconstruction else rows.initial(tables),
+        "deepest": int(tables["runs"]["depth"].max()),
+        "compared": len(agreement),
+        "agreeing": int(agreement["agrees"].sum()),
+        "departures": rows.departures(agreement),
+        "ratio_range": rows.ratio_range(agreement),
+        "depth_limits": tables["depth_limits"].to_dict("records"),
+    }
+
+
+def _script_contents(charts: Explorer | None) -> dict[str, object]:
+    """Return the page's scripts, and what they need: the interactive charts, if there are any."""
+    script = Markup(_template("report.js"))
+    return {
+        "explorer": charts,
+        "script": script,
+        "script_sources": _allowed([script, charts.bundle] if charts else [script]),
+        "notices": _template("licences.txt") if charts else "",
+        "ink": {variable[4:-1]: colour for colour, variable in THEME.items()},
+    }
+
+
+def _template(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text()
+
+
+def _allowed(scripts: list[str]) -> str:
+    """Return the sources of scripts for the page's security policy: these texts, by their hashes, and no others."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    return " ".join(f"'sha256-{value}'" for value in hashes)

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from winit import datasets, schemes
-from winit.analysis.select import CELL, before_training, chosen_rates, one_rate
-from winit.report import findings
-from winit.report.sections.sections import PRETRAINED_SETTING
+from winit.analysis.select import CELL, SETTING, before_training, chosen_rates, one_rate
+from winit.report.wording import PRETRAINED_SETTING, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import STATUSES
 from winit.vocabulary.pretraining import pretrainings_in_order
@@ -24,13 +23,13 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     """
     order = list(ACTIVATIONS)
     best = chosen_rates(summary).sort_values(
-        [*findings.SETTING, "activation", "depth"],
+        [*PRETRAINED_SETTING, "activation", "depth"],
         key=lambda column: column.map(order.index) if column.name == "activation" else column,
     )
     rows = []
-    for key, cells in best.groupby([*findings.SETTING, "activation", "depth"], sort=False):
+    for key, cells in best.groupby([*PRETRAINED_SETTING, "activation", "depth"], sort=False):
         *setting, activation, depth = key
-        place = {"setting": findings.setting_name(best, *setting), "activation": activation, "depth": depth}
+        place = {"setting": setting_name(best, *setting), "activation": activation, "depth": depth}
         cells = cells.sort_values(["success_rate", "test_score"], ascending=False)
         first = cells.iloc[0]
         if first["success_rate"] == 0:
@@ -82,7 +81,7 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
     missing where there is no theory.
     """
     runs, summary = found["runs"], found["summary"]
-    keys = [*findings.SETTING, "activation", "depth", "initializer"]
+    keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer"]
     chosen = one_rate(runs[runs["depth"] == runs["depth"].max()])
     layers = before_training(found["layers"], chosen, keys)
     last = (
@@ -104,7 +103,7 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
         facts = {name: last.at[key, name] if key in last.index else float("nan") for name in last.columns}
         facts |= {f"jacobian_{name}": values.at[key, name] if key in values.index else float("nan") for name in values}
         facts |= {
-            "setting": findings.setting_name(summary, *(row[name] for name in findings.SETTING)),
+            "setting": setting_name(summary, *(row[name] for name in PRETRAINED_SETTING)),
             "activation": row["activation"],
             "initializer": row["initializer"],
             "loss": row["initial_loss"] / np.log(datasets.DATASETS[row["dataset"]].classes),
@@ -129,7 +128,7 @@ def effects(table: pd.DataFrame) -> list[dict[str, object]]:
         rows.append(
             facts
             | {
-                "setting": findings.setting_name(table, **{f: facts[f] for f in PRETRAINED_SETTING}, pretraining=""),
+                "setting": setting_name(table, **{f: facts[f] for f in SETTING}),
                 "cells": [
                     of.loc[name].to_dict() | {"compared_with": name} if name in of.index else None for name in order
                 ],
@@ -141,11 +140,8 @@ def effects(table: pd.DataFrame) -> list[dict[str, object]]:
 
 def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
     """Return the arms of a study of deep autoencoders, best first, by setting."""
-    best = chosen_rates(summary).sort_values([*PRETRAINED_SETTING, "test_loss"])
-    return [
-        row | {"setting": findings.setting_name(best, **{f: row[f] for f in PRETRAINED_SETTING}, pretraining="")}
-        for row in best.to_dict("records")
-    ]
+    best = chosen_rates(summary).sort_values([*SETTING, "test_loss"])
+    return [row | {"setting": setting_name(best, **{f: row[f] for f in SETTING})} for row in best.to_dict("records")]
 
 
 def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[dict[str, object]]]]:
@@ -174,13 +170,13 @@ SHOWN_FAILURES = 200
 
 def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
     """Return a frame of arms in the catalogue's order, by these columns first, with the name of each setting."""
-    settings = frame[PRETRAINED_SETTING].drop_duplicates()
+    settings = frame[SETTING].drop_duplicates()
     names = {
-        tuple(key): findings.setting_name(frame, **dict(zip(PRETRAINED_SETTING, key, strict=True)), pretraining="")
+        tuple(key): setting_name(frame, **dict(zip(SETTING, key, strict=True)))
         for key in settings.itertuples(index=False)
     }
     names = {key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()}  # rows are narrow
-    frame = frame.assign(setting=[names[key] for key in frame[PRETRAINED_SETTING].itertuples(index=False, name=None)])
+    frame = frame.assign(setting=[names[key] for key in frame[SETTING].itertuples(index=False, name=None)])
     ranks = {
         "activation": list(ACTIVATIONS),
         "initializer": schemes.in_order(frame["initializer"]),
@@ -189,7 +185,7 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
     }
     ranks = {column: {name: i for i, name in enumerate(names)} for column, names in ranks.items()}
     return frame.sort_values(
-        [*leading, *PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"],
+        [*leading, *SETTING, "activation", "depth", "initializer", "pretraining"],
         key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
         kind="stable",
     )
@@ -209,7 +205,7 @@ def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:
     Returns:
         The rows of at most `SHOWN_FAILURES` arms and statuses, most runs first; the number of all.
     """
-    keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer", "pretraining"]
+    keys = [*SETTING, "activation", "depth", "initializer", "pretraining"]
     lost = runs[runs["status"].isin(["diverged", "stuck"])]
     if lost.empty:
         return [], 0

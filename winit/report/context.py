@@ -1,0 +1,100 @@
+"""What the sections of a page are drawn from: a study, its tables, and the gallery that its figures go to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from winit import schemes
+from winit.analysis.select import judged, main_grid, since_pretraining
+from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
+from winit.report.figures.style import Drawn
+from winit.report.wording import PRETRAINED_SETTING, count
+from winit.study.model import Study
+
+Tables = dict[str, pd.DataFrame]
+
+
+def page_tables(study: Study, tables: Tables) -> Tables:
+    """Return the tables of a page: those of the main grid under their own names, those of all runs beside them.
+
+    Extra grids have sections of their own. Tuning replicates choose learning rates; they are counted and shown nowhere else.
+
+    Args:
+        study: the study.
+        tables: its tables, as they were collected.
+
+    Returns:
+        `tables`, of which `runs`, `summary`, `curves`, `layers`, `jacobians` and `histograms` hold the judged runs of the
+        main grid alone, and `layers` no measurement from before pretraining. `judged_runs` holds those of every grid.
+        `all_runs`, `all_summary`, `all_curves` and `all_layers` are the tables as they were.
+    """
+    shown = tables | {f"all_{name}": tables[name] for name in ("runs", "summary", "curves", "layers")}
+    shown["judged_runs"] = judged(tables["runs"])
+    shown["runs"], shown["summary"] = (main_grid(study, table) for table in (shown["judged_runs"], tables["summary"]))
+    if len(shown["runs"]) < len(tables["runs"]):
+        for name in ("curves", "layers", "jacobians", "histograms"):
+            shown[name] = tables[name][tables[name]["run_id"].isin(shown["runs"]["run_id"])]
+    shown["layers"] = since_pretraining(shown["layers"], tables["runs"])
+    return shown
+
+
+@dataclass(frozen=True)
+class PageContext:
+    """A study on its way to a page.
+
+    Attributes:
+        study: the study.
+        tables: as `page_tables` returns them.
+        gallery: draws figures and writes them beside the page.
+    """
+
+    study: Study
+    tables: Tables
+    gallery: Gallery
+
+    @property
+    def is_reconstruction(self) -> bool:
+        """Whether the networks are deep autoencoders."""
+        return self.study.task.is_reconstruction
+
+    @property
+    def probe_examples(self) -> int:
+        """Number of examples that layers are measured on."""
+        return self.study.settings["measure"]["probe_examples"]
+
+    @property
+    def replicates(self) -> str:
+        """How many judged replicates the main grid has, in words."""
+        return count(self.tables["runs"]["replicate"].nunique(), "replicate")
+
+    @cached_property
+    def named(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Runs and summary of the main grid without the points of a phase diagram, which would drown the named initializers."""
+        runs, summary = self.tables["runs"], self.tables["summary"]
+        if self.tables["phase"].empty or self.tables["depth_limits"].empty:  # no theory with batch normalization alone
+            return runs, summary
+        is_named = ~runs["initializer"].isin(list(schemes.diagram_points(runs["initializer"].unique())))
+        if not is_named.any():
+            return runs, summary
+        return runs[is_named], summary[summary["initializer"].isin(runs.loc[is_named, "initializer"])]
+
+    def each_setting(
+        self, name: str, title: str, draw: Callable[[pd.DataFrame, pd.DataFrame], Drawn], caption: Caption
+    ) -> list[Exhibit | Omission]:
+        """Return one figure of named initializers for each setting; `draw` takes the setting's runs and its summary."""
+        runs, summary = self.named
+        return self.gallery.each(PRETRAINED_SETTING, runs, (summary,), name, title, draw, caption)
+
+
+def deepest(runs: pd.DataFrame) -> int:
+    """Return the largest depth of some runs."""
+    return int(runs["depth"].max())
+
+
+def shallowest(runs: pd.DataFrame) -> int:
+    """Return the smallest depth of some runs."""
+    return int(runs["depth"].min())

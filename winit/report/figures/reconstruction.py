@@ -1,0 +1,76 @@
+"""Figures of deep autoencoders."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.lines import Line2D
+
+from winit import schemes
+from winit.analysis.select import at_chosen_rate, curves_as_worst
+from winit.report.figures.style import MUTED, Drawn, panels
+from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, pretraining_style
+
+
+def arm_label(initializer: str, pretraining: str) -> str:
+    """Return the name of an arm: its start and, if there is one, its pretraining."""
+    label = schemes.label(initializer)
+    return label if pretraining == "none" else f"{label}: {pretraining_label(pretraining)}"
+
+
+def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
+    """Draw the test error of deep autoencoders by arm, one dot a replicate, beside the mean predictor and PCA."""
+    chosen = at_chosen_rate(runs, summary)
+    medians = chosen.groupby(["initializer", "pretraining"])["test_loss"].median()
+    arms = list(medians.sort_values().index)
+    figure, grid = panels(1, 1, 0.27 * len(arms) + 0.3, 6.2)
+    axes = grid[0][0]
+    for place, (initializer, pretraining) in enumerate(arms):
+        mine = chosen[(chosen["initializer"] == initializer) & (chosen["pretraining"] == pretraining)]
+        look = pretraining_style(pretraining)
+        fill = "none" if parse_pretraining(pretraining).control else "full"
+        axes.plot(
+            mine["test_loss"], [place] * len(mine), look["marker"], color=look["color"], fillstyle=fill, markersize=5.5
+        )
+    for _, line in baselines.iterrows():
+        axes.axvline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
+        axes.annotate(
+            line["baseline"] + (f", {line['components']} components" if line["components"] else ""),
+            (line["test_loss"], 1.01), xycoords=("data", "axes fraction"), fontsize=7.5, color=MUTED, ha="center",
+        )  # fmt: skip
+    axes.set_yticks(range(len(arms)), [arm_label(*arm) for arm in arms], fontsize=8)
+    axes.set(ylim=(len(arms) - 0.4, -0.6), xlabel="squared error per test example, log scale", xscale="log")
+    columns = [
+        "initializer",
+        "pretraining",
+        "learning_rate",
+        "replicate",
+        "pretraining_updates",
+        "test_loss",
+        "test_score",
+    ]
+    return Drawn(figure, chosen[columns].sort_values(columns[:4], ignore_index=True))
+
+
+def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
+    """Draw the validation error of deep autoencoders against all updates, pretraining included: median over replicates."""
+    chosen = at_chosen_rate(runs, summary)
+    data = curves.merge(chosen[["run_id", "initializer", "pretraining", "pretraining_updates"]], on="run_id")
+    data["updates"] = data["pretraining_updates"] + data["step"]
+    arms = curves_as_worst(data).groupby(["initializer", "pretraining", "updates"], as_index=False)
+    median = arms["validation_loss"].median()
+    figure, grid = panels(1, 1, 3.2, 6.2)
+    axes, handles = grid[0][0], []
+    for (initializer, pretraining), mine in median.groupby(["initializer", "pretraining"]):
+        look = schemes.style(initializer) if pretraining == "none" else pretraining_style(pretraining)
+        options = {
+            "color": look["color"],
+            "marker": look["marker"],
+            "linestyle": (0, look["dashes"]) if look["dashes"] else "-",
+        }
+        axes.plot(mine["updates"], mine["validation_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
+        handles.append(Line2D([], [], **options, markersize=5, label=arm_label(initializer, pretraining)))
+    for _, line in baselines.iterrows():
+        axes.axhline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
+    axes.set(xlabel="updates, of pretraining included", ylabel="squared error per validation example", yscale="log")
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return Drawn(figure, median)

@@ -1,0 +1,41 @@
+"""Section: how fast does it train?"""
+
+from __future__ import annotations
+
+from winit.report.context import PageContext
+from winit.report.exhibits import Caption, Section
+from winit.report.figures import trainability as figures
+
+
+def convergence(context: PageContext) -> Section:
+    """Show accuracy and loss against the step."""
+    curves, over = context.tables["curves"], f"over {context.replicates}"
+    return Section(
+        "convergence",
+        "How fast does it train?",
+        "The same runs, step by step. A network that never leaves the floor has not started to learn.",
+        [
+            *context.each_setting(
+                "convergence",
+                "Validation accuracy against step",
+                lambda runs, summary: figures.convergence(curves, runs, summary, "validation_score"),
+                Caption(
+                    shows=f"Median validation accuracy {over} at each initializer's chosen rate; thin lines are single runs.",
+                    see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "
+                    "out downwards.",
+                    basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as 0 from then on.",
+                ),
+            ),
+            *context.each_setting(
+                "loss",
+                "Training loss against step",
+                lambda runs, summary: figures.convergence(curves, runs, summary, "train_loss", has_single_runs=False),
+                Caption(
+                    shows=f"Median cross-entropy in nats on a fixed sample of training examples {over}, at each initializer's chosen "
+                    "rate.",
+                    see="A flat line at log(classes) is a network that has learned nothing but the class frequencies.",
+                    basis="Losses beyond 30 nats run off the panel. A diverged run counts as infinite from then on.",
+                ),
+            ),
+        ],
+    )
