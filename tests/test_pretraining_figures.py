@@ -9,8 +9,9 @@ import pytest
 from markupsafe import Markup
 
 from tests.test_report import Page, drawn_lines, made_of
-from winit.report import findings
+from winit.report import findings, wording
 from winit.report.figures import pretraining as drawings
+from winit.report.figures import reconstruction
 from winit.report.figures.style import figure_style
 from winit.study.compose import compose
 
@@ -115,7 +116,7 @@ def test_the_findings_on_pretraining_hold_numbers_of_the_table(made):
         & (effects["compared_with"] == "small weights") & ~effects["pretraining"].str.contains("+", regex=False)
     ]  # fmt: skip
     text = next(f.text for f in findings.pretraining(effects) if "tanh" in f.text)
-    assert findings.points(here["difference"].max()) in text
+    assert wording.points(here["difference"].max()) in text
 
 
 def test_deep_autoencoders_have_their_own_page(reconstructed):
@@ -125,7 +126,7 @@ def test_deep_autoencoders_have_their_own_page(reconstructed):
     assert f"Principal components reach {pca:.2f}" in text
     assert "trainability" not in text and 'id="recommendation"' not in text
     with figure_style():
-        drawn = drawings.reconstruction_errors(found["all_runs"], found["all_summary"], found["baselines"])
+        drawn = reconstruction.errors(found["all_runs"], found["all_summary"], found["baselines"])
     marks = sorted(
         x
         for line in drawn.figure.axes[0].get_lines()

@@ -17,14 +17,14 @@ import torch
 from winit import schemes
 from winit.analysis import replay
 from winit.analysis.collect import tables
-from winit.report import exhibits, explorer, findings
+from winit.report import explorer, findings, wording
 from winit.report import rows as rows_module
+from winit.report.context import page_tables
 from winit.report.exhibits import EMBEDDED_ROWS, SHOWN_ROWS, data_table
 from winit.report.figures import signals, trainability
 from winit.report.figures.style import Drawn, figure_style, panels
 from winit.report.page import in_script, json_in_script, write
 from winit.report.rows import departures, failures, initial, ratio_range, recommendation
-from winit.report.sections.sections import main_grid
 from winit.report.svg import THEME, compact, path, small_svg
 from winit.store import files
 from winit.store.parts import RunStore
@@ -48,7 +48,7 @@ def made_of(study, root):
     write_record(study, folder, found)
     page = root / "report" / "index.html"
     write(study, folder, page)
-    return main_grid(study, {name: files.read(folder, name) for name in TABLES}), page
+    return page_tables(study, {name: files.read(folder, name) for name in TABLES}), page
 
 
 @pytest.fixture(scope="module")
@@ -375,7 +375,7 @@ def test_untrained_networks_in_numbers(made):
     [(float("nan"), "–"), (float("inf"), "∞"), (0.0, "0"), (-0.5, "−0.5"), (1234.6, "1.23e+03"), (2.5e-7, "2.5·10⁻⁷")],
 )
 def test_numbers_in_tables(value, text):
-    assert exhibits.number(value) == text
+    assert wording.number(value) == text
 
 
 def test_every_catalogued_scheme_has_its_card_on_the_page(made):

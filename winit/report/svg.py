@@ -214,6 +214,7 @@ def id_tag(name: str) -> str:
 
 
 def figure_svg(drawn: Drawn, name: str, title: str) -> str:
+    """Return a figure as SVG text in matplotlib's structure: without metadata, its ids and coordinates short, with a title."""
     buffer = io.StringIO()
     # Ids are hashes with this salt, so two figures on one page share none; a fixed date keeps the bytes fixed.
     with figure_style(), mpl.rc_context({"svg.hashsalt": name}):
@@ -241,6 +242,7 @@ def figure_svg(drawn: Drawn, name: str, title: str) -> str:
 
 
 def page_svg(text: str, name: str) -> Markup:
+    """Return SVG text for the page: compact, in the colours of the page's theme, labelled by its title."""
     text = compact(text, id_tag(name)).replace(' xlink:href="#', ' href="#')
     for colour, variable in THEME.items():
         text = text.replace(colour, variable)
