@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from winit import schemes
-from winit.analysis.claims.declaration import read
+from winit.analysis.claims.reading import read
 from winit.report import chapters
 from winit.study.compose import CLAIMS
 

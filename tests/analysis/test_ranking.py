@@ -91,7 +91,10 @@ def test_the_fixed_view_takes_one_rate_and_tuning_replicates_are_never_judged():
     fixed, other = tables({(2, "he_normal"): [0.6] * 3, (2, "zeros"): [0.1] * 3}, rate=0.03, best=False)
     tuning = tuned.assign(role="tuning", replicate=-1 - tuned["replicate"], test_score=0.0, status="diverged")
     table = ranking.ranking(
-        pd.concat([tuned, fixed, tuning]), pd.concat([chosen, other]), ANALYSIS.model_copy(update={"fixed_rate": 0.04}), 0
+        pd.concat([tuned, fixed, tuning]),
+        pd.concat([chosen, other]),
+        ANALYSIS.model_copy(update={"fixed_rate": 0.04}),
+        0,
     )
     of = table.set_index(["view", "initializer"])
     assert of.at[("fixed", "he_normal"), "rate"] == 0.03 and np.isnan(of.at[("tuned", "he_normal"), "rate"])

@@ -6,8 +6,8 @@ import pandas as pd
 
 from winit.analysis.agreement import agreement
 from winit.analysis.baselines import baselines
-from winit.analysis.claims.declaration import read as read_claims
 from winit.analysis.claims.judging import judge
+from winit.analysis.claims.reading import read as read_claims
 from winit.analysis.depth import depth_limits, phase
 from winit.analysis.expectation import study_theory
 from winit.analysis.pretraining_effects import pretraining_effects

@@ -189,9 +189,7 @@ def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettin
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TABLES["profiles"]))
 
 
-def arrivals(
-    runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, steps: list[int]
-) -> pd.DataFrame:
+def arrivals(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, steps: list[int]) -> pd.DataFrame:
     """Return the share of runs that have reached their target by each evaluated step, over all cells of an initializer.
 
     A run that never does, or that diverges, is censored at the budget.

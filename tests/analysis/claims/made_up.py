@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from winit.analysis.claims.declaration import Claim, read
+from winit.analysis.claims.declaration import Claim
+from winit.analysis.claims.reading import read
 from winit.analysis.select import RATE_FACTORS
 
 RUN = {
