@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from winit.study.compose import compose
@@ -72,3 +74,55 @@ def test_momentum_is_no_factor_of_those_who_do_not_use_it():
 
     assert ids() == ids("training.momentum=0.5")
     assert not ids("training=momentum") & ids("training=momentum", "training.momentum=0.5")
+
+
+# (overrides, number of runs, digest of the sorted run ids)
+PINNED: list[tuple[list[str], int, str]] = [
+    (["study=smoke"], 424, "3642eee1d656"),
+    (["study=default"], 14184, "e25f44f4bd2f"),
+    (["study=phase_diagram"], 1136, "cbe93980b29d"),
+    (["study=deep_autoencoder"], 33, "5b06f3fa93c2"),
+    (["study=smoke", "training=momentum", "training.schedule=cosine", "training.warmup=9"], 424, "bf46b364b21c"),
+    (["study=smoke", "task=reconstruction", "data.scaling=unit", "task.loss=cross_entropy"], 160, "fa150f597552"),
+    (
+        [
+            "study=smoke",
+            "dataset=spirals",
+            "dataset.spirals.noise=0.1",
+            "grid.batch_norm=[false,true]",
+            "grid.dropout=[0,0.5]",
+        ],
+        1280,
+        "a36c21ef3b24",
+    ),
+    (
+        [
+            "study=smoke",
+            "grid.activation=[sigmoid]",
+            "grid.pretraining=[none,none+longer,autoencoder,denoising_autoencoder,rbm,rbm+moments,supervised+shuffled]",
+            "pretraining.optimizer=nesterov",
+            "pretraining.layers=2",
+        ],
+        784,
+        "7d93c78671e3",
+    ),
+    (
+        [
+            "study=smoke",
+            "grid.initializer=[lsuv,xavier_uniform,'normal:1e-2','mean_field:1.5/0.1']",
+            "grid.activation=[gelu]",
+            "seed=7",
+            "measure.trace_points=5",
+            "training.optimizer=[adam,adamw]",
+        ],
+        128,
+        "1536ade87bf7",
+    ),
+]
+
+
+@pytest.mark.parametrize(("overrides", "count", "digest"), PINNED, ids=range(len(PINNED)))
+def test_run_ids_are_those_of_stored_runs(overrides, count, digest):
+    """Where one moves, runs in people's stores are no longer found: raise REVISION only if their numbers have moved, too."""
+    run_ids = sorted(run.id for workload in compose(overrides).workloads for run in workload.runs)
+    assert (len(run_ids), hashlib.sha256("".join(run_ids).encode()).hexdigest()[:12]) == (count, digest)
