@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Literal
+
+# What randomness is for. Part of every seed: another name gives other numbers.
+Stream = Literal[
+    "data",  # generation and split of a dataset
+    "weights",  # of a replicate and a layer
+    "batches",  # order of the training examples of a replicate
+    "dropout",
+    "calibration",  # examples and draws of data-dependent initialization
+    "pretraining",
+    "pretraining weights",  # of decoders and of the classifiers of supervised layers
+    "pretraining control",
+    "analysis",  # bootstrap resamples
+    "replay input",
+    "replay weights",
+]
 
 
-def seed(root: int, purpose: str, **factors: str | int) -> int:
-    """Return the seed of a named random stream: a hash of the root, the purpose and the factors it may depend on.
+def seed(root: int, stream: Stream, **factors: str | int) -> int:
+    """Return the seed of a random stream: 63 bits of a hash of the root, the stream's name and its factors.
 
-    The streams are *data* (dataset), *batches*, *dropout* and *pretraining* (dataset, replicate) and *weights* (replicate,
-    layer), and those of the tutorial's replay.
     An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
     are compared in pairs.
+
+    Args:
+        root: the study's seed.
+        stream: what the randomness is for.
+        factors: what else the stream depends on: dataset, replicate, layer, ….
     """
-    name = json.dumps([root, purpose, sorted(factors.items())])
+    name = json.dumps([root, stream, sorted(factors.items())])
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1  # 63 bits: a C long for any library
