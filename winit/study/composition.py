@@ -8,152 +8,21 @@ another question.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 from winit.study import yaml_files
-from winit.study.keys import (
-    KEYS,
-    SECTIONS,
-    TEXT_KEYS,
-    current_key,
-    flatten,
-    refuse_both_names,
-    with_current_keys,
-)
-from winit.study.validation import LIST_OF_KEYS
+from winit.study.keys import TEXT_KEYS, drops_extra_grids, flatten, refuse_both_names, with_current_keys
+from winit.study.overrides import Override, parse_override
 from winit.vocabulary.errors import unknown_name
 
-BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
-# Keys that ask another question. Learning rates and replicates are a matter of budget.
-ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in KEYS if key.startswith("grid.") and key not in BUDGET}
 _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)\s*$")
 
 
-def speaks_of_extra_grids(keys: set[str]) -> bool:
-    """Return whether keys, of a file or of overrides, set extra grids."""
-    return any(key.partition(".")[0] == "extra_grids" for key in keys)
-
-
-def drops_extra_grids(keys: set[str]) -> bool:
-    """Return whether keys ask another question without a word on extra grids: then the inherited ones are dropped.
-
-    The one rule for a study's own file and for overrides.
-    """
-    return bool(ASKS_ANEW & keys) and not speaks_of_extra_grids(keys)
-
-
 @dataclass(frozen=True)
-class Override:
-    """One override: its present key, its text as given, and its value; `hydra` is what Hydra is given, '' for text."""
-
-    key: str
-    given: str
-    value: object
-    hydra: str
-
-
-def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
-    """Parse an override such as `grid.depth=[2,4]`.
-
-    Args:
-        given: in Hydra's syntax. The value of a key of text (`name`, `question`, `data.dir`) is all that follows the first
-            equals sign, unless it is quoted.
-        groups: the names in each group of settings.
-
-    Raises:
-        ValueError: one sentence that says what to write instead.
-    """
-    try:
-        given.encode()
-    except UnicodeEncodeError:
-        raise ValueError(f"cannot read '{yaml_files.shortened(given)}': it is not UTF-8") from None
-    name, equals, after = given.partition("=")
-    key = current_key(name.lstrip("+~"))
-    sign, rest = name[: len(name) - len(name.lstrip("+~"))], equals + after
-    if sign != "~" and rest and key in TEXT_KEYS:
-        return Override(key, given, _text(rest[1:]), "")
-    if key in groups and sign != "~":
-        sign = ""  # a choice from a group takes no plus sign
-    if key in groups and re.fullmatch(r"=[\w.-]+", rest):
-        rest = f"='{rest[1:]}'"  # a name as typed: study=1e5 is no number
-    if sign in ("", "+") and speaks_of_extra_grids({key}):
-        sign = "++"  # a new extra grid needs no plus sign
-    override = _hydra_override(sign + key + rest, given)
-    if override.package is not None:  # key@package
-        raise ValueError(_unreadable(given))
-    if override.is_sweep_override():
-        raise ValueError(f"cannot sweep with '{given}'; give a list instead: {key}=[…]")
-    if override.is_delete():
-        remedy = (
-            f"write {key}=null" if speaks_of_extra_grids({key}) else "every key is needed, so set it to another value"
-        )
-        raise ValueError(f"cannot delete with '{given}'; {remedy}")
-    value = override.value()
-    if key in groups and not isinstance(value, Mapping):
-        _check_choice(key, given, value, groups[key])
-    elif key in groups or key in SECTIONS:
-        raise ValueError(_one_by_one(key, value))
-    elif key not in KEYS and not speaks_of_extra_grids({key}):
-        raise ValueError(f"{unknown_name('key', key, [*groups, *KEYS], LIST_OF_KEYS)} (given: {given})")
-    return Override(key, given, value, sign + key + rest)
-
-
-def _hydra_override(text: str, given: str) -> Any:  # Hydra has no types
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException:
-        raise ValueError(_unreadable(given)) from None
-
-
-def _unreadable(given: str) -> str:
-    return f"cannot read '{yaml_files.shortened(given)}'; write key=value, and quote lists: 'grid.depth=[2,4]'"
-
-
-def _text(value: str) -> str | None:
-    """Return the text that a value stands for: what is between Hydra's quotes, else the value itself; null is none."""
-    if value == "null":
-        return None
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        from hydra.core.override_parser.types import QuotedString
-
-        try:
-            parsed = _hydra_override(f"text={value}", value)
-        except ValueError:
-            return value
-        if isinstance(parsed._value, QuotedString):
-            return parsed.value()
-    return value
-
-
-def _check_choice(group: str, given: str, chosen: object, names: Sequence[str]) -> None:
-    if isinstance(chosen, list) and group != "dataset":
-        raise ValueError(f"{group}: got {given}; it takes one of {', '.join(names)}")
-    for name in chosen if isinstance(chosen, list) else [chosen]:
-        if name not in names:
-            raise ValueError(f"{group}: {unknown_name(group, str(name), names)}")
-
-
-def _one_by_one(section: str, value: object) -> str:
-    """Return the sentence for an override of a whole section."""
-    first = next(key for key in KEYS if key.startswith(f"{section}."))
-    example = f"{first}=…"
-    if isinstance(value, Mapping) and value:
-        name, inner = next(iter(value.items()))
-        example = shlex.quote(f"{section}.{name}={yaml_files.dump_line([inner])[1:-1]}")
-    given = "" if isinstance(value, Mapping) else f"got {value}; "
-    return f"{section}: {given}set its keys one by one: {example}"
-
-
-@dataclass(frozen=True)
-class File:
+class ConfFile:
     """A file of conf/ that takes part in a study: its tree, and the keys that it sets itself."""
 
     group: str
@@ -164,13 +33,13 @@ class File:
 
 
 @dataclass
-class Files:
+class ConfFiles:
     """The files that a study is composed from, inherited ones first."""
 
     folder: Path
     groups: Mapping[str, Sequence[str]]
     overridden: set[str]  # groups that an override chooses from: what files choose there is not read
-    read: dict[tuple[str, str], File] = field(default_factory=dict)
+    read: dict[tuple[str, str], ConfFile] = field(default_factory=dict)
 
     def add(self, group: str, name: str) -> None:
         """Read a file, and those that its defaults list names, if that is not done."""
@@ -192,7 +61,7 @@ class Files:
             self.add(chosen, parent)
         if group == "study" and drops_extra_grids(keys):
             tree["extra_grids"] = None
-        self.read[group, name] = File(group, name, package, tree, keys)
+        self.read[group, name] = ConfFile(group, name, package, tree, keys)
 
     @property
     def extra_grids(self) -> list[str]:
@@ -260,7 +129,7 @@ def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
     given = [parse_override(text, groups) for text in overrides]
     refuse_both_names(override.given for override in given)
     keys = {override.key for override in given}
-    files = Files(folder, groups, keys & set(groups))
+    files = ConfFiles(folder, groups, keys & set(groups))
     files.add("", "config")
     study = "default"
     for override in given:
@@ -294,7 +163,7 @@ def _check_extra_grids(given: Sequence[Override], known: list[str]) -> None:
             known = [*known, *map(str, override.value)]
 
 
-def _merged(files: Files, hydra_overrides: list[str], overrides: Sequence[str]) -> dict[str, object]:
+def _merged(files: ConfFiles, hydra_overrides: list[str], overrides: Sequence[str]) -> dict[str, object]:
     """Return the files and overrides as Hydra merges them."""
     # Half of a light command's time is these imports: only those who compose pay for them.
     from hydra import compose as hydra_compose

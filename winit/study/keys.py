@@ -33,6 +33,10 @@ TEXT_KEYS = [
     if any(isinstance(kind, CheckedText) and kind.is_verbatim for kind in field.metadata)
 ]
 
+BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
+# Keys that ask another question. Learning rates and replicates are a matter of budget.
+ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in KEYS if key.startswith("grid.") and key not in BUDGET}
+
 _RENAMED = {"arms": "extra_grids"}  # since 0.2
 
 
@@ -73,3 +77,16 @@ def flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, ob
             yield from flatten(value, f"{path}.")
         else:
             yield path, value
+
+
+def speaks_of_extra_grids(keys: set[str]) -> bool:
+    """Return whether keys, of a file or of overrides, set extra grids."""
+    return any(key.partition(".")[0] == "extra_grids" for key in keys)
+
+
+def drops_extra_grids(keys: set[str]) -> bool:
+    """Return whether keys ask another question without a word on extra grids: then the inherited ones are dropped.
+
+    The one rule for a study's own file and for overrides.
+    """
+    return bool(ASKS_ANEW & keys) and not speaks_of_extra_grids(keys)

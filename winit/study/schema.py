@@ -97,7 +97,9 @@ class TaskSettings(SettingsSection):
 class GridSettings(SettingsSection):
     """The grid: the levels of every factor, and how often each combination is trained."""
 
-    initializer: Levels[Initializer] = Field(description="Initialization schemes, with parameters and modifiers: he_normal, normal:0.01, he_normal+lsuv.")
+    initializer: Levels[Initializer] = Field(
+        description="Initialization schemes, with parameters and modifiers: he_normal, normal:0.01, he_normal+lsuv."
+    )
     activation: Levels[Activation] = Field(description="Activation functions of the hidden layers.")
     depth: Levels[Annotated[Integer, Field(ge=1, le=1000)]] = Field(description="Numbers of hidden layers.")
     width: Levels[LayerWidth] = Field(description="Units in every hidden layer.")
@@ -108,7 +110,9 @@ class GridSettings(SettingsSection):
     pretraining: Levels[Pretraining] = Field(
         description="Ways of greedy layerwise pretraining. A control follows its method after a plus sign."
     )
-    learning_rate: Levels[Rate] = Field(description="Learning rates. Each initializer is judged at the one that serves it best on validation.")
+    learning_rate: Levels[Rate] = Field(
+        description="Learning rates. Each initializer is judged at the one that serves it best on validation."
+    )
     replicates: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
         description="Judged runs of each combination, with random streams of their own."
     )
