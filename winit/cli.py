@@ -83,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"winit {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
+    editors = verbs.add_parser("schema", help="print the JSON Schema of a study's file, for editors")
+    editors.set_defaults(verb=schema)
+    editors.add_argument("--table", action="store_true", help="print all settings as a Markdown table instead")
 
     def verb(name: str, function, text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text)
@@ -364,3 +367,10 @@ def _places(chosen: Study, frozen: Path) -> StudyPaths:
     """Return the places of a frozen study that lies at results/<name>/study.yaml."""
     results = frozen.parent.parent
     return StudyPaths(chosen.name, results, results.parent / "reports")
+
+
+def schema(given: argparse.Namespace) -> None:
+    """Print the JSON Schema of a study's file, or the table of its settings."""
+    from winit.study import reference  # composes a study
+
+    print(reference.table() if given.table else json.dumps(reference.json_schema(), indent=1, ensure_ascii=False))

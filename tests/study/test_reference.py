@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from winit.cli import main
 from winit.datasets import DATASETS
 from winit.study import yaml_files
 from winit.study.compose import CONF, compose, dump
@@ -87,6 +89,15 @@ def test_every_setting_is_described():
     described = [property_of(SCHEMA, key).get("description", "") for key in KEYS]
     assert all(text.endswith(".") and text[0] != " " for text in described)
     assert property_of(SCHEMA, "training.batch_size")["default"] == 32
+
+
+@pytest.mark.parametrize("option", [[], ["--table"]])
+def test_it_is_printed(capsys, option):
+    with pytest.raises(SystemExit) as end:
+        main(["schema", *option])
+    printed = capsys.readouterr().out
+    assert end.value.code == 0
+    assert printed == table() + "\n" if option else json.loads(printed) == SCHEMA
 
 
 def test_readme_shows_the_table_of_settings():
