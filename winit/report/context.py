@@ -64,7 +64,7 @@ class PageContext:
     @property
     def probe_examples(self) -> int:
         """Number of examples that layers are measured on."""
-        return self.study.settings["measure"]["probe_examples"]
+        return self.study.measure.probe_examples
 
     @property
     def replicates(self) -> str:

@@ -95,22 +95,21 @@ def _environment() -> Environment:
 
 def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
     """Return what the page says of the study itself: its settings, schemes, activations, datasets."""
-    settings = study.settings
-    steps, measure = settings["training"]["steps"], settings["measure"]
+    steps, measure = study.training.steps, study.measure
     runs = tables["all_runs"]
     return {
         "study": study,
-        "settings": settings,
+        "settings": study.settings,
         "is_reconstruction": study.task.is_reconstruction,
         "frozen": dump(study),
         "cards": [(card, schemes.lines(card)) for card in map(cards.card, schemes.in_order(study.initializers))],
         "other_cards": [(c, schemes.lines(c)) for c in schemes.catalogue() if c.name not in study.initializers],
         "activations": [(name, ACTIVATIONS[name]) for name in study.activations],
-        "datasets": [(name, datasets.DATASETS[name], given) for name, given in settings["dataset"].items()],
-        "scaling": SCALINGS[settings["data"]["scaling"]],
-        "schedule": SCHEDULES[settings["training"]["schedule"]],
-        "curve_steps": log_spaced(steps, measure["curve_points"]),
-        "layer_steps": log_spaced(steps, measure["layer_points"]),
+        "datasets": [(name, datasets.DATASETS[name], given) for name, given in study.datasets.items()],
+        "scaling": SCALINGS[study.data.scaling],
+        "schedule": SCHEDULES[study.training.schedule],
+        "curve_steps": log_spaced(steps, measure.curve_points),
+        "layer_steps": log_spaced(steps, measure.layer_points),
         "machines": sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
         "not_applicable": tables["not_applicable"].to_dict("records"),
     }

@@ -10,7 +10,7 @@ from winit.report.figures import ranking as figures
 
 def ranking(context: PageContext) -> Section:
     """Compare the initializers over all cells of the main grid."""
-    tables, baseline = context.tables, schemes.label(context.study.settings["analysis"]["baseline"])
+    tables, baseline = context.tables, schemes.label(context.study.analysis.baseline)
     exhibits = [
         context.gallery.exhibit(
             "ranking",

@@ -16,7 +16,7 @@ def reconstruction(context: PageContext) -> Section:
     tables = context.tables
     runs, summary, curves = tables["judged_runs"], tables["all_summary"], tables["all_curves"]
     over = f"over {count(runs['replicate'].nunique(), 'replicate')}"
-    encoder = "-".join(map(str, context.study.settings["task"]["encoder"]))
+    encoder = "-".join(map(str, context.study.task.encoder))
 
     def baselines(runs: pd.DataFrame) -> pd.DataFrame:
         return tables["baselines"][tables["baselines"]["dataset"].isin(runs["dataset"].unique())]
