@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from math import isfinite, sqrt
 
 import numpy as np
@@ -94,8 +95,8 @@ class CalibratedNetwork:
     def gradient(self, of: Tensor, by: Sequence[Tensor], examples: Tensor, graph: bool = False) -> tuple[Tensor, ...]:
         """Return the gradient of something that was computed from some examples; counted as a pass back."""
         self.cost.backward += len(examples) / self.batch_size
-        found = torch.autograd.grad(of, by, create_graph=graph, allow_unused=True)
-        return tuple(torch.zeros_like(p) if g is None else g for g, p in zip(found, by, strict=True))
+        gradients = torch.autograd.grad(of, by, create_graph=graph, allow_unused=True)
+        return tuple(torch.zeros_like(p) if g is None else g for g, p in zip(gradients, by, strict=True))
 
 
 def lsuv(network: CalibratedNetwork) -> None:
@@ -169,13 +170,13 @@ def gradient_quotient(network: CalibratedNetwork, parameters: Sequence[Tensor], 
     ε = 10⁻⁵ has the sign of g. Source: Dauphin & Schoenholz 2019, eq. 2.
     """
     gradients = network.gradient(network.loss(parameters, examples), parameters, examples, graph=True)
-    half_square = sum(g.square().sum() for g in gradients) / 2
+    half_square = reduce(torch.add, [g.square().sum() for g in gradients]) / 2
     products = network.gradient(half_square, parameters, examples, graph=True)  # H g
-    total = sum(
+    changes = [
         ((g - hg) / (g + METAINIT_EPSILON * torch.where(g >= 0, 1.0, -1.0)) - 1).abs().sum()
         for g, hg in zip(gradients, products, strict=True)
-    )
-    return total / sum(p.numel() for p in parameters)
+    ]
+    return reduce(torch.add, changes) / sum(p.numel() for p in parameters)
 
 
 def metainit(network: CalibratedNetwork) -> None:

@@ -44,7 +44,7 @@ def network_spec(workload: Workload, mean: torch.Tensor | float = 0.0) -> Networ
     """Return what the networks of a workload have in common.
 
     Args:
-        workload: theirs.
+        workload: the workload.
         mean: of the training inputs (D,); the score of a reconstruction compares with it.
     """
     training, reconstructs = workload.training, workload.task.is_reconstruction

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import log
+from typing import NamedTuple, Protocol
+
 import torch
 from torch import Tensor
 
@@ -16,6 +20,95 @@ from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
 from winit.engine.torch_stack import TorchStack
 from winit.study.schema import PretrainingSettings
+
+
+class DrawnLayer(NamedTuple):
+    """A layer of K networks before it learns.
+
+    Attributes:
+        weights, biases: as they were drawn, (K, fan_in, fan_out) and (K, 1, fan_out).
+        activation: by name.
+        top_weights, top_biases: of what lies above it while it learns, (K, fan_out, n) and (K, 1, n): back to its inputs
+            for a free decoder, to the classes for a supervised layer. Tied decoders and RBMs do not use them.
+    """
+
+    weights: Tensor
+    biases: Tensor
+    activation: str
+    top_weights: Tensor
+    top_biases: Tensor
+
+
+class LearnedLayer(NamedTuple):
+    """What a layer has learned.
+
+    Attributes:
+        weights, biases: of the layer, (K, fan_in, fan_out) and (K, 1, fan_out).
+        top_weights, top_biases: of what lay above it: the way back to its inputs, or of a supervised layer to the classes.
+    """
+
+    weights: Tensor
+    biases: Tensor
+    top_weights: Tensor
+    top_biases: Tensor
+
+
+@dataclass(frozen=True)
+class LayerTask:
+    """What a layer learner is made from.
+
+    Attributes:
+        drawn: the layer as it was drawn.
+        recipe: how to train.
+        seeds: of noise, one a network. Those with the same seed see the same noise.
+        sample: some of the layer's inputs, (N, fan_in) for all networks or (K, N, fan_in).
+        is_first: whether the inputs are the data.
+        is_unit: whether the inputs lie between 0 and 1.
+    """
+
+    drawn: DrawnLayer
+    recipe: PretrainingSettings
+    seeds: Sequence[int]
+    sample: Tensor
+    is_first: bool
+    is_unit: bool
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer of layers that descend a gradient."""
+        return Optimizer(self.recipe.optimizer, self.recipe.momentum)
+
+    @property
+    def rates(self) -> Tensor:
+        """Their learning rates (steps, K)."""
+        return torch.full((self.recipe.steps, len(self.seeds)), self.recipe.learning_rate).to(self.drawn.weights)
+
+
+class LayerLearner(Protocol):
+    """A layer of K networks that learns from the codes of the layer below."""
+
+    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
+        """Take one step for each row of `batches`.
+
+        Args:
+            x: inputs of the layer (N, fan_in), or one network's after the other's.
+            y: their labels.
+            batches: indices (steps, K, B) of the mini-batches.
+            start: steps taken before.
+        """
+        ...
+
+    def error(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the error (K,) on inputs (N, fan_in) or (K, N, fan_in), uncorrupted, with labels (N,)."""
+        ...
+
+    def baseline(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the error (K,) or (1,) of a constant prediction."""
+        ...
+
+    def learned(self) -> LearnedLayer:
+        """Return what the layer has learned."""
+        ...
 
 
 def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tensor:
@@ -43,24 +136,29 @@ def mean_error(x: Tensor) -> Tensor:
 
 
 class AutoencoderLayer:
-    """Squared error with a linear output, or cross-entropy with a sigmoid one (Bengio et al. 2007; Vincent et al. 2010)."""
+    """A layer that learns to reconstruct its inputs.
 
-    is_denoising = False
+    Squared error with a linear output, or cross-entropy with a sigmoid one.
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
-        corruption = Corruption(recipe.corruption, recipe.corruption_amount) if self.is_denoising else None
-        optimizer = Optimizer(recipe.optimizer, recipe.momentum)
-        spec = NetworkSpec(activation, optimizer, recipe.batch_size, Reconstruction(recipe.loss), corruption=corruption)
-        v = w.mT if recipe.decoder == "tied" else decoder[0]
-        # The bias of the output begins where the mean of the codes comes out as the mean of the inputs: codes of sigmoid
-        # units vary little around 1/2, and all steps would go into that offset.
-        wanted = column_means(sample, len(w), as_logits=recipe.loss == "cross_entropy")
-        c = wanted - product(align(column_means(encode(sample, w, b, activation), len(w))), v)
+    Source: Bengio et al. 2007; with corrupted inputs Vincent et al. 2010.
+    """
+
+    def __init__(self, task: LayerTask, corruption: Corruption | None = None) -> None:
+        recipe, (w, b, activation, top_weights, _) = task.recipe, task.drawn
+        spec = NetworkSpec(
+            activation, task.optimizer, recipe.batch_size, Reconstruction(recipe.loss), corruption=corruption
+        )
+        v = w.mT if recipe.decoder == "tied" else top_weights
+        # The output's bias starts where the mean code is decoded to the mean input: codes of sigmoid units vary little
+        # around 1/2, and all steps would go into that offset.
+        means = column_means(task.sample, len(w), as_logits=recipe.loss == "cross_entropy")
+        c = means - product(align(column_means(encode(task.sample, w, b, activation), len(w))), v)
+        self.net: TorchStack
         if recipe.decoder == "tied":
-            self.net: TorchStack = TiedAutoencoder(w.clone(), b.clone(), c, spec, seeds)
+            self.net = TiedAutoencoder(w.clone(), b.clone(), c, spec, task.seeds)
         else:
-            self.net = TorchStack([w.clone(), v.clone()], [b.clone(), c], spec, seeds)
-        self.rates = _rates(recipe, len(seeds)).to(w)
+            self.net = TorchStack([w.clone(), v.clone()], [b.clone(), c], spec, task.seeds)
+        self.rates = task.rates
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         self.net.advance(x, x, batches, self.rates[start : start + len(batches)])
@@ -71,57 +169,66 @@ class AutoencoderLayer:
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)
 
-    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def learned(self) -> LearnedLayer:
         (w, v), (b, c) = self.net.weights, self.net.biases
-        return w, b, align(v.contiguous()), c
+        return LearnedLayer(w, b, align(v.contiguous()), c)
 
 
-class DenoisingLayer(AutoencoderLayer):
-    is_denoising = True
+def denoising_layer(task: LayerTask) -> AutoencoderLayer:
+    """Return a layer that learns to reconstruct its inputs from corrupted ones."""
+    return AutoencoderLayer(task, Corruption(task.recipe.corruption, task.recipe.corruption_amount))
 
 
 class BoltzmannLayer:
-    """Contrastive divergence; what is passed on are the means of the hidden units (Hinton & Salakhutdinov 2006)."""
+    """A restricted Boltzmann machine, trained by contrastive divergence.
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
-        self.recipe, own = recipe, recipe.rbm
-        visible = "binary" if is_unit else "gaussian"
-        if layer == 0 and own.visible != "auto":
-            visible = own.visible
-        hidden = "binary" if activation == "sigmoid" else "linear"
-        # Visible biases begin at the units' means, so that the weights need not learn them (Hinton 2010, §8.1).
-        c = column_means(sample, len(w), as_logits=visible == "binary").clone()
-        self.machine = RBM(w.clone(), c, b.clone(), seeds, visible, hidden)
-        self.rate = own.learning_rate if (visible, hidden) == ("binary", "binary") else own.real_rate
+    The means of the hidden units are what the next layer sees.
+
+    Source: Hinton & Salakhutdinov 2006.
+    """
+
+    def __init__(self, task: LayerTask) -> None:
+        self.recipe = task.recipe
+        w, b, rbm = task.drawn.weights, task.drawn.biases, task.recipe.rbm
+        visible = "binary" if task.is_unit else "gaussian"
+        if task.is_first and rbm.visible != "auto":
+            visible = rbm.visible
+        hidden = "binary" if task.drawn.activation == "sigmoid" else "linear"
+        # Visible biases start at the units' means, so that the weights need not learn them (Hinton 2010, §8.1).
+        c = column_means(task.sample, len(w), as_logits=visible == "binary").clone()
+        self.machine = RBM(w.clone(), c, b.clone(), task.seeds, visible, hidden)
+        self.rate = rbm.learning_rate if (visible, hidden) == ("binary", "binary") else rbm.real_rate
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
-        own = self.recipe.rbm
+        rbm = self.recipe.rbm
         for step, batch in enumerate(batches, start):
-            momentum = own.momentum if step < own.early_share * self.recipe.steps else own.late_momentum
-            self.machine.step(align(x[batch]), self.rate, momentum, own.weight_cost, own.gibbs_steps)
+            momentum = rbm.momentum if step < rbm.early_share * self.recipe.steps else rbm.late_momentum
+            self.machine.step(align(x[batch]), self.rate, momentum, rbm.weight_cost, rbm.gibbs_steps)
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
         v = x.expand(len(self.machine.weights), -1, -1)
-        back = self.machine.visible_mean(self.machine.hidden_mean(v))
-        return torch.stack([one.square().sum() for one in back - v]) / v.shape[1]
+        reconstruction = self.machine.visible_mean(self.machine.hidden_mean(v))
+        return torch.stack([one.square().sum() for one in reconstruction - v]) / v.shape[1]
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)
 
-    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def learned(self) -> LearnedLayer:
         m = self.machine
-        return m.weights, m.hidden_biases, align(m.weights.mT.contiguous()), m.visible_biases
+        return LearnedLayer(m.weights, m.hidden_biases, align(m.weights.mT.contiguous()), m.visible_biases)
 
 
 class SupervisedLayer:
-    """The hidden layer of a classifier of the codes below (Bengio et al. 2007)."""
+    """The hidden layer of a classifier of the codes below.
 
-    def __init__(self, w, b, activation, decoder, recipe: PretrainingSettings, seeds, sample, layer, is_unit) -> None:
-        optimizer = Optimizer(recipe.optimizer, recipe.momentum)
-        top, top_biases = decoder
-        spec = NetworkSpec(activation, optimizer, recipe.batch_size)
-        self.net = TorchStack([w.clone(), top.clone()], [b.clone(), top_biases.clone()], spec)
-        self.rates = _rates(recipe, len(seeds)).to(w)
+    Source: Bengio et al. 2007.
+    """
+
+    def __init__(self, task: LayerTask) -> None:
+        w, b, activation, top_weights, top_biases = task.drawn
+        spec = NetworkSpec(activation, task.optimizer, task.recipe.batch_size)
+        self.net = TorchStack([w.clone(), top_weights.clone()], [b.clone(), top_biases.clone()], spec)
+        self.rates = task.rates
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         self.net.advance(x, y, batches, self.rates[start : start + len(batches)])
@@ -130,19 +237,16 @@ class SupervisedLayer:
         return self.net.loss(x, y)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
-        return torch.full((1,), float(np.log(self.net.weights[1].shape[2])))
+        return torch.full((1,), log(self.net.weights[1].shape[2]))
 
-    def learned(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        return self.net.weights[0], self.net.biases[0], self.net.weights[1], self.net.biases[1]
-
-
-def _rates(recipe: PretrainingSettings, networks: int) -> Tensor:
-    return torch.full((recipe.steps, networks), recipe.learning_rate)
+    def learned(self) -> LearnedLayer:
+        (w, v), (b, c) = self.net.weights, self.net.biases
+        return LearnedLayer(w, b, v, c)
 
 
-LEARNERS = {
+LEARNERS: dict[str, Callable[[LayerTask], LayerLearner]] = {
     "autoencoder": AutoencoderLayer,
-    "denoising_autoencoder": DenoisingLayer,
+    "denoising_autoencoder": denoising_layer,
     "rbm": BoltzmannLayer,
     "supervised": SupervisedLayer,
 }

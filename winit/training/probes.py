@@ -7,13 +7,14 @@ It reads the weights of the stack and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from winit.engine.alignment import align, product
 from winit.engine.engine import Engine
-from winit.engine.regularization import normalize, normalize_backward
+from winit.engine.regularization import Normalized, normalize, normalize_backward
 from winit.store.schema import HISTOGRAM_REACH
 from winit.theory.activations import ACTIVATIONS
 
@@ -91,10 +92,10 @@ def histogram(values: Tensor, bins: int) -> Tensor:
     flat = _flat(values)
     size = flat.abs().amax(dim=1, keepdim=True)
     flat = flat / size
-    place = flat / flat.square().mean(dim=1, keepdim=True).sqrt()
-    sound = torch.isfinite(place).all(dim=1)
-    place = torch.nan_to_num(place)
-    index = ((place + HISTOGRAM_REACH) * (bins / (2 * HISTOGRAM_REACH))).floor().clamp_(0, bins - 1).long()
+    scaled = flat / flat.square().mean(dim=1, keepdim=True).sqrt()
+    sound = torch.isfinite(scaled).all(dim=1)
+    scaled = torch.nan_to_num(scaled)
+    index = ((scaled + HISTOGRAM_REACH) * (bins / (2 * HISTOGRAM_REACH))).floor().clamp_(0, bins - 1).long()
     counts = torch.zeros(len(flat), bins, dtype=torch.int64, device=flat.device)
     counts.scatter_add_(1, index, torch.ones_like(index))
     return counts * sound[:, None]
@@ -140,6 +141,12 @@ def jacobian_statistics(networks: Engine, x: Tensor) -> Tensor:
     return out
 
 
+STATISTICS = (  # by layer; NaN where one is not defined
+    "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance", "saturated", "dead",
+    "distinct_units", "correlation", "weight_rank", "activation_rank",
+)  # fmt: skip
+
+
 def layer_statistics(
     networks: Engine, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
 ) -> dict[str, Tensor]:
@@ -160,56 +167,83 @@ def layer_statistics(
         The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
         histograms `h_count` and `delta_count`, each (K, L, bins).
     """
-    phis = networks.activations
-    names_of_phis = [activation] * len(phis) if isinstance(activation, str) else activation
-    weights, biases = networks.weights, networks.biases
-    K, L, N = weights[0].shape[0], len(weights), len(y)
-    w = [align(t.double()) for t in weights]
-    names = (
-        "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance", "saturated", "dead",
-        "distinct_units", "correlation", "weight_rank", "activation_rank",
-    )  # fmt: skip
-    counts = {name: torch.zeros(K, L, bins, dtype=torch.int64, device=x.device) for name in ("h_count", "delta_count")}
-    out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in names}
+    K, L = networks.size, len(networks.weights)
+    names = [activation] * (L - 1) if isinstance(activation, str) else activation
+    out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in STATISTICS}
+    for name in ("h_count", "delta_count"):
+        out[name] = torch.zeros(K, L, bins, dtype=torch.int64, device=x.device)
+    weights = [align(w.double()) for w in networks.weights]
+    _measure_backward(networks, weights, _measure_forward(networks, weights, names, x, out), y, out)
+    return out
 
-    inputs, kept, normalized = [x.double().expand(K, -1, -1)], [], {}
-    for i in range(L):
-        z = product(inputs[i], w[i], biases[i].double())
+
+class _ForwardPass(NamedTuple):
+    """What the backward pass of a probe needs of the forward pass."""
+
+    inputs: list[Tensor]  # of every layer, (K, N, fan_in)
+    kept: list[Tensor]  # of every hidden layer: z or h, whichever φ′ is computed from
+    normalized: dict[int, Normalized]  # of the layers with batch normalization
+    logits: Tensor  # (K, N, C)
+
+
+def _measure_forward(
+    networks: Engine, weights: Sequence[Tensor], activations: Sequence[str], x: Tensor, out: dict[str, Tensor]
+) -> _ForwardPass:
+    """Pass a probe batch forward, and enter what is measured on the way into `out`."""
+    inputs: list[Tensor] = [x.double().expand(networks.size, -1, -1)]
+    kept: list[Tensor] = []
+    normalized: dict[int, Normalized] = {}
+    for i, w in enumerate(weights):
+        z = product(inputs[i], w, networks.biases[i].double())
         out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
         out["correlation"][:, i] = pair_correlation(z)
-        out["weight_rank"][:, i] = effective_rank(w[i])
-        out["distinct_units"][:, i] = distinct_units(weights[i], biases[i]).double()
-        if i == L - 1:
+        out["weight_rank"][:, i] = effective_rank(w)
+        out["distinct_units"][:, i] = distinct_units(networks.weights[i], networks.biases[i]).double()
+        if i == len(weights) - 1:
             break
-        norm = networks.norms[i]
+        norm, phi = networks.norms[i], networks.activations[i]
         if norm:
             normalized[i] = normalize(z)[0]
             z = normalized[i].z * norm.gamma.double() + norm.beta.double()
-        h = phis[i].phi(z)
-        kept.append(z if phis[i].keeps_input else h)
-        out["h_mean"][:, i], out["h_variance"][:, i] = mean_and_variance(h)
-        out["activation_rank"][:, i] = effective_rank(align(h - h.mean(dim=1, keepdim=True)))
-        if bins:
-            counts["h_count"][:, i] = histogram(h, bins)
-        out["dead"][:, i] = (phis[i].dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
-        bounds = ACTIVATIONS[names_of_phis[i]].saturated
-        if bounds:
-            out["saturated"][:, i] = _flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1)
+        h = phi.phi(z)
+        kept.append(z if phi.keeps_input else h)
         inputs.append(h)
+        out["dead"][:, i] = (phi.dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
+        _measure_outputs(h, activations[i], {name: values[:, i] for name, values in out.items()})
+    return _ForwardPass(inputs, kept, normalized, z)
 
-    delta = align(networks.objective.output_delta(z, y))
-    for i in range(L - 1, -1, -1):
+
+def _measure_outputs(h: Tensor, activation: str, out: dict[str, Tensor]) -> None:
+    """Enter what is measured in the outputs h (K, N, n) of one hidden layer into its views of the statistics."""
+    mean, variance = mean_and_variance(h)
+    out["h_mean"].copy_(mean)
+    out["h_variance"].copy_(variance)
+    out["activation_rank"].copy_(effective_rank(align(h - h.mean(dim=1, keepdim=True))))
+    bins = out["h_count"].shape[-1]
+    if bins:
+        out["h_count"].copy_(histogram(h, bins))
+    bounds = ACTIVATIONS[activation].saturated
+    if bounds:
+        out["saturated"].copy_(_flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1))
+
+
+def _measure_backward(
+    networks: Engine, weights: Sequence[Tensor], forward: _ForwardPass, y: Tensor, out: dict[str, Tensor]
+) -> None:
+    """Pass δ back through the layers, and enter what is measured on the way into `out`."""
+    delta = align(networks.objective.output_delta(forward.logits, y))
+    bins = out["delta_count"].shape[-1]
+    for i in range(len(weights) - 1, -1, -1):
         if bins:
-            counts["delta_count"][:, i] = histogram(delta, bins)
+            out["delta_count"][:, i] = histogram(delta, bins)
         out["delta_variance"][:, i] = mean_and_variance(delta)[1]
-        out["gradient_variance"][:, i] = mean_and_variance(product(inputs[i].mT, delta) / N)[1]
+        out["gradient_variance"][:, i] = mean_and_variance(product(forward.inputs[i].mT, delta) / len(y))[1]
         if i:
-            delta = product(delta, w[i].mT)
-            phis[i - 1].chain_(delta, kept[i - 1])
+            delta = product(delta, weights[i].mT)
+            networks.activations[i - 1].chain_(delta, forward.kept[i - 1])
             norm = networks.norms[i - 1]
             if norm:
-                delta, *_ = normalize_backward(delta, normalized[i - 1], norm.gamma.double())
-    return out | counts
+                delta, *_ = normalize_backward(delta, forward.normalized[i - 1], norm.gamma.double())
 
 
 def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:

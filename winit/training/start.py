@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +16,8 @@ from winit.study.model import Run, Workload
 from winit.study.seeds import seed
 from winit.training.calibration import Calibration, Cost
 from winit.training.controls import CONTROLS
-from winit.training.task import WorkloadData
+from winit.training.data import WorkloadData
+from winit.training.pretraining import LayersByIndex, PretrainedNetwork
 from winit.vocabulary.pretraining import parse_pretraining
 
 
@@ -62,50 +63,48 @@ class InitialState:
         weights, biases: of every layer, (K, fan_in, fan_out) and (K, 1, fan_out), float32, on the CPU.
         costs: what calibrating each has cost.
         drawn: weights and biases as they were before pretraining; None where no network is pretrained.
-        errors, baselines: of each network's pretraining, (layers, steps) and (layers,); None where there was none.
-        error_steps: at which those errors were measured.
-        times_s: wall time of each network's pretraining, seconds.
+        pretrained: how each network was pretrained; None where it was not.
     """
 
     weights: list[np.ndarray]
     biases: list[np.ndarray]
     costs: list[Cost]
     drawn: tuple[list[np.ndarray], list[np.ndarray]] | None
-    errors: list[np.ndarray | None]
-    baselines: list[np.ndarray | None]
-    error_steps: list[int]
-    times_s: list[float]
+    pretrained: list[PretrainedNetwork | None]
+
+    def before_pretraining(self) -> InitialState | None:
+        """Return the networks as they were drawn; None where no network is pretrained."""
+        return replace(self, weights=self.drawn[0], biases=self.drawn[1], drawn=None) if self.drawn else None
 
 
-def initial_state(workload: Workload, runs: Sequence[Run], task: WorkloadData) -> InitialState:
+def initial_state(workload: Workload, runs: Sequence[Run], data: WorkloadData) -> InitialState:
     """Draw, calibrate and pretrain the networks of some runs.
 
-    What is pretrained starts from what was drawn; a control then changes what was learned. All else stays as it was drawn.
+    Pretraining starts from the drawn parameters; a control then changes those that were learned. All others stay as drawn.
     """
-    weights, biases, costs = initial_parameters(workload, runs, task.calibration)
-    learned = task.pretrainer.learned(runs, weights, biases)
-    drawn = None
-    if any(learned):
-        drawn = weights, biases
-        weights, biases = [w.copy() for w in weights], [b.copy() for b in biases]
-    for k, (run, one) in enumerate(zip(runs, learned, strict=True)):
-        if one is None:
-            continue
-        L, layers = len(weights), [*enumerate(one.first)]
-        layers += [(L - len(one.last) + i, pair) for i, pair in enumerate(one.last)]
-        new = [w for _, (w, _) in layers] + [b for _, (_, b) in layers]
-        _, control = parse_pretraining(run.pretraining)
-        if control:
-            stream = seed(workload.seed, "pretraining control", replicate=run.replicate)
-            stacks = CONTROLS[control]([torch.from_numpy(p)[None] for p in new], [stream])
-            new = [stack[0].numpy() for stack in stacks]
-        for i, (layer, _) in enumerate(layers):
-            weights[layer][k], biases[layer][k] = new[i], new[len(layers) + i]
-    return InitialState(
-        weights, biases, costs, drawn,
-        [one.errors if one else None for one in learned], [one.baselines if one else None for one in learned],
-        task.pretrainer.steps, [one.time_s if one else 0.0 for one in learned],
-    )  # fmt: skip
+    weights, biases, costs = initial_parameters(workload, runs, data.calibration)
+    pretrained = data.pretrainer.pretrained(runs, weights, biases)
+    if not any(pretrained):
+        return InitialState(weights, biases, costs, None, pretrained)
+    drawn = weights, biases
+    weights, biases = [w.copy() for w in weights], [b.copy() for b in biases]
+    for k, (run, network) in enumerate(zip(runs, pretrained, strict=True)):
+        if network:
+            for layer, (w, b) in _after_control(workload, run, network.layers).items():
+                weights[layer][k], biases[layer][k] = w, b
+    return InitialState(weights, biases, costs, drawn, pretrained)
+
+
+def _after_control(workload: Workload, run: Run, layers: LayersByIndex) -> LayersByIndex:
+    """Return pretrained layers, changed by the control of a run if it has one."""
+    control = parse_pretraining(run.pretraining).control
+    if not control:
+        return layers
+    stream = seed(workload.seed, "pretraining control", replicate=run.replicate)
+    parameters = [w for w, _ in layers.values()] + [b for _, b in layers.values()]
+    stacks = CONTROLS[control]([torch.from_numpy(p)[None] for p in parameters], [stream])
+    changed = [stack[0].numpy() for stack in stacks]
+    return dict(zip(layers, zip(changed[: len(layers)], changed[len(layers) :], strict=True), strict=True))
 
 
 def make_networks(
@@ -121,9 +120,8 @@ def make_networks(
     Dropout has a stream of its own for every replicate, which all initializers and rates share.
     """
     seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
-    return engine(on_device(begun.weights, device), on_device(begun.biases, device), spec, seeds)
+    return engine(_on_device(begun.weights, device), _on_device(begun.biases, device), spec, seeds)
 
 
-def on_device(parameters: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
-    """Return parameters as tensors on a device."""
+def _on_device(parameters: Sequence[np.ndarray], device: torch.device) -> list[Tensor]:
     return [torch.from_numpy(p).to(device) for p in parameters]

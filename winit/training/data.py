@@ -1,0 +1,76 @@
+"""A workload's data on its device."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winit import datasets
+from winit.engine.engine import Engine
+from winit.study.model import Workload
+from winit.study.seeds import seed
+from winit.training.calibration import CALIBRATION_EXAMPLES, Calibration
+from winit.training.engines import network_spec
+from winit.training.pretraining import Pretrainer
+
+
+class Examples(NamedTuple):
+    """Inputs x (N, D), and targets y: labels (N,), or for a reconstruction the inputs again."""
+
+    x: Tensor
+    y: Tensor
+
+
+class WorkloadData:
+    """A workload's data on its device, in the parts that training and measuring use.
+
+    Attributes:
+        train, validation, test: the parts of the dataset, with inputs as the engine's `prepare` made them.
+        train_sample: as many training examples as there are for validation, prepared likewise.
+        probe: the examples on which layers are measured, as they are.
+        spec: what the networks of the workload have in common.
+        calibration: for initializers that look at data.
+        pretrainer: for runs that are pretrained.
+    """
+
+    def __init__(self, workload: Workload, engine: type[Engine], device: torch.device) -> None:
+        source = seed(workload.seed, "data", dataset=workload.dataset)
+        split = datasets.load(
+            workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
+        )
+        reconstructs = workload.task.is_reconstruction
+
+        def examples(part: datasets.Part, count: int | None = None) -> Examples:
+            # Copied, because torch aligns its memory and numpy does not.
+            x = torch.tensor(part.x[:count], device=device)
+            return Examples(x, x if reconstructs else torch.tensor(part.y[:count], device=device))
+
+        def prepared(part: datasets.Part, count: int | None = None) -> Examples:
+            x, y = examples(part, count)
+            return Examples(engine.prepare(x), y)
+
+        self.train, self.validation, self.test = map(prepared, (split.train, split.validation, split.test))
+        # The split is shuffled, so the first examples are a fair sample.
+        self.train_sample = prepared(split.train, len(split.validation.y))
+        self.probe = examples(split.train, workload.measure.probe_examples)
+        mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0
+        self.spec = network_spec(workload, mean)
+        self.calibration = _calibration(workload, split.train)
+        self.pretrainer = Pretrainer(workload, split, device)
+
+
+def _calibration(workload: Workload, train: datasets.Part) -> Calibration:
+    """Return the calibration of a workload's networks, on a batch of the training data."""
+    rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset))
+    batch = rng.permutation(len(train.y))[:CALIBRATION_EXAMPLES]
+    return Calibration(
+        torch.tensor(train.x[batch]).double(),
+        torch.tensor(train.y[batch]),
+        workload.activation,
+        workload.training.batch_size,
+        workload.batch_norm,
+        uses_sign=workload.training.optimizer in ("adam", "adamw"),
+    )

@@ -1,0 +1,194 @@
+"""What is measured in the runs of a chunk, and the rows of the run store that this becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from winit.engine.engine import TRACE, Engine
+from winit.store.schema import FIELDS, Row, stored_columns
+from winit.study.model import Run, Workload, log_spaced
+from winit.training import probes
+from winit.training.data import WorkloadData
+from winit.training.pretraining import activations
+from winit.training.start import InitialState
+
+Stage = Literal["drawn", "pretrained", "training"]
+
+
+class Moment(NamedTuple):
+    """When the layers of a network are probed: the stage that it is in, and the updates done in training."""
+
+    stage: Stage
+    step: int
+
+
+class Recorder:
+    """The measurements of the runs of a chunk.
+
+    A network that diverges leaves the stack, and what is measured afterwards stays NaN for its run.
+
+    Attributes:
+        curve_steps: at which loss and score are evaluated.
+        layer_steps: at which every layer is probed.
+        trace_steps: which are traced, on their own mini-batches.
+        moments: of all probes. Networks that are not pretrained have none in the stage `pretrained`.
+        active: the runs whose networks are still in the stack, in its order.
+        diverged: step, from 1, and layer at which the networks of runs diverged.
+    """
+
+    def __init__(self, workload: Workload, runs: Sequence[Run], data: WorkloadData) -> None:
+        self.workload, self.runs, self.data = workload, runs, data
+        steps, measure = workload.training.steps, workload.measure
+        self.curve_steps = log_spaced(steps, measure.curve_points)
+        self.layer_steps = log_spaced(steps, measure.layer_points)
+        self.trace_steps = log_spaced(steps - 1, measure.trace_points)
+        self.moments = [Moment("drawn", 0), Moment("pretrained", 0)]
+        self.moments += [Moment("training", step) for step in self.layer_steps if step]
+        self.active = np.arange(len(runs))
+        self.diverged: dict[int, tuple[int, int]] = {}
+        self._updates = np.array([workload.pretraining_updates(run.pretraining) for run in runs])  # of pretraining
+        sizes = {
+            "curve_step": len(self.curve_steps),
+            "layer_step": len(self.moments),
+            "layer": workload.depth + 1,
+            "bin": measure.histogram_bins,
+            "trace_step": len(self.trace_steps),
+        }
+        names = [
+            name
+            for table in ("curves", "layers", "jacobians", "histograms", "traces")
+            for name in stored_columns(table)
+        ]
+        self._values: dict[str, np.ndarray] = {}  # (runs, …), as the fields' axes say
+        for field in [FIELDS[name] for name in ("test_loss", "test_accuracy", *names)]:
+            empty = np.nan if field.type.startswith("float") else 0
+            self._values[field.name] = np.full((len(runs), *(sizes[a] for a in field.axes)), empty, field.type)
+
+    def evaluate(self, networks: Engine, step: int) -> None:
+        """Record loss and score on the training sample and on the validation part."""
+        index = self.curve_steps.index(step)
+        for part, examples in (("train", self.data.train_sample), ("validation", self.data.validation)):
+            loss, score = networks.evaluate(*examples)
+            self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
+            self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
+
+    def test(self, networks: Engine) -> None:
+        """Record loss and score on the test part."""
+        loss, score = networks.evaluate(*self.data.test)
+        self._values["test_loss"][self.active] = loss.cpu().numpy()
+        self._values["test_accuracy"][self.active] = score.cpu().numpy()
+
+    def probe_drawn(self, networks: Engine) -> None:
+        """Record every layer of all networks as they were drawn, before any is pretrained."""
+        self._probe(networks, np.zeros(len(self.active), np.int64))
+
+    def probe(self, networks: Engine, step: int) -> None:
+        """Record every layer after so many updates."""
+        self._probe(networks, self._moments_at(step))
+
+    def _moments_at(self, step: int) -> np.ndarray:
+        """Return the index of the moment at which each network in the stack is after so many updates."""
+        if step == 0:
+            return (self._updates[self.active] > 0).astype(np.int64)
+        return np.full(len(self.active), self.moments.index(Moment("training", step)))
+
+    def _probe(self, networks: Engine, moments: np.ndarray) -> None:
+        """Measure every layer, and record it at a moment for each network."""
+        x, y = self.data.probe
+        measured = probes.layer_statistics(
+            networks, activations(self.workload), x, y, self.workload.measure.histogram_bins
+        )
+        jacobian = probes.jacobian_statistics(networks, x)
+        measured |= dict(zip(stored_columns("jacobians"), jacobian.unbind(dim=1), strict=True))
+        for name, values in measured.items():
+            self._values[name][self.active, moments] = values.cpu().numpy()
+
+    def record_update(self, step: int, before: Sequence[Tensor], runs: np.ndarray, networks: Engine) -> None:
+        """Record the relative size of the update that follows a probe.
+
+        Args:
+            step: the updates done before it.
+            before: weights of every layer before the update.
+            runs: those whose networks were in the stack then.
+            networks: what is left of them after the update.
+        """
+        if len(self.active):
+            kept = torch.from_numpy(np.flatnonzero(np.isin(runs, self.active))).to(before[0].device)
+            ratio = probes.update_ratio([w[kept] for w in before], networks.weights)
+            self._values["update_ratio"][self.active, self._moments_at(step)] = ratio.cpu().numpy()
+
+    def record_trace(self, steps: Sequence[int], trace: Tensor) -> None:
+        """Record the measurements (K, steps, layers, 4) of traced steps."""
+        indices = np.array([self.trace_steps.index(step) for step in steps])
+        for name, values in zip(TRACE, trace.float().cpu().numpy().transpose(3, 0, 1, 2), strict=True):
+            self._values[f"trace_{name}"][np.ix_(self.active, indices)] = values
+
+    def drop(self, diverged: Mapping[int, tuple[int, int]], start: int) -> np.ndarray:
+        """Record networks that diverged, and return the positions in the stack of the others.
+
+        Args:
+            diverged: for their positions in the stack, the step after `start` and the layer.
+            start: updates done before the first of those steps.
+        """
+        for position, (step, layer) in diverged.items():
+            self.diverged[int(self.active[position])] = start + step + 1, layer
+        kept = np.array([k for k in range(len(self.active)) if k not in diverged], np.int64)
+        self.active = self.active[kept]
+        return kept
+
+    def rows(self, begun: InitialState, engine: str, device: str, wall_time_s: float) -> list[Row]:
+        """Return the rows of the run store.
+
+        Args:
+            begun: the networks before training.
+            engine, device: what trained them, and where.
+            wall_time_s: each network's share of the time.
+        """
+        facts = {"engine": engine, "device": device, "wall_time_s": wall_time_s}
+        return [facts | self._run_fields(k, begun) | self._measurements(k) for k in range(len(self.runs))]
+
+    def _run_fields(self, k: int, begun: InitialState) -> dict[str, object]:
+        """Return the fields of one run, its measurements in training aside."""
+        run, cost, pretrained = self.runs[k], begun.costs[k], begun.pretrained[k]
+        step, layer = self.diverged.get(k, (None, None))
+        return {
+            "run_id": run.id,
+            "initializer": run.initializer,
+            "pretraining": run.pretraining,
+            "learning_rate": run.learning_rate,
+            "replicate": run.replicate,
+            "diverged_step": step,
+            "diverged_layer": layer,
+            "calibration_time_s": cost.time_s,
+            "calibration_forward": cost.forward,
+            "calibration_backward": cost.backward,
+            "pretraining_time_s": pretrained.time_s if pretrained else 0.0,
+            "pretraining_step": pretrained.steps if pretrained else [],
+            "pretraining_error": pretrained.errors.ravel() if pretrained else [],
+            "pretraining_baseline": pretrained.baselines if pretrained else [],
+        }
+
+    def _measurements(self, k: int) -> dict[str, object]:
+        """Return the fields of one run that were measured in training."""
+        updates = int(self._updates[k])
+        moments = [i for i, moment in enumerate(self.moments) if updates or moment.stage != "pretrained"]
+        fields: dict[str, object] = {
+            "curve_step": self.curve_steps,
+            "layer_step": [_stored_step(self.moments[i], updates) for i in moments],
+            "trace_step": self.trace_steps,
+        }
+        for name, values in self._values.items():
+            axes = FIELDS[name].axes
+            own = values[k, moments] if "layer_step" in axes else values[k]
+            fields[name] = own.ravel() if axes else own
+        return fields
+
+
+def _stored_step(moment: Moment, pretraining_updates: int) -> int:
+    """Return the step under which the run store holds a probe: before pretraining, the updates until step 0, negative."""
+    return -pretraining_updates if moment.stage == "drawn" else moment.step
