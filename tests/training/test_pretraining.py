@@ -15,11 +15,11 @@ from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
 from winit.study.schema import PretrainingSettings
 from winit.training.controls import shuffled, with_moments
+from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine
-from winit.training.learners import encode
+from winit.training.learners import DrawnLayer, encode
 from winit.training.pretraining import PretrainingData, pretrain, unroll
 from winit.training.start import initial_parameters, initial_state, make_networks
-from winit.training.task import WorkloadData
 from winit.training.workload import train
 from winit.vocabulary.pretraining import PRETRAINING
 
@@ -61,23 +61,28 @@ def drawn(seeds: list[int], top: int | None = None):
     return weights, biases, [(stack(b, top or a), stack(1, top or a)) for a, b in pairs]
 
 
+def drawn_layers(method: str, seeds=SEEDS, activations=("sigmoid",) * 3) -> list[DrawnLayer]:
+    parts = drawn(seeds, 6 if method == "supervised" else None)
+    return [DrawnLayer(w, b, phi, *top) for w, b, top, phi in zip(*parts, activations, strict=True)]
+
+
 def pretrained(method: str, seeds=SEEDS, activations=("sigmoid",) * 3, points=4, data=None, **changes):
-    weights, biases, decoders = drawn(seeds, 6 if method == "supervised" else None)
-    return pretrain(method, data or bars(), weights, biases, activations, decoders, recipe(**changes), seeds, points)
+    layers = drawn_layers(method, seeds, activations)
+    return pretrain(method, data or bars(), layers, recipe(**changes), seeds, points)
 
 
 @pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method, loss):
     together = pretrained(method, loss=loss)
-    assert [tuple(w.shape) for w in together.weights] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
+    assert [tuple(layer.weights.shape) for layer in together.layers] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
     alone = pretrained(method, SEEDS[1:2], loss=loss)
-    for a, t in zip([*alone.weights, *alone.biases], [*together.weights, *together.biases], strict=True):
-        assert torch.equal(a[0], t[1]) and torch.equal(t[0], t[2])  # equal seeds are equal networks
+    for one, all_three in zip(alone.layers, together.layers, strict=True):
+        for a, t in zip(one[:2], all_three[:2], strict=True):
+            assert torch.equal(a[0], t[1]) and torch.equal(t[0], t[2])  # equal seeds are equal networks
     assert torch.equal(alone.errors[0], together.errors[1])
-    weights, biases, decoders = drawn(SEEDS, 6 if method == "supervised" else None)
-    first = pretrain(method, bars(), weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(loss=loss), SEEDS, 4)
-    assert torch.equal(first.weights[0], together.weights[0])
+    first = pretrain(method, bars(), drawn_layers(method)[:1], recipe(loss=loss), SEEDS, 4)
+    assert torch.equal(first.layers[0].weights, together.layers[0].weights)
     assert torch.equal(first.errors[:, 0], together.errors[:, 0])
 
 
@@ -97,7 +102,7 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
     found = pretrained("autoencoder", [5], **changes)
     data = bars()
     weights, biases, decoders = drawn([5])
-    codes = encode(data.x, found.weights[0], found.biases[0], "sigmoid")[0].double()
+    codes = encode(data.x, *found.layers[0][:2], "sigmoid")[0].double()
     w, b = (p[1][0].double().requires_grad_() for p in (weights, biases))
     v = w.mT if decoder == "tied" else decoders[1][0][0].double().requires_grad_()
     mean = codes.mean(dim=0, keepdim=True)
@@ -116,10 +121,10 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
         )
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.1 * g
-    torch.testing.assert_close(found.weights[1][0].double(), w.detach(), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(found.biases[1][0].double(), b.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.layers[1].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.layers[1].biases[0].double(), b.detach(), rtol=1e-5, atol=1e-6)
     expected = w.mT if decoder == "tied" else v
-    torch.testing.assert_close(found.visible_weights[1][0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.layers[1].top_weights[0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
@@ -134,35 +139,33 @@ def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
         value = functional.cross_entropy(torch.sigmoid(data.x[batch].double() @ w + b) @ v + c, data.y[batch])
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.5 * g
-    torch.testing.assert_close(found.weights[0][0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(found.layers[0].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_units_of_machines_follow_the_values_they_see():
     """A Gaussian layer on top of linear codes, and on inputs that are no shares; binary ones elsewhere."""
     found = pretrained("rbm", [5], activations=("sigmoid", "identity", "identity"))
     assert torch.isfinite(found.errors).all()
-    weights, biases, decoders = drawn([5])
     standard = PretrainingData(bars().x * 4 - 2, bars().y, is_unit=False)
     means = {}
     for visible in ("auto", "gaussian", "binary"):
         rbm = recipe().rbm.model_copy(update={"visible": visible, "weight_cost": 0.0})
-        means[visible] = pretrain(
-            "rbm", standard, weights[:1], biases[:1], ["sigmoid"], decoders[:1], recipe(rbm=rbm), [5], 2
-        ).weights[0]
+        stack = pretrain("rbm", standard, drawn_layers("rbm", [5])[:1], recipe(rbm=rbm), [5], 2)
+        means[visible] = stack.layers[0].weights
     assert torch.equal(means["auto"], means["gaussian"]) and not torch.equal(means["auto"], means["binary"])
 
 
 def test_the_unrolled_autoencoder_gives_back_what_the_machines_do():
     data, phis = bars(), ("sigmoid", "sigmoid", "identity")
     found = pretrained("rbm", activations=phis)
-    weights, biases = unroll(found)
+    weights, biases = zip(*unroll(found.layers), strict=True)
     hidden = ("sigmoid", "sigmoid", "identity", "sigmoid", "sigmoid")
     net = TorchStack(weights, biases, NetworkSpec(hidden, Optimizer(), 5, Reconstruction("cross_entropy")))
     code = data.x
-    for w, b, phi in zip(found.weights, found.biases, phis, strict=True):
-        code = encode(code, w, b, phi)
-    for w, c in zip(found.weights[::-1], found.visible_biases[::-1], strict=True):
-        code = encode(code, w.mT, c, "sigmoid")
+    for layer, phi in zip(found.layers, phis, strict=True):
+        code = encode(code, layer.weights, layer.biases, phi)
+    for layer in reversed(found.layers):
+        code = encode(code, layer.weights.mT, layer.top_biases, "sigmoid")
     torch.testing.assert_close(net.objective.outputs(net.predict(data.x)), code)
 
 
@@ -176,18 +179,20 @@ def test_fine_tuning_starts_from_exactly_the_pretrained_tensors(tiny, method):
     workload = study.workloads[0]
     for engine in ("kernel", "torch"):
         chosen = choose_engine(engine, workload, CPU)
-        task = WorkloadData(workload, chosen, CPU)
-        begun = initial_state(workload, workload.runs, task)
-        networks = make_networks(workload, workload.runs, chosen, task.spec, begun, CPU)
+        data = WorkloadData(workload, chosen, CPU)
+        begun = initial_state(workload, workload.runs, data)
+        networks = make_networks(workload, workload.runs, chosen, data.spec, begun, CPU)
         weights, biases, _ = initial_parameters(workload, workload.runs)
         for k, run in enumerate(workload.runs):
-            learned = task.pretrainer.learned([run], weights, biases)[0]
-            mine = [(w[k].numpy(), b[k].numpy()) for w, b in zip(networks.weights, networks.biases, strict=True)]
+            network = data.pretrainer.pretrained([run], weights, biases)[0]
+            started = [(w[k].numpy(), b[k].numpy()) for w, b in zip(networks.weights, networks.biases, strict=True)]
             expected = [(w[k], b[k]) for w, b in zip(weights, biases, strict=True)]
             if run.pretraining == method:
-                assert not any(np.array_equal(a, e) for (a, _), (e, _) in zip(learned.first, expected[:2], strict=True))
-                expected[:2] = learned.first
-            for (w, b), (v, c) in zip(mine, expected, strict=True):
+                assert list(network.layers) == [0, 1]
+                for layer, (w, b) in network.layers.items():
+                    assert not np.array_equal(w, expected[layer][0])
+                    expected[layer] = w, b
+            for (w, b), (v, c) in zip(started, expected, strict=True):
                 assert np.array_equal(w, v) and np.array_equal(b, c)
 
 
@@ -214,8 +219,8 @@ def test_controls_share_one_thing_and_lack_the_others(tiny):
         "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
         "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
     ).workloads[0]  # fmt: skip
-    task = WorkloadData(workload, TorchStack, CPU)
-    begun = initial_state(workload, workload.runs, task)
+    data = WorkloadData(workload, TorchStack, CPU)
+    begun = initial_state(workload, workload.runs, data)
     at = {run.pretraining: k for k, run in enumerate(workload.runs)}
     for parameters in (*begun.weights[:2], *begun.biases[:2]):
         plain, whole, mixed = (parameters[at[f"autoencoder{c}"]] for c in ("", "+shuffled", "+moments"))

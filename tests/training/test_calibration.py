@@ -24,8 +24,8 @@ from winit.training.calibration import (
     lsuv,
     metainit,
 )
+from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine
-from winit.training.task import WorkloadData
 from winit.training.workload import train
 
 WIDTHS = [8, 12, 12, 12, 3]
@@ -161,9 +161,9 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
                      "grid.replicates=2", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
     workload = study.workloads[0]
     device = torch.device("cpu")
-    task = WorkloadData(workload, choose_engine("torch", workload, device), device)
-    seen = {tuple(row) for row in task.calibration.x.float().tolist()}
-    assert len(task.calibration.y) == 512 and seen <= {tuple(row) for row in task.x.float().tolist()}
+    data = WorkloadData(workload, choose_engine("torch", workload, device), device)
+    seen = {tuple(row) for row in data.calibration.x.float().tolist()}
+    assert len(data.calibration.y) == 512 and seen <= {tuple(row) for row in data.train.x.float().tolist()}
 
     rows = {(r["initializer"], r["learning_rate"], r["replicate"]): r
             for chunk in train(workload, workload.runs, device) for r in chunk}  # fmt: skip
