@@ -47,6 +47,8 @@ def tiny():
     def compose(*overrides: str) -> Study:
         small = ["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "grid.replicates=2",
                  "grid.tuning_replicates=0"]  # fmt: skip
+        if "task=reconstruction" in overrides:  # depth and width follow from the encoder
+            small = [text for text in small if not text.startswith(("grid.depth", "grid.width"))]
         return compose_module.compose([*small, *overrides])
 
     return compose
