@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import copy
 
-from winit.study.compose import compose
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from winit.study.compose import compose, validate
+from winit.study.keys import KEYS, SECTIONS
+from winit.study.reference import json_schema
 
 
 @pytest.mark.parametrize(
@@ -167,3 +174,45 @@ def test_a_grid_without_any_meaning_is_refused_with_the_reason():
         ValueError, match=r"^grid: nothing to train, because kumar with relu is not applicable: Kumar's rule"
     ):
         compose(["study=smoke", "grid.initializer=[kumar]", "grid.activation=[relu]"])
+
+
+BASE = compose(["study=smoke", "extra_grids=null"]).settings
+VALIDATOR = Draft202012Validator(json_schema())
+ATOMS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs", "Nd"]), max_size=8)  # no numbers in text
+    | st.sampled_from(["auto", "all", "he_normal", "normal:0.01", "sigmoid", "rbm", "adam", "digits", "unit"])
+)
+VALUES = st.recursive(
+    ATOMS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["depth", "digits", "rbm", "x"]) | st.integers(0, 3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from([*KEYS, *SECTIONS, "dataset", "extra_grids", "extra_grids.x", "extra_grids.x.depth", "x", "x.y"]),
+    VALUES,
+)
+def test_any_value_is_taken_or_refused_in_one_sentence(key, value):
+    """What is taken, editors take, too: but for numbers in text, which Snakemake makes of 1e-3."""
+    tree = copy.deepcopy(BASE)
+    *path, last = key.split(".")
+    node = tree
+    for part in path:
+        node = node.setdefault(part, {})
+    node[last] = value
+    try:
+        study = validate(tree)
+    except ValueError as sentence:
+        assert str(sentence) and "\n" not in str(sentence).replace(str(value), "")
+    else:
+        assert validate(study.settings).settings == study.settings
+        assert isinstance(value, str) or VALIDATOR.is_valid(tree)
