@@ -30,7 +30,7 @@ class Dataset:
         parameters: of the generator, with their default values.
         test: size of the test part where the data come with one, as their last examples; else None.
         is_image: whether one mean and one deviation standardise all inputs together, so that pixels keep their weights.
-        ensure: `ensure(folder)` checks that the files are there and whole, or downloads them; None where there are none.
+        ensure: `ensure(folder)` checks that the files are present and intact, or downloads them; None if there are no files.
     """
 
     name: str

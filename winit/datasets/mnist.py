@@ -1,6 +1,6 @@
-"""MNIST: the four canonical files, from a folder or from a mirror, never read unless they are whole.
+"""MNIST: the four canonical files, read from a folder or downloaded from a mirror.
 
-A file counts only with the right SHA-256. One that is downloaded appears under its name when it is complete and checked.
+A file is read only if its SHA-256 is the known one. A download appears under its name once it is complete and checked.
 
 Source: LeCun, Bottou, Bengio & Haffner 1998; the IDX format of the original page.
 """
@@ -36,13 +36,13 @@ def _chosen(folder: str) -> Path | None:
 
 
 def files(folder: str = AUTO) -> list[Path]:
-    """Return the four files, checked: of the folder that is named, else of the cache, downloaded where it lacks them.
+    """Return the paths of the four files, checked: in the named folder or else in the cache, downloaded if missing.
 
     Args:
         folder: the setting data.dir; `auto` for the folder in WINIT_DATA or, without that, the cache.
 
     Raises:
-        ValueError: a file is missing, damaged, or not to be had; the sentence says what to do.
+        ValueError: a file is missing, damaged, or cannot be downloaded; the sentence says what to do.
     """
     chosen = _chosen(folder)
     if chosen is None:
@@ -64,7 +64,7 @@ def files(folder: str = AUTO) -> list[Path]:
 
 
 def download(name: str, digest: str) -> Path:
-    """Return a file of the cache, downloaded from the first mirror that delivers it whole."""
+    """Return a file of the cache, downloaded from the first mirror that delivers it complete."""
     import pooch
 
     cache, reasons = pooch.os_cache("winit") / "mnist", []
@@ -89,7 +89,7 @@ def read_idx(path: Path) -> np.ndarray:
     """Return the unsigned bytes of a gzipped IDX file, in its own shape.
 
     Raises:
-        ValueError: it is no such file, or it is cut short.
+        ValueError: the file is not a gzipped IDX file of bytes, or it is truncated.
     """
     try:
         content = gzip.decompress(path.read_bytes())

@@ -28,10 +28,10 @@ def part_sizes(name: str) -> tuple[int, int, int]:
 
 
 def ensure(name: str, folder: str = AUTO) -> None:
-    """Check that a dataset's files are there and whole, or download them, before anything is computed.
+    """Check that a dataset's files are present and intact, or download them, before anything is computed.
 
     Raises:
-        ValueError: they are not; the sentence says what to do.
+        ValueError: files are missing or damaged; the sentence says what to do.
     """
     check = dataset_of(name).ensure
     if check is not None:

@@ -1,4 +1,4 @@
-"""Activations: each is one object with φ and φ′ on arrays, in float64, and the facts that theory and schemes need."""
+"""Activations: one object each, with φ and φ′ on float64 arrays and the facts that theory and schemes use."""
 
 from __future__ import annotations
 

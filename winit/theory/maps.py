@@ -84,11 +84,11 @@ def _roots(function: Callable[[float], float], grid: np.ndarray = _SCAN) -> list
 
 def fixed_points(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0) -> list[FixedPoint]:
     """Return the fixed points of the length map with q* between 1e-9 and 1e9, smallest first; there may be none."""
-    found = []
+    points = []
     for q in _roots(lambda q: length_map(activation, q, sigma_w2, sigma_b2) - q):
         m = moments(activation, q)
-        found.append(FixedPoint(q, sigma_w2 * m.growth, sigma_w2 * m.slope))
-    return found
+        points.append(FixedPoint(q, sigma_w2 * m.growth, sigma_w2 * m.slope))
+    return points
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
         m = moments(activation, q)
         return m.square / m.slope + sigma_b2 - q if m.slope > 1e-300 else inf
 
-    found = []
+    points = []
     for q in _roots(gap):
         m = moments(activation, q)
-        found.append(Critical(1 / m.slope, sigma_b2, q, m.growth / m.slope))
-    return found
+        points.append(Critical(1 / m.slope, sigma_b2, q, m.growth / m.slope))
+    return points
 
 
 @lru_cache(maxsize=16384)

@@ -12,9 +12,15 @@ from winit.vocabulary.looks import Look
 
 @dataclass(frozen=True)
 class PretrainingMethod:
-    """One way to train layer by layer before the whole network is trained; `rule` says it in one line.
+    """One way to train layer by layer before the whole network is trained.
 
-    `activations` are those it has a meaning for, all if there are none; `needs_labels` says that it learns from labels.
+    Attributes:
+        label: as a reader sees it.
+        rule: what the method does, in one line.
+        source: the paper.
+        colour, marker: of its lines in figures.
+        activations: the activations of hidden layers it is defined for; empty for all.
+        needs_labels: whether it learns from labels.
     """
 
     label: str
@@ -129,6 +135,6 @@ def pretraining_style(text: str) -> Look:
 
 
 def pretrainings_in_order(names: Iterable[str]) -> list[str]:
-    """Sort pretrainings in the catalogue's order, controls behind what they control."""
+    """Sort pretrainings in the order of `PRETRAINING`, each method followed by its controls."""
     order = [f"{m}{c}" for m in PRETRAINING for c in ("", *(f"+{c}" for c in CONTROLS))]
     return sorted(set(names), key=order.index)
