@@ -14,8 +14,7 @@ from contextlib import contextmanager
 
 from snakemake.exceptions import WorkflowError
 from winit.store.schema import COLLECTED, COPIED
-from winit.study.compose import CLAIMS
-from winit.workflow import session
+from winit.workflow import session, sources
 from winit.workflow.paths import StudyPaths
 
 
@@ -50,8 +49,6 @@ WINIT = f"{shlex.quote(sys.executable)} -m winit"
 MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
-MODULES, TEMPLATES = session.sources("**/*.py"), session.sources("report/templates/**/*.*")
-CLAIM_FILES = session.sources("*.yaml", folder=CLAIMS)
 CAPTIONS = "winit/report/templates/captions"
 
 
@@ -99,7 +96,8 @@ rule collect:
     input:
         make_due_again,
         MANIFESTS,
-        session.as_inputs(CLAIM_FILES + MODULES),
+        f"{RESULTS}/replay.parquet",  # recorded with the tables
+        sources.inputs("collect"),
     output:
         TABLES,
         report(COPIES, caption=f"{CAPTIONS}/table.rst", category="Tables"),
@@ -109,7 +107,7 @@ rule collect:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
-        sources=session.content_digest(CLAIM_FILES + MODULES),
+        sources=sources.digest("collect"),
     shell:
         "{WINIT} collect {params.study:q} --log {log:q}"
 
@@ -117,7 +115,8 @@ rule collect:
 rule replay:
     """Replay the tutorial's five tanh layers."""
     input:
-        session.as_inputs(MODULES),
+        make_due_again,
+        sources.inputs("replay"),
     output:
         f"{RESULTS}/replay.parquet",
     log:
@@ -125,7 +124,7 @@ rule replay:
     params:
         study=f"{RESULTS}/study.yaml",
         seed=STUDY.seed,
-        sources=session.content_digest(MODULES),
+        sources=sources.digest("replay"),
     shell:
         "{WINIT} replay {params.study:q} --log {log:q}"
 
@@ -136,7 +135,7 @@ rule report:
         TABLES,
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
-        session.as_inputs(MODULES + TEMPLATES),
+        sources.inputs("report"),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(
@@ -148,6 +147,6 @@ rule report:
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
-        sources=session.content_digest(MODULES + TEMPLATES),
+        sources=sources.digest("report"),
     shell:
         "{WINIT} report {params.study:q} --log {log:q}"

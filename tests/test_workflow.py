@@ -175,7 +175,7 @@ def test_kill_9_loses_at_most_the_chunk_in_flight(finished, tmp_path, chunks):
     kept = parts(tmp_path)
     assert len(kept) >= chunks
     store = RunStore(tmp_path / "results" / "store")
-    assert not any(store.shelf(path.parent.name).broken for path in kept)
+    assert not any(store.parts_of(path.parent.name).broken for path in kept)
     done = run(tmp_path)
     assert kept <= parts(tmp_path), "what was finished is kept"
     held = int(re.search(r"stored: (\d+) of 40 runs", done.stdout)[1])

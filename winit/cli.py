@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from winit.study import yaml_files
 from winit.study.compose import from_arguments, read
 from winit.study.model import Study
 from winit.theory.activations import ACTIVATIONS
-from winit.vocabulary.errors import unknown_name
+from winit.tools import card as cards
+from winit.tools import gain as gains
+from winit.tools import plan as planning
 from winit.workflow import checks, session
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import FILE, Progress, duration
@@ -28,10 +30,7 @@ from winit.workflow.progress import FILE, Progress, duration
 ROOT = Path(__file__).resolve().parent.parent
 LOG = logging.getLogger("winit")
 
-# Operations per second and core that the engine reaches on small networks; used until the store has measured better.
-NOMINAL_FLOPS = 4e10
-# What a job costs before it trains, and the tables and the page after the last one, in seconds.
-JOB_SECONDS, PAGE_SECONDS = 3, 15
+Verb = Callable[[argparse.Namespace], int | None]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -59,13 +58,14 @@ def _run_verb(arguments: Sequence[str] | None) -> int:
     try:
         given, rest = parser.parse_known_args(arguments)
     except SystemExit as end:  # --help and --version end here, with their text still in the buffer
-        return end.code
+        return int(end.code or 0)
     if rest and hasattr(given, "overrides") and all("=" in text and not text.startswith("-") for text in rest):
         given.overrides += rest  # overrides may stand behind options, too
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     locks.require()
-    return given.verb(given) or 0
+    verb: Verb = given.verb
+    return verb(given) or 0
 
 
 def _of_system(error: OSError) -> str:
@@ -79,24 +79,27 @@ def _of_system(error: OSError) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="winit", description="How much do a network's initial weights help or hinder?"
+        prog="winit", description="How much do a network's initial weights help or hinder its training?"
     )
     parser.add_argument("--version", action="version", version=f"winit {__version__}")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    editors = verbs.add_parser("schema", help="print the JSON Schema of a study's file, for editors")
-    editors.set_defaults(verb=schema)
-    editors.add_argument("--table", action="store_true", help="print all settings as a Markdown table instead")
 
-    def verb(name: str, function, text: str) -> argparse.ArgumentParser:
+    def add(name: str, verb: Verb, text: str) -> argparse.ArgumentParser:
         sub = verbs.add_parser(name, help=text, description=text)
-        sub.set_defaults(verb=function)
+        sub.set_defaults(verb=verb)
         return sub
 
-    for name, function, text in (
-        ("run", run, "run a study: train what the store lacks, then write its tables and its report"),
-        ("plan", plan, "say how many runs a study has, how many are stored, and what the rest will cost"),
-    ):
-        sub = verb(name, function, text)
+    _add_studies(add)
+    _add_tools(add)
+    _add_rules(add)
+    return parser
+
+
+def _add_studies(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None:
+    """Add the verbs that take a study."""
+    runner = add("run", run, "run a study: train what the store lacks, then write its tables and its report")
+    planner = add("plan", plan, "say how many runs a study has, how many are stored, and what the rest will cost")
+    for sub in (runner, planner):
         sub.add_argument(
             "overrides", nargs="*", metavar="KEY=VALUE",
             help="study=smoke 'grid.depth=[2,4]' training.steps=100 … in Hydra's syntax; or one frozen study.yaml",
@@ -104,39 +107,45 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument(
             "--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)"
         )
-    verbs.choices["run"].add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
-    verbs.choices["run"].add_argument(
+    runner.add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
+    runner.add_argument(
         "--force", action="store_true",
         help="replace the tables of another question under the same name; without it, a study that lacks some of their runs "
         "is refused. Stored runs are kept in any case",
     )  # fmt: skip
 
-    sub = verb(
-        "gain", gain, "say what the theory of wide networks knows of an activation: gains, fixed points, criticality"
-    )
+
+def _add_tools(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None:
+    """Add the verbs that take no study."""
+    sub = add("gain", gain, "print mean-field quantities of an activation: gains, fixed points, criticality")
     sub.add_argument("activation", help=f"one of {', '.join(ACTIVATIONS)}")
     sub.add_argument("--json", action="store_true", help="for programs")
 
-    sub = verb("card", card, "say what an initializer is, and how torch, Keras and JAX write it")
+    sub = add("schema", schema, "print the JSON Schema of a study's file, for editors")
+    sub.add_argument("--table", action="store_true", help="print all settings as a Markdown table instead")
+
+    sub = add("card", card, "say what an initializer is, and how torch, Keras and JAX write it")
     sub.add_argument("initializer", help="he_normal, normal:0.01, orthogonal:1+lsuv, …")
     sub.add_argument("--activation", help="for schemes whose scale depends on it")
     sub.add_argument("--json", action="store_true", help="for programs")
 
-    sub = verb("train", train, "train one workload of a frozen study (a rule of the workflow)")
+
+def _add_rules(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None:
+    """Add the verbs that the workflow's rules call."""
+    sub = add("train", train, "train one workload of a frozen study (a rule of the workflow)")
     sub.add_argument("study", type=Path)
     sub.add_argument("workload")
     sub.add_argument("--runs", required=True, help="the digest of the workload's run ids that the workflow expects")
     sub.add_argument("--output", type=Path, required=True, help="the manifest to write")
     sub.add_argument("--log", type=Path)
-    for name, function, text in (
+    for name, verb, text in (
         ("collect", collect, "join the runs of a frozen study into its tables (a rule of the workflow)"),
         ("replay", replay, "compute the tutorial's forward pass (a rule of the workflow)"),
         ("report", report, "write the page of a study from its tables (a rule of the workflow)"),
     ):
-        sub = verb(name, function, text)
+        sub = add(name, verb, text)
         sub.add_argument("study", type=Path)
         sub.add_argument("--log", type=Path)
-    return parser
 
 
 def _positive(text: str) -> int:
@@ -156,134 +165,83 @@ def _log_to(path: Path | None) -> None:
 
 def plan(given: argparse.Namespace) -> None:
     """Print what a study will do; change nothing."""
-    chosen = from_arguments(given.overrides)
-    store = StudyPaths(chosen.name).store
-    for line in _plan_lines(chosen, store, given.cores):
+    study = from_arguments(given.overrides)
+    paths = StudyPaths(study.name)
+    checks.check_paths(study, paths)
+    _print_plan(study, paths, given.cores)
+    for line in session.due(study, paths).values():
         print(line)
-    for line in session.due(chosen, StudyPaths(chosen.name)).values():
-        print(line)
 
 
-def _plan_lines(chosen: Study, store, cores: int) -> list[str]:
-    lines = [f"study {chosen.name}: {chosen.run_count:,} runs in {len(chosen.workloads)} workloads ({chosen.product})"]
-    for initializer, pretraining, activation, reason in chosen.not_applicable:
-        lines.append(f"not applicable: {initializer or pretraining} with {activation}: {reason}")
-
-    todo, jobs, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
-    for workload in chosen.workloads:
-        shelf = store.shelf(workload.name)
-        lines += [f"not a part of the store: {path}: {reason}" for path, reason in shelf.broken.items()]
-        held = shelf.run_ids
-        lacking = sum(run.id not in held for run in workload.runs) if held else workload.run_count
-        todo += lacking
-        jobs += lacking > 0
-        flops += lacking * workload.flops_per_run
-        if shelf.parts:
-            times = shelf.read(["wall_time_s"])["wall_time_s"].to_pylist()  # to_numpy would import pandas
-            seconds += sum(times)
-            computed += len(times) * workload.flops_per_run
-    lines.append(f"stored: {chosen.run_count - todo:,} of {chosen.run_count:,} runs")
-    if todo:
-        rate = computed / seconds if seconds else NOMINAL_FLOPS
-        basis = "at the rate of the stored runs" if seconds else "a rough guess, nothing of it being stored yet"
-        left = (flops / rate + jobs * JOB_SECONDS) / min(cores, jobs) + PAGE_SECONDS
-        lines.append(
-            f"to train: {todo:,} runs, {flops / 1e12:,.2f} TFLOP, about {duration(left)} on {cores} cores ({basis})"
-        )
-    else:
-        lines.append("to train: nothing")
-    return lines
+def _print_plan(study: Study, paths: StudyPaths, cores: int) -> None:
+    for line in planning.lines(planning.plan(study, paths.store), cores):
+        print(line, flush=True)
 
 
 def gain(given: argparse.Namespace) -> None:
     """Print the theory of one activation."""
-    from winit.theory.gains import CARD_LINES, activation_card
-
-    if given.activation not in ACTIVATIONS:
-        raise ValueError(unknown_name("activation", given.activation, ACTIVATIONS))
-    facts = activation_card(given.activation)
-    facts["torch_gain"] = _torch_gain(given.activation)
+    theory = gains.gain(given.activation)
     if given.json:
-        print(json.dumps({"activation": given.activation, **facts}, indent=1))
+        print(json.dumps(theory.as_dict(), indent=1))
         return
-    phi = ACTIVATIONS[given.activation]
-    print(f"{phi.label}: φ(z) = {phi.formula}; z ~ N(0, 1)")
-    for key, text in CARD_LINES.items():
-        value = facts[key]
-        print(f"  {text:58s} {'none' if value is None else f'{value:.6g}'}")
-    for point in facts["critical"]:
-        stable = "stable" if point["is_stable"] else "unstable"
-        print(
-            f"  critical at σ_b² = {point['sigma_b2']:g}: σ_w² = {point['sigma_w2']:.5g} "
-            f"(σ_w = {point['sigma_w2'] ** 0.5:.4g}), q* = {point['q_star']:.4g}, {stable}"
-        )
-    if not facts["critical"]:
-        print("  critical with biases: nowhere")
-    print(f"  torch.nn.init.calculate_gain: {facts['torch_gain'] or 'refuses'}")
+    for line in gains.lines(theory):
+        print(line)
 
 
 def card(given: argparse.Namespace) -> None:
     """Print the card of one initializer."""
-    from winit import schemes
-
-    found = schemes.card(given.initializer, given.activation)
+    shown = cards.card(given.initializer, given.activation)
     if given.json:
-        print(json.dumps(asdict(found), indent=1, ensure_ascii=False))
+        print(json.dumps(asdict(shown), indent=1, ensure_ascii=False))
         return
-    print(found.label)
-    for heading, text in schemes.lines(found):
-        print(f"  {heading:28s} {text}")
+    for line in cards.lines(shown):
+        print(line)
 
 
-def _torch_gain(activation: str) -> float | None:
-    """Return torch's own gain, or None where it has none."""
-    from torch.nn.init import calculate_gain
+def schema(given: argparse.Namespace) -> None:
+    """Print the JSON Schema of a study's file, or the table of its settings."""
+    from winit.study import reference  # composes a study
 
-    try:
-        return float(calculate_gain("linear" if activation == "identity" else activation))
-    except ValueError:
-        return None
+    print(reference.table() if given.table else json.dumps(reference.json_schema(), indent=1, ensure_ascii=False))
 
 
 def run(given: argparse.Namespace) -> int:
     """Run a study through Snakemake, and say where the page lies and what it took."""
     started = time.time()
-    chosen = from_arguments(given.overrides)
-    if chosen.device == "cuda":
+    study = from_arguments(given.overrides)
+    if study.device == "cuda":
         from winit.training.engines import choose_device  # imports torch: paid only by those who insist on CUDA
 
-        choose_device(chosen.device)
-    places = StudyPaths(chosen.name)
-    checks.check_places(chosen, places)
+        choose_device(study.device)
+    paths = StudyPaths(study.name)
+    checks.check_paths(study, paths)
     if given.dry_run:
-        taken = None if given.force else checks.other_question(chosen, places)
+        taken = None if given.force else checks.other_question(study, paths)
         if taken:
             print(f"winit: without -n, this is refused: {taken}", file=sys.stderr)
-        return 1 if _snakemake(given, chosen) else 0
-    for name in chosen.settings["dataset"]:
-        datasets.ensure(name, chosen.settings["data"]["dir"])
-    with session.lock(chosen, places) as lock:
-        taken = None if given.force else checks.other_question(chosen, places)
+        return 1 if _snakemake(given, study, paths) else 0
+    for name in {workload.dataset for workload in study.workloads}:
+        datasets.ensure(name, study.data.dir)
+    with session.lock(study, paths) as lock:
+        taken = None if given.force else checks.other_question(study, paths)
         if taken:
             raise ValueError(taken)
-        session.freeze(chosen, places)
-        code = _snakemake(given, chosen, lock.fileno())
+        session.freeze(study, paths)
+        code = _snakemake(given, study, paths, lock.fileno())
     if code:
-        print(f"winit: the study did not finish; its logs lie in {places.folder / 'logs'}", file=sys.stderr)
+        print(f"winit: the study did not finish; its logs lie in {paths.folder / 'logs'}", file=sys.stderr)
         return 1
-    progress = places.folder / FILE
+    progress = paths.folder / FILE
     fresh = progress.is_file() and progress.stat().st_mtime >= started
     took = duration(time.time() - started)
     print(f"{'done' if fresh else 'nothing to do: tables and report are up to date'}, after {took}")
-    print(f"report: {places.report}")
+    print(f"report: {paths.report}")
     return 0
 
 
-def _snakemake(given: argparse.Namespace, chosen: Study, lock: int | None = None) -> int:
+def _snakemake(given: argparse.Namespace, study: Study, paths: StudyPaths, lock: int | None = None) -> int:
     """Print the plan of a study, run Snakemake, to which the study's lock is handed down, and return its exit code."""
-    for line in _plan_lines(chosen, StudyPaths(chosen.name).store, given.cores):
-        print(line, flush=True)
-
+    _print_plan(study, paths, given.cores)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(given.cores)]
     command += ["--profile", str(ROOT / "profiles" / "default")]
     if given.dry_run:
@@ -299,16 +257,14 @@ def _snakemake(given: argparse.Namespace, chosen: Study, lock: int | None = None
 def train(given: argparse.Namespace) -> None:
     """Train what the store lacks of one workload, a chunk at a time."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
-    _log_to(given.log)
-    chosen = read(given.study)
-    workload = chosen.workload(given.workload)
+    study, paths = _frozen(given)
+    workload = study.workload(given.workload)
     if workload.runs_digest != given.runs:
         raise ValueError(
             f"{given.study} asks for other runs of {workload.name} (digest {workload.runs_digest}) than the workflow "
             f"(digest {given.runs}); run the study again: winit run"
         )
-    places = _places(chosen, given.study)
-    store = places.store
+    store = paths.store
     with store.training(workload.name):
         for path, reason in store.set_aside(workload.name).items():
             LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
@@ -317,9 +273,9 @@ def train(given: argparse.Namespace) -> None:
             from winit.training.engines import choose_device
             from winit.training.workload import train as train_runs
 
-            progress = Progress(places.folder / FILE)
+            progress = Progress(paths.folder / FILE)
             spoken = time.time()
-            for rows in train_runs(workload, lacking, choose_device(chosen.device), chosen.engine):
+            for rows in train_runs(workload, lacking, choose_device(study.device), study.engine):
                 store.commit(workload.name, rows)
                 progress.add(len(rows), len(rows) * workload.flops_per_run)
                 if time.time() - spoken > 5:
@@ -331,46 +287,35 @@ def train(given: argparse.Namespace) -> None:
 
 def collect(given: argparse.Namespace) -> None:
     """Write the tables of a study, and the record of what made them."""
-    from winit.analysis.collect import tables
+    from winit.analysis import collect as collecting
     from winit.store import files
 
-    _log_to(given.log)
-    chosen = read(given.study)
-    places = _places(chosen, given.study)
-    found = tables(chosen, places.store)
-    for name, frame in found.items():
-        files.write(places.folder, name, frame)
-    session.write_record(chosen, places.folder, found)
+    study, paths = _frozen(given)
+    for name, table in collecting.tables(study, paths.store).items():
+        files.write(paths.folder, name, table)
+    session.write_record(study, paths)
 
 
 def replay(given: argparse.Namespace) -> None:
     """Write the table of the tutorial's forward pass."""
-    from winit.analysis.replay import replay as compute
+    from winit.analysis import replay as replaying
     from winit.store import files
 
-    _log_to(given.log)
-    chosen = read(given.study)
-    files.write(given.study.parent, "replay", compute(chosen.seed))
+    study, paths = _frozen(given)
+    files.write(paths.folder, "replay", replaying.replay(study.seed))
 
 
 def report(given: argparse.Namespace) -> None:
     """Draw the figures and write the page."""
     from winit.report import page
 
+    study, paths = _frozen(given)
+    page.write(study, paths.folder, paths.report)
+
+
+def _frozen(given: argparse.Namespace) -> tuple[Study, StudyPaths]:
+    """Return the frozen study that lies at results/<name>/study.yaml, and its paths. Start the log of the rule."""
     _log_to(given.log)
-    chosen = read(given.study)
-    places = _places(chosen, given.study)
-    page.write(chosen, places.folder, places.report)
-
-
-def _places(chosen: Study, frozen: Path) -> StudyPaths:
-    """Return the places of a frozen study that lies at results/<name>/study.yaml."""
-    results = frozen.parent.parent
-    return StudyPaths(chosen.name, results, results.parent / "reports")
-
-
-def schema(given: argparse.Namespace) -> None:
-    """Print the JSON Schema of a study's file, or the table of its settings."""
-    from winit.study import reference  # composes a study
-
-    print(reference.table() if given.table else json.dumps(reference.json_schema(), indent=1, ensure_ascii=False))
+    study = read(given.study)
+    results = given.study.parent.parent
+    return study, StudyPaths(study.name, results, results.parent / "reports")

@@ -34,13 +34,13 @@ def filled(tmp_path):
 
 def test_what_is_committed_is_held(filled):
     s, first, second = filled
-    shelf = s.shelf("w")
-    assert shelf.run_ids == {"a", "b", "c"} and not shelf.broken
-    assert sorted(shelf.parts) == sorted([first, second])
-    table = shelf.read()
+    parts = s.parts_of("w")
+    assert parts.run_ids == {"a", "b", "c"} and not parts.broken
+    assert sorted(parts.parts) == sorted([first, second])
+    table = parts.read()
     assert table.schema.equals(PART) and table.num_rows == 3
     assert table["diverged_step"].null_count == 3
-    assert s.shelf("other").run_ids == set() and s.shelf("other").read().num_rows == 0
+    assert s.parts_of("other").run_ids == set() and s.parts_of("other").read().num_rows == 0
 
 
 def test_a_part_is_named_after_its_bytes(filled, tmp_path):
@@ -61,12 +61,12 @@ def test_a_part_is_named_after_its_bytes(filled, tmp_path):
 def test_a_damaged_part_is_named_and_its_runs_are_lacking(filled, damage):
     s, first, second = filled
     first.write_bytes(damage(first.read_bytes()))
-    shelf = s.shelf("w")
-    assert list(shelf.broken) == [first] and "truncated, altered or foreign" in shelf.broken[first]
-    assert shelf.run_ids == {"c"} and shelf.read().num_rows == 1
+    parts = s.parts_of("w")
+    assert list(parts.broken) == [first] and "truncated, altered or foreign" in parts.broken[first]
+    assert parts.run_ids == {"c"} and parts.read().num_rows == 1
     assert list(s.set_aside("w")) == [first]
     assert not first.exists() and first.with_suffix(".parquet.rejected").exists() and second.exists()
-    assert not s.shelf("w").broken
+    assert not s.parts_of("w").broken
 
 
 def test_foreign_files_are_never_read(filled, tmp_path):
@@ -74,25 +74,25 @@ def test_foreign_files_are_never_read(filled, tmp_path):
     foreign = tmp_path / "w" / "mine.parquet"
     pq.write_table(pa.table({"run_id": ["z"]}), foreign)
     (tmp_path / "w" / "notes.txt").write_text("hello")
-    shelf = s.shelf("w")
-    assert list(shelf.broken) == [foreign] and "z" not in shelf.run_ids
+    parts = s.parts_of("w")
+    assert list(parts.broken) == [foreign] and "z" not in parts.run_ids
     # A file that carries the right name for its content, but is no part.
     named = tmp_path / "w" / f"{content_hash(foreign.read_bytes())}.parquet"
     foreign.rename(named)
-    assert "columns are not those" in s.shelf("w").broken[named]
+    assert "columns are not those" in s.parts_of("w").broken[named]
 
 
 def test_a_part_copied_under_another_name_is_not_read_twice(filled):
     s, first, _ = filled
     copy = first.with_name("0" * 32 + ".parquet")
     copy.write_bytes(first.read_bytes())
-    assert list(s.shelf("w").broken) == [copy]
+    assert list(s.parts_of("w").broken) == [copy]
 
 
 def test_a_run_in_two_parts_counts_once(filled):
     s, *_ = filled
     s.commit("w", [row("a", loss=9.0), row("d")])
-    table = s.shelf("w").read(["run_id", "test_loss"]).to_pandas()
+    table = s.parts_of("w").read(["run_id", "test_loss"]).to_pandas()
     assert sorted(table["run_id"]) == ["a", "b", "c", "d"]
 
 
@@ -132,7 +132,7 @@ def test_a_row_may_hold_numpy_values_and_nan(tmp_path):
     }
     store = RunStore(tmp_path)
     store.commit("w", [row("a") | values])
-    table = store.shelf("w").read()
+    table = store.parts_of("w").read()
     assert table["replicate"].to_pylist() == [-1] and table["diverged_step"].to_pylist() == [3]
     assert np.isnan(table["train_loss"].to_pylist()[0][1]) and table["test_loss"].null_count == 0
 

@@ -124,7 +124,7 @@ def workload_tables(workload: Workload, store: RunStore) -> dict[str, pd.DataFra
     Raises:
         ValueError: the store lacks a run.
     """
-    stored = store.shelf(workload.name).read().to_pandas(use_threads=False).set_index("run_id", drop=False)
+    stored = store.parts_of(workload.name).read().to_pandas(use_threads=False).set_index("run_id", drop=False)
     wanted = [run.id for run in workload.runs]
     lacking = [run_id for run_id in wanted if run_id not in stored.index]
     if lacking:

@@ -19,7 +19,7 @@ def require() -> None:
     try:
         import fcntl  # noqa: F401
     except ImportError:
-        raise ValueError("winit needs Linux or macOS; on Windows use WSL") from None
+        raise ValueError("this system has no file locks (fcntl); use Linux or macOS, and WSL on Windows") from None
 
 
 def acquire(file: IO[str], wait: bool = True) -> bool:

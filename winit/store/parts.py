@@ -89,7 +89,7 @@ class RunStore:
 
     root: Path
 
-    def shelf(self, workload: str) -> WorkloadParts:
+    def parts_of(self, workload: str) -> WorkloadParts:
         """Return the parts of a workload as they lie there now."""
         return WorkloadParts(self.root / workload)
 
@@ -124,7 +124,7 @@ class RunStore:
 
     def set_aside(self, workload: str) -> dict[Path, str]:
         """Rename the files of a workload that are no parts to `*.rejected`, and return them with the reasons."""
-        broken = self.shelf(workload).broken
+        broken = self.parts_of(workload).broken
         for path in broken:
             path.rename(path.with_suffix(".parquet.rejected"))
         return broken

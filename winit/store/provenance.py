@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
-from winit.store.schema import COLLECTED, COPIED
+from winit.store.schema import COPIED, TABLES
 
 PACKAGES = (
     "torch", "numba", "llvmlite", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "seaborn", "matplotlib", "snakemake",
@@ -101,7 +101,7 @@ def altered(path: Path) -> list[Path]:
     """Return the tables and CSV copies beside a record whose SHA-256 sum is not the recorded one; missing files aside."""
     facts = read(path)
     files = []
-    for key, suffix, names in (("tables", "parquet", COLLECTED), ("copies", "csv", COPIED)):
+    for key, suffix, names in (("tables", "parquet", TABLES), ("copies", "csv", COPIED)):
         sums = facts.get(key)
         for name in names:
             file = path.with_name(f"{name}.{suffix}")

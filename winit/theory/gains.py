@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 
 from winit.theory.activations import Activation, resolve
-from winit.theory.maps import critical
 from winit.theory.quadrature import moments
 
 
@@ -45,17 +44,15 @@ CARD_LINES = {
 }
 
 
-def activation_card(activation: str | Activation) -> dict[str, object]:
-    """Return the theory of one activation: the numbers of `CARD_LINES`, at q = 1, and `critical` points.
+def activation_card(activation: str | Activation) -> dict[str, float | None]:
+    """Return the theory of one activation at q = 1.
 
     Returns:
-        One number for each key of `CARD_LINES`, `kumar_gain` None where φ has a kink at 0; `critical` is a list of the
-        points of the critical line at σ_b² = 0.01, 0.05 and 0.2.
+        One number for each key of `CARD_LINES`; `kumar_gain` is None where φ has a kink at 0.
     """
     phi = resolve(activation)
     m, g = moments(phi, 1.0), gains(phi)
     kumar = 1 / sqrt(phi.slope_at_0**2 * (1 + phi.value_at_0**2)) if phi.slope_at_0 else None
-    points = [point for sigma_b2 in (0.01, 0.05, 0.2) for point in critical(phi, sigma_b2)]
     return {
         "mean": m.mean,
         "square": m.square,
@@ -66,5 +63,4 @@ def activation_card(activation: str | Activation) -> dict[str, object]:
         "chi_1": m.slope / m.square,
         "growth": m.growth / m.square,
         "kumar_gain": kumar,
-        "critical": [asdict(point) | {"is_stable": point.is_stable} for point in points],
     }

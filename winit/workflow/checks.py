@@ -12,15 +12,15 @@ from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import FILE
 
 
-def check_places(study: Study, places: StudyPaths) -> None:
+def check_paths(study: Study, paths: StudyPaths) -> None:
     """Check that a study's files can be written where they belong. Creates nothing.
 
     Raises:
         ValueError: a file lies where a folder is needed, or the reverse; or there is no permission to write.
     """
-    store, workloads = places.store.root, [w.name for w in study.workloads]
-    folders = [places.results, places.folder, places.folder / "workloads", places.folder / "logs", store]
-    folders += [places.reports, places.report.parent, places.report.parent / "figures"]
+    store, workloads = paths.store.root, [w.name for w in study.workloads]
+    folders = [paths.results, paths.folder, paths.folder / "workloads", paths.folder / "logs", store]
+    folders += [paths.reports, paths.report.parent, paths.report.parent / "figures"]
     folders += [store / name for name in workloads]
     for folder in folders:
         if os.path.lexists(folder) and not folder.is_dir():
@@ -28,33 +28,33 @@ def check_places(study: Study, places: StudyPaths) -> None:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
         if not os.access(existing, os.W_OK | os.X_OK):
             raise ValueError(f"no permission to write to {existing}; change it, or run in another folder")
-    files = [places.study, places.lock, places.provenance, places.folder / FILE, places.report]
-    files += [places.folder / f"{name}.parquet" for name in TABLES] + [places.folder / f"{name}.csv" for name in COPIED]
-    files += [places.manifest(name) for name in workloads] + [store / name / ".lock" for name in workloads]
+    files = [paths.study, paths.lock, paths.provenance, paths.folder / FILE, paths.report]
+    files += [paths.folder / f"{name}.parquet" for name in TABLES] + [paths.folder / f"{name}.csv" for name in COPIED]
+    files += [paths.manifest(name) for name in workloads] + [store / name / ".lock" for name in workloads]
     for file in files:
         if file.is_dir():
             raise ValueError(f"{file} is a folder, but winit writes a file there; move it away, or set name=…")
 
 
-def other_question(study: Study, places: StudyPaths) -> str | None:
+def other_question(study: Study, paths: StudyPaths) -> str | None:
     """Return the sentence that refuses to replace the tables of another question; None if nothing would be lost.
 
     A study may replace the tables of its name if its runs contain all of theirs.
     """
-    made = [places.provenance, places.report, *(places.folder / f"{name}.parquet" for name in COLLECTED)]
-    if not places.study.exists() or not any(path.exists() for path in made):
+    made = [paths.provenance, paths.report, *(paths.folder / f"{name}.parquet" for name in COLLECTED)]
+    if not paths.study.exists() or not any(path.exists() for path in made):
         return None
     advice = "take another name=…, or replace its tables with --force (plain snakemake: --config force=1); stored runs are kept"
     try:
-        other = read(places.study)
+        other = read(paths.study)
     except ValueError:
-        return f"{places.study} cannot be read, so the tables beside it may be another study's; {advice}"
+        return f"{paths.study} cannot be read, so the tables beside it may be another study's; {advice}"
     if other.digest == study.digest or _contains(study, other):
         return None
     before, now = dict(_leaves(other.settings)), dict(_leaves(study.settings))
     keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
     named = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-    return f"study '{study.name}' already has results of another question in {places.folder} (it differs in {named}); {advice}"
+    return f"study '{study.name}' already has results of another question in {paths.folder} (it differs in {named}); {advice}"
 
 
 def _contains(study: Study, other: Study) -> bool:

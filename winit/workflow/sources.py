@@ -1,0 +1,49 @@
+"""The files of winit that each rule's results depend on. Training depends on REVISION instead."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _packages(*names: str) -> tuple[str, ...]:
+    return tuple(f"winit/{name}/**/*.py" for name in names)
+
+
+# Patterns below the project's folder, for each rule.
+PATTERNS: dict[str, tuple[str, ...]] = {
+    "replay": ("winit/analysis/replay.py", "winit/study/seeds.py", *_packages("schemes", "theory", "vocabulary")),
+    "collect": (
+        *_packages("analysis", "schemes", "theory", "datasets", "study", "store", "vocabulary"),
+        "conf/claims/*.yaml",
+    ),
+    "report": (
+        *_packages("report", "analysis", "schemes", "theory", "datasets", "study", "store", "vocabulary"),
+        "winit/report/templates/**/*.*",
+    ),
+}
+
+
+def matching(patterns: tuple[str, ...], folder: Path = ROOT) -> list[str]:
+    """Return the files below a folder that match any of the patterns, sorted and relative to the working directory.
+
+    `**` stands for any number of folders. The folder's own name may hold any character.
+    """
+    root = glob.escape(str(folder))
+    paths = {path for pattern in patterns for path in glob.glob(f"{root}/{pattern}", recursive=True)}
+    return sorted(os.path.relpath(path) for path in paths)
+
+
+def inputs(rule: str) -> list[str]:
+    """Return the files that Snakemake can take as inputs of a rule: it reads braces as wildcards, and nothing escapes them."""
+    return [path for path in matching(PATTERNS[rule]) if "{" not in path]
+
+
+def digest(rule: str) -> str:
+    """Return twelve hexadecimal digits of the files' contents. As a parameter of a rule, it serves paths with braces, too."""
+    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in matching(PATTERNS[rule])]
+    return hashlib.sha256("".join(sums).encode()).hexdigest()[:12]
