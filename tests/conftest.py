@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+from collections.abc import Callable
 from math import pi, sqrt
 from pathlib import Path
 
@@ -52,3 +55,27 @@ def tiny():
         return compose_module.compose([*small, *overrides])
 
     return compose
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Return a function that makes a folder once for all workers of a test run: `shared(name, make)`.
+
+    The first worker that asks makes it and the others wait. Tests read it, or copy it before they change anything.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def folder_of(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = root / "shared" / name, root / f"{name}.done"
+        with open(root / f"{name}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # half made by a worker in which `make` failed
+                folder.mkdir(parents=True)
+                make(folder)
+                done.touch()
+        return folder
+
+    return folder_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from winit.workflow.paths import StudyPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = [
-    "study=smoke", "name=x", "arms=null", "dataset=[digits]", "grid.depth=[1,2]", "grid.activation=[tanh]",
+    "study=smoke", "name=x", "extra_grids=null", "dataset=[digits]", "grid.depth=[1,2]", "grid.activation=[tanh]",
     "grid.initializer=[he_normal]", "grid.learning_rate=[0.1]", "grid.replicates=1", "grid.tuning_replicates=0",
     "training.steps=5",
 ]  # fmt: skip
@@ -49,17 +50,18 @@ def refusal(capsys, *arguments: str) -> str:
     return err
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
+@pytest.fixture(scope="session")
+def project(shared):
     """A copy of the project in a folder with brackets and braces, and the tiny study, run there."""
-    folder = tmp_path_factory.mktemp("odd") / "w [copy] {b}"
-    folder.mkdir()
-    for name in ("winit", "conf", "profiles"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "Snakefile", folder)
-    done = call("-m", "winit", "run", *TINY, "--cores", "2", cwd=folder, root=folder)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+
+    def make(folder: Path) -> None:
+        for name in ("winit", "conf", "profiles"):
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Snakefile", folder)
+        done = call("-m", "winit", "run", *TINY, "--cores", "2", cwd=folder, root=folder)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    return shared("w [copy] {b} 1", make)
 
 
 @pytest.fixture
@@ -87,24 +89,14 @@ def touched(file: Path, text: str, project: Path) -> str:
 def test_a_folder_with_brackets_and_braces_has_nothing_due_until_a_source_changes(project):
     assert "Nothing to be done" in touched(project / "Snakefile", "", project)
     claims = touched(next((project / "conf" / "claims").glob("*.yaml")), "\n# changed\n", project)
-    assert "rule collect:" in claims and "rule report:" in claims
-    module = touched(project / "winit" / "study.py", "\n# changed\n", project)
+    assert "rule collect:" in claims and "rule report:" in claims and "rule replay:" not in claims
+    module = touched(project / "winit" / "study" / "model.py", "\n# changed\n", project)
     assert "rule collect:" in module and "rule report:" in module and "rule train:" not in module
-    template = touched(project / "winit" / "templates" / "glossary.html", "\n", project)
-    assert "rule report:" in template and "rule collect:" not in template
+    page = touched(project / "winit" / "report" / "page.py", "\n", project)
+    assert "rule report:" in page and not re.search("rule (collect|replay|train):", page)
 
 
-def test_sources_are_found_below_any_folder(tmp_path):
-    folder = tmp_path / "w [copy] {b} *"
-    (folder / "inner").mkdir(parents=True)
-    for name in ("b.py", "a.py", "inner/c.py", "d.txt"):
-        (folder / name).touch()
-    assert session.sources("**/*.py", folder=folder) == [
-        os.path.relpath(folder / n) for n in ("a.py", "b.py", "inner/c.py")
-    ]
-
-
-def test_the_rules_of_the_snakefile_write_the_declared_tables(tiny, tmp_path):
+def test_the_rules_of_the_snakefile_write_the_declared_tables():
     assert set(COLLECTED) | set(REPLAYED) == set(TABLES) and set(COPIED) <= set(COLLECTED)
 
 
@@ -151,16 +143,16 @@ def test_a_lock_is_handed_down_to_snakemake_alone(tmp_path, monkeypatch):
     assert locks.handed_down(StudyPaths("x").lock) is None
 
 
-@pytest.mark.parametrize("name", ["summary.parquet", "runs.parquet", "runs.csv"])
+@pytest.mark.parametrize("name", ["summary.parquet", "runs.parquet", "runs.csv", "replay.parquet"])
 def test_an_altered_table_is_due_even_with_its_old_date(finished, capsys, name):
     file = Path("results/x") / name
     original, stat = file.read_bytes(), file.stat()
     file.write_bytes(original[:-40] + b"?" + original[-39:])
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     reasons = session.due(compose(TINY), StudyPaths("x"))
-    assert reasons == {
-        Path("results/x/provenance.json"): f"{file} is not what was recorded; the tables are collected again"
-    }
+    expected = (Path("results/x/provenance.json"), "the tables are collected again")
+    made, remedy = (file, "it is computed again") if name == "replay.parquet" else expected
+    assert reasons == {made: f"{file} is not what was recorded; {remedy}"}
     with pytest.raises(SystemExit):
         main(["plan", *TINY])
     assert f"{file} is not what was recorded" in capsys.readouterr().out
@@ -223,7 +215,8 @@ def test_a_file_where_a_folder_belongs_costs_one_line(tmp_path, monkeypatch, cap
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text("a file\n")
     before = state(tmp_path)
-    assert f"{path} is not a folder" in refusal(capsys, "run", *TINY)
+    for verb in ("run", "plan"):
+        assert f"{path} is not a folder" in refusal(capsys, verb, *TINY)
     assert state(tmp_path) == before
 
 
@@ -263,4 +256,4 @@ def test_a_system_without_fcntl_is_told_so(tmp_path):
     code = "import sys; sys.modules['fcntl'] = None; from winit.cli import main; main(['plan', 'study=smoke'])"
     done = call("-c", code, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "winit: winit needs Linux or macOS; on Windows use WSL\n"
+    assert done.stderr == "winit: this system has no file locks (fcntl); use Linux or macOS, and WSL on Windows\n"

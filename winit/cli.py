@@ -16,6 +16,7 @@ from pathlib import Path
 
 from winit import __version__, datasets
 from winit.store import locks
+from winit.store.schema import REPLAYED
 from winit.study import yaml_files
 from winit.study.compose import from_arguments, read
 from winit.study.model import Study
@@ -291,9 +292,10 @@ def collect(given: argparse.Namespace) -> None:
     from winit.store import files
 
     study, paths = _frozen(given)
-    for name, table in collecting.tables(study, paths.store).items():
+    collected = collecting.tables(study, paths.store)
+    for name, table in collected.items():
         files.write(paths.folder, name, table)
-    session.write_record(study, paths)
+    session.write_record(study, paths.folder, [*collected, *REPLAYED])
 
 
 def replay(given: argparse.Namespace) -> None:

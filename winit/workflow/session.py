@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -11,7 +11,7 @@ from winit import __version__
 from winit.store import locks, provenance
 from winit.store.files import write_bytes
 from winit.store.parts import RunStore
-from winit.store.schema import REPLAYED, TABLES
+from winit.store.schema import REPLAYED
 from winit.study.compose import dump, resolve
 from winit.study.identity import REVISION
 from winit.study.model import Run, Study, Workload
@@ -33,13 +33,13 @@ def write_manifest(path: Path, workload: Workload, store: RunStore) -> None:
     write_bytes(path, (json.dumps(facts, indent=1) + "\n").encode())
 
 
-def write_record(study: Study, paths: StudyPaths) -> None:
-    """Record beside a study's tables what made them, and the sum of each."""
-    tables = [name for name in TABLES if (paths.folder / f"{name}.parquet").is_file()]
+def write_record(study: Study, folder: Path, tables: Iterable[str]) -> None:
+    """Record beside a study's tables what made them, with the sum of each of these tables that is there."""
+    written = [name for name in tables if (folder / f"{name}.parquet").is_file()]
     record = provenance.record(
-        study.name, study.digest, version=__version__, revision=REVISION, folder=paths.folder, tables=tables
+        study.name, study.digest, version=__version__, revision=REVISION, folder=folder, tables=written
     )
-    write_bytes(paths.provenance, record)
+    write_bytes(folder / "provenance.json", record)
 
 
 def open_study(config: Mapping[str, object]) -> tuple[Study, bool]:

@@ -28,7 +28,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
 }
 
 
-def matching(patterns: tuple[str, ...], folder: Path = ROOT) -> list[str]:
+def matching(patterns: tuple[str, ...], folder: Path) -> list[str]:
     """Return the files below a folder that match any of the patterns, sorted and relative to the working directory.
 
     `**` stands for any number of folders. The folder's own name may hold any character.
@@ -40,10 +40,10 @@ def matching(patterns: tuple[str, ...], folder: Path = ROOT) -> list[str]:
 
 def inputs(rule: str) -> list[str]:
     """Return the files that Snakemake can take as inputs of a rule: it reads braces as wildcards, and nothing escapes them."""
-    return [path for path in matching(PATTERNS[rule]) if "{" not in path]
+    return [path for path in matching(PATTERNS[rule], ROOT) if "{" not in path]
 
 
 def digest(rule: str) -> str:
     """Return twelve hexadecimal digits of the files' contents. As a parameter of a rule, it serves paths with braces, too."""
-    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in matching(PATTERNS[rule])]
+    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in matching(PATTERNS[rule], ROOT)]
     return hashlib.sha256("".join(sums).encode()).hexdigest()[:12]
