@@ -21,8 +21,10 @@ plan: $(VENV)/.runtime ## Say what a study would cost
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.test ## Check style
+lint: $(VENV)/.test ## Check style and types
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
 
 benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, and theory against wide networks
 	@$(BIN)/python -m benchmarks.engine

@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from winit import __version__
@@ -25,9 +26,27 @@ def test_environment_yml_lists_the_dependencies_of_pyproject():
     assert f"python{PROJECT['requires-python']}" in environment
 
 
-def test_style():
-    done = subprocess.run([sys.executable, "-m", "ruff", "check", "."], cwd=ROOT, capture_output=True, text=True)
+def lint_commands() -> list[list[str]]:
+    """Return the commands of `make lint`."""
+    makefile = (ROOT / "Makefile").read_text()
+    return [line.split() for line in re.findall(r"^\t@\$\(BIN\)/((?:ruff|mypy).*)$", makefile, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("command", lint_commands(), ids=" ".join)
+def test_style_and_types(command):
+    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_hooks_of_pre_commit_are_those_of_make_lint():
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = [hook["entry"].split()[:2] for hook in repository["hooks"]]
+    assert hooks == [[f".venv/bin/{name}", *rest[:1]] for name, *rest in lint_commands()]
+
+
+def test_types_are_shipped():
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert (ROOT / "winit" / "py.typed").is_file() and "py.typed" in data["winit"]
 
 
 def test_torch_is_pinned():
