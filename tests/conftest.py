@@ -33,6 +33,40 @@ needs_mnist = pytest.mark.skipif(
 ON_DISK = [pytest.param("mnist", marks=needs_mnist)]
 
 
+# Seconds that the longest tests take, setup included, on an idle machine: they start first, so that no worker waits for
+# another at the end. `python -m pytest --durations=30` prints them.
+SECONDS: dict[str, float] = {
+    "test_plain_snakemake_makes_the_same_tables_from_the_frozen_study_on_one_core": 60,
+    "test_kill_9_loses_at_most_the_chunks_in_flight": 60,
+    "test_style_and_types": 40,
+    "test_any_study_that_trained_has_a_page": 40,
+}
+
+
+def module_fixture(item: pytest.Item) -> bool:
+    """Return whether a test uses a fixture that its module makes once, such as a finished study."""
+    names = [name for name in getattr(item, "fixturenames", ()) if not name.startswith("_")]
+    made_by = item._fixtureinfo.name2fixturedefs if names else {}
+    return any(definition.scope == "module" for name in names for definition in made_by.get(name, ()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a module's fixture on one worker, and start what takes longest first."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        file = item.nodeid.split("::")[0]
+        shares = module_fixture(item)
+        if shares:
+            item.add_marker(pytest.mark.xdist_group(file))
+        groups.setdefault(file if shares else item.nodeid, []).append(item)
+
+    def seconds(group: list[pytest.Item]) -> float:
+        return sum(SECONDS.get(getattr(item, "originalname", item.name), 0) for item in group)
+
+    items[:] = [item for group in sorted(groups.values(), key=seconds, reverse=True) for item in group]
+
+
 @pytest.fixture(autouse=True)
 def _restore_torch_state():
     """Training sets threads and the treatment of subnormals for its process; give them back."""

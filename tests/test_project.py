@@ -76,7 +76,7 @@ def test_the_readme_documents_every_column():
     for name in TABLES:
         assert documentation([name]) in readme, (
             f"the README's table of columns of '{name}' is out of date; print it with: "
-            f"python -c \"from winit import tables; print(tables.documentation(['{name}']))\""
+            f"python -c \"from winit.store import schema; print(schema.documentation(['{name}']))\""
         )
 
 
