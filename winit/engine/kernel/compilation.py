@@ -7,7 +7,7 @@ from collections.abc import Callable
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from winit.engine.kernel.emit import ARGUMENTS, I64, WIDEST, Emit
+from winit.engine.kernel.emit import ARGUMENTS, I64, WIDEST, Emit, Value
 
 _engines: dict[int, tuple[llvm.ExecutionEngine, llvm.TargetMachine]] = {}
 
@@ -27,7 +27,7 @@ def _engine(lanes: int) -> tuple[llvm.ExecutionEngine, llvm.TargetMachine]:
     return _engines[lanes]
 
 
-def compiled(lanes: int, emit: Callable[[Emit, list], None]) -> int:
+def compiled(lanes: int, emit: Callable[[Emit, list[Value]], None]) -> int:
     """Compile a function of ARGUMENTS addresses, and return its own address, valid as long as the process lives.
 
     Args:

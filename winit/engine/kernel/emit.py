@@ -1,19 +1,24 @@
-"""Vector code, emitted as LLVM IR and compiled for this machine: loops, exp, tanh, sigmoid, activations.
+"""Vector code, emitted as LLVM IR: memory, loops, arithmetic, exp, tanh, sigmoid.
 
 numba compiles plain loops well, but not the inner loops of small matrix products: there the accumulators must stay in
-registers and be updated by fused multiply-adds. So those are emitted here, instruction by instruction (`Emit`), and
-compiled to machine code (`compiled`). `winit.tiles` has the products and what surrounds them.
+registers and be updated by fused multiply-adds. These are emitted instruction by instruction by `Emit`, and compiled by
+`winit.engine.kernel.compilation`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeAlias
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
+
+Value: TypeAlias = ir.Value  # what emitted code computes: a vector of float32, or an integer
+Index: TypeAlias = int | ir.Value  # an integer, known now or computed by the emitted code
+Carry: TypeAlias = Callable[[Sequence[Value]], None]  # sets the values of a loop's next turn
 
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
 ARGUMENTS = 8  # every compiled function takes so many addresses (int64), used or not
@@ -31,33 +36,39 @@ def host_lanes() -> int:
 
 
 class Emit:
-    """Shorthand for emitting instructions into one function; vectors have `lanes` float32 elements."""
+    """Emits instructions into one function.
+
+    Attributes:
+        b: llvmlite's builder of that function.
+        lanes: float32 elements of a vector.
+        v, iv: the types of a vector of float32 and of int32.
+    """
 
     def __init__(self, builder: ir.IRBuilder, lanes: int) -> None:
         self.b, self.lanes = builder, lanes
         self.v, self.iv = ir.VectorType(F32, lanes), ir.VectorType(I32, lanes)
 
-    # --- constants, memory ----------------------------------------------------------------------------------------
-
-    def constant(self, value: float):
+    def constant(self, value: float) -> Value:
+        """Return a vector that repeats a number, rounded to float32."""
         return ir.Constant(self.v, [float(np.float32(value))] * self.lanes)
 
-    def integers(self, value: int):
+    def integers(self, value: int) -> Value:
+        """Return a vector that repeats an integer."""
         return ir.Constant(self.iv, [value] * self.lanes)
 
-    def choice(self, elements: Sequence[int]):
+    def choice(self, elements: Sequence[int]) -> Value:
         """Return the pattern of a shuffle: which of the elements of two vectors to take."""
         return ir.Constant(self.iv, list(elements))
 
-    def mask(self, elements: Sequence[bool]):
+    def mask(self, elements: Sequence[bool]) -> Value:
         """Return a vector of truth values."""
         return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(x) for x in elements])
 
-    def index(self, value):
+    def index(self, value: Index) -> Value:
         """Return a 64-bit integer; one that is emitted already stays as it is."""
         return ir.Constant(I64, value) if isinstance(value, int) else value
 
-    def plus(self, *terms):
+    def plus(self, *terms: Index) -> Value:
         """Return the sum of integers."""
         total, known = None, sum(t for t in terms if isinstance(t, int))
         for term in terms:
@@ -67,38 +78,37 @@ class Emit:
             return self.index(known) if total is None else total
         return self.b.add(total, self.index(known))
 
-    def times(self, value, factor: int):
+    def times(self, value: Index, factor: int) -> Index:
         """Return an integer times a constant."""
         return value * factor if isinstance(value, int) else self.b.mul(value, self.index(factor))
 
-    def _at(self, base, offset, kind):
+    def _at(self, base: Value, offset: Index, kind: ir.Type) -> Value:
         """Return a pointer to `kind` at address `base` plus `offset` floats."""
         return self.b.inttoptr(self.plus(base, self.times(offset, 4)), kind.as_pointer())
 
-    def load(self, base, offset):
+    def load(self, base: Value, offset: Index) -> Value:
         """Return the vector at `offset` floats behind an address."""
         value = self.b.load(self._at(base, offset, self.v))
         value.align = 4
         return value
 
-    def store(self, value, base, offset) -> None:
+    def store(self, value: Value, base: Value, offset: Index) -> None:
+        """Store a vector at `offset` floats behind an address."""
         self.b.store(value, self._at(base, offset, self.v)).align = 4
 
-    def broadcast(self, base, offset):
+    def broadcast(self, base: Value, offset: Index) -> Value:
         """Return a vector that repeats the float at `offset`."""
         value = self.b.load(self._at(base, offset, F32))
         value.align = 4
         one = self.b.insert_element(ir.Constant(self.v, ir.Undefined), value, ir.Constant(I32, 0))
         return self.b.shuffle_vector(one, ir.Constant(self.v, ir.Undefined), self.integers(0))
 
-    def integer(self, base, offset):
+    def integer(self, base: Value, offset: Index) -> Value:
         """Return the int64 at `offset` int64 behind an address."""
         return self.b.load(self.b.inttoptr(self.plus(base, self.times(offset, 8)), I64.as_pointer()))
 
-    # --- loops ----------------------------------------------------------------------------------------------------
-
     @contextmanager
-    def loop(self, count: int, step: int = 1) -> Iterator:
+    def loop(self, count: int, step: int = 1) -> Iterator[Index]:
         """Repeat what is emitted inside for i = 0, step, 2·step, … below `count`; yields i."""
         if count <= step:  # once, or never: callers do not ask for an empty loop
             yield 0
@@ -108,7 +118,7 @@ class Emit:
             carry([])
 
     @contextmanager
-    def carrying(self, count: int, start: Sequence, step: int = 1) -> Iterator:
+    def carrying(self, count: int, start: Sequence[Value], step: int = 1) -> Iterator[tuple[Value, list[Value], Carry]]:
         """Like `loop`, with values carried from turn to turn; yields i, the values, and a function that sets the next.
 
         After the loop, the values handed to that function are those of the last turn.
@@ -121,7 +131,7 @@ class Emit:
         i.add_incoming(self.index(0), entry)
         for phi, value in zip(values, start, strict=True):
             phi.add_incoming(value, entry)
-        following: list = []
+        following: list[Value] = []
         yield i, values, following.extend
         after = self.plus(i, step)
         i.add_incoming(after, self.b.block)
@@ -130,9 +140,7 @@ class Emit:
         self.b.cbranch(self.b.icmp_signed("<", after, self.index(count)), body, done)
         self.b.position_at_end(done)
 
-    # --- arithmetic -----------------------------------------------------------------------------------------------
-
-    def call(self, name: str, *values):
+    def call(self, name: str, *values: Value) -> Value:
         """Call an LLVM intrinsic of vectors."""
         full = f"llvm.{name}.v{self.lanes}f32"
         function = self.b.module.globals.get(full)
@@ -140,30 +148,32 @@ class Emit:
             function = ir.Function(self.b.module, ir.FunctionType(self.v, [self.v] * len(values)), full)
         return self.b.call(function, values)
 
-    def fma(self, x, y, z):
+    def fma(self, x: Value, y: Value, z: Value) -> Value:
         """Return x·y + z, rounded once: `llvm.fma`, because `fmuladd` may round twice on another machine."""
         return self.call("fma", x, y, z)
 
-    def where(self, relation: str, x, y, yes, no):
+    def where(self, relation: str, x: Value, y: Value, yes: Value, no: Value) -> Value:
         """Return `yes` where x relation y, else `no`; a NaN fails every relation."""
         return self.b.select(self.b.fcmp_ordered(relation, x, y), yes, no)
 
-    def negative(self, x):
+    def negative(self, x: Value) -> Value:
+        """Return −x."""
         return self.b.fsub(self.constant(-0.0), x)
 
-    def polynomial(self, x, coefficients: Sequence[float]):
+    def polynomial(self, x: Value, coefficients: Sequence[float]) -> Value:
+        """Return a polynomial of x by Horner's rule, the coefficient of the highest power first."""
         value = self.constant(coefficients[0])
         for c in coefficients[1:]:
             value = self.fma(value, x, self.constant(c))
         return value
 
-    def clamp(self, x, low: float, high: float):
-        """Clamp x; a NaN stays."""
+    def clamp(self, x: Value, low: float, high: float) -> Value:
+        """Return x, limited to low … high; a NaN stays."""
         x = self.where(">", x, self.constant(high), self.constant(high), x)
         return self.where("<", x, self.constant(low), self.constant(low), x)
 
-    def exp(self, x):
-        """eˣ = 2ⁿ eʳ with n = round(x / log 2) and |r| ≤ log 2 / 2; eʳ by Cephes' polynomial of degree 7 (expf.c)."""
+    def exp(self, x: Value) -> Value:
+        """Return eˣ = 2ⁿ eʳ with n = round(x / log 2) and |r| ≤ log 2 / 2; eʳ by Cephes' polynomial of degree 7 (expf.c)."""
         x = self.clamp(x, -87.0, 88.0)
         n = self.call("rint", self.b.fmul(x, self.constant(math.log2(math.e))))
         r = self.fma(n, self.constant(-0.693359375), x)
@@ -176,8 +186,8 @@ class Emit:
         power = self.b.shl(self.b.add(self.b.fptosi(whole, self.iv), self.integers(127)), self.integers(23))
         return self.b.fmul(p, self.b.bitcast(power, self.v))
 
-    def tanh(self, x):
-        """tanh by Cephes (tanhf.c): an odd polynomial below 0.625, else 1 − 2/(e^(2|x|) + 1) with the sign of x."""
+    def tanh(self, x: Value) -> Value:
+        """Return tanh x by Cephes (tanhf.c): an odd polynomial below 0.625, else 1 − 2/(e^(2|x|) + 1) with the sign of x."""
         size = self.call("fabs", x)
         square = self.b.fmul(x, x)
         p = self.polynomial(
@@ -188,7 +198,7 @@ class Emit:
         large = self.b.fsub(self.constant(1.0), self.b.fdiv(self.constant(2.0), self.b.fadd(e, self.constant(1.0))))
         return self.where("<", size, self.constant(0.625), small, self.call("copysign", large, x))
 
-    def sigmoid(self, x):
-        """1 / (1 + e^(−x))."""
+    def sigmoid(self, x: Value) -> Value:
+        """Return 1 / (1 + e^(−x))."""
         one = self.constant(1.0)
         return self.b.fdiv(one, self.b.fadd(one, self.exp(self.negative(x))))

@@ -1,4 +1,4 @@
-"""Epilogues of the products: activation, derivative, optimizer update."""
+"""Epilogues of the products: what is done with a vector of the result while it is still in a register."""
 
 from __future__ import annotations
 
@@ -6,51 +6,65 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from winit.engine.kernel.activations import CHAIN, PHI
-from winit.engine.kernel.emit import Emit
+from winit.engine.kernel.emit import Emit, Index, Value
 
 
-@dataclass
+@dataclass(frozen=True)
 class Site:
-    """Where an epilogue works: one vector of the result, and the addresses of the function's further arguments."""
+    """Where an epilogue works: one vector of the result.
+
+    Attributes:
+        e: emits the instructions.
+        c: address of the result.
+        extra: addresses of the function's further arguments.
+        offset: of the vector, in floats behind each of these addresses.
+        factors: the optimizer's numbers at this step, one vector each; see `FACTORS`.
+    """
 
     e: Emit
-    c: object
-    extra: list
-    offset: object
-    factors: list
+    c: Value
+    extra: list[Value]
+    offset: Index
+    factors: list[Value]
 
-    def read(self, base):
+    def read(self, base: Value) -> Value:
+        """Return the vector of this site behind an address."""
         return self.e.load(base, self.offset)
 
-    def write(self, value, base) -> None:
+    def write(self, value: Value, base: Value) -> None:
+        """Store the vector of this site behind an address."""
         self.e.store(value, base, self.offset)
 
 
-def _forward(activation: str) -> Callable:
-    def epilogue(s: Site, z) -> None:
+Epilogue = Callable[[Site, Value], None]
+
+
+def _forward(activation: str) -> Epilogue:
+    def epilogue(s: Site, z: Value) -> None:
         s.write(PHI[activation](s.e, z), s.c)
 
     return epilogue
 
 
-def _backward(activation: str) -> Callable:
-    def epilogue(s: Site, gradient) -> None:  # extra: h, laid out as the result
+def _backward(activation: str) -> Epilogue:
+    def epilogue(s: Site, gradient: Value) -> None:  # extra: h, laid out as the result
         s.write(CHAIN[activation](s.e, gradient, s.read(s.extra[0])), s.c)
 
     return epilogue
 
 
-def keep(s: Site, partial) -> None:
+def keep(s: Site, partial: Value) -> None:
+    """Store a partial sum, to which a later block of the inner dimension will add."""
     s.write(partial, s.c)
 
 
-def _sgd(s: Site, gradient) -> None:
+def _sgd(s: Site, gradient: Value) -> None:
     rate, decay = s.factors
     w = s.read(s.c)
     s.write(s.e.fma(s.e.fma(decay, w, gradient), rate, w), s.c)
 
 
-def _momentum(s: Site, gradient) -> None:  # extra: velocity
+def _momentum(s: Site, gradient: Value) -> None:  # extra: velocity
     rate, decay, momentum, of_velocity, of_gradient = s.factors
     w = s.read(s.c)
     gradient = s.e.fma(decay, w, gradient)
@@ -60,7 +74,7 @@ def _momentum(s: Site, gradient) -> None:  # extra: velocity
     s.write(s.e.fma(step, rate, w), s.c)
 
 
-def _adam(s: Site, gradient) -> None:  # extra: mean, square
+def _adam(s: Site, gradient: Value) -> None:  # extra: mean, square
     e = s.e
     rate, decay, rest1, beta2, rest2, correction, epsilon, shrink = s.factors
     w = s.read(s.c)
@@ -80,7 +94,7 @@ FACTORS: dict[str, tuple[str, ...]] = {
     "momentum": ("−η", "λ", "μ", "share of velocity", "share of gradient"),
     "adam": ("−η/(1−β₁ᵗ)", "λ", "1−β₁", "β₂", "1−β₂", "1/√(1−β₂ᵗ)", "ε", "1−ηλ (AdamW)"),
 }
-EPILOGUES: dict[str, Callable] = {
+EPILOGUES: dict[str, Epilogue] = {
     **{f"forward {name}": _forward(name) for name in PHI},
     **{f"backward {name}": _backward(name) for name in CHAIN},
     "sgd": _sgd,

@@ -1,6 +1,12 @@
-"""The loop over steps and layers, compiled by numba; it calls a shape's machine code."""
+"""The loop over steps and layers, compiled by numba; it calls a shape's machine code.
+
+Read `train_network` first. Matrices are given by their addresses (int64), all of them float32.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from llvmlite import ir
@@ -10,25 +16,71 @@ from numba.extending import intrinsic
 
 from winit.engine.kernel.emit import ARGUMENTS, WIDEST
 
+Array = np.ndarray  # of the shape and type that stand at the end of the line
+Function = TypeVar("Function", bound=Callable[..., object])
 
-def _compile(function):
+
+class Code(NamedTuple):
+    """Addresses of the machine code for one shape, and the sizes that the loop needs.
+
+    It stands here because numba's kept code knows its fields by their place, and is renewed only when this file changes.
+    """
+
+    inputs: int
+    width: int
+    classes: int
+    batch: int
+    gather: int
+    forward_first: int
+    forward_hidden: int
+    forward_output: int
+    softmax: int
+    transpose_output: int
+    transpose_hidden: int
+    back_output: int
+    back_hidden: int
+    update_first: int
+    moments_hidden: int
+    moments_output: int
+
+
+class Network(NamedTuple):
+    """Addresses of one network's parameters and of its optimizer's state, by layer.
+
+    The state is the velocity of momentum (in `first_moment`), or Adam's two moments; what an optimizer lacks is not read.
+    """
+
+    parameters: Array  # (depth + 1,) int64
+    first_moment: Array  # (depth + 1,) int64
+    second_moment: Array  # (depth + 1,) int64
+
+
+class Buffers(NamedTuple):
+    """Where a step leaves what it computes; all networks of a stack share them."""
+
+    inputs: Array  # (depth + 1,) int64: addresses of every layer's inputs
+    logits: Array  # (C padded, B padded) float32
+    deltas: Array  # (2,) int64: addresses of two buffers for δ/B
+    transposed: int  # address of a buffer for the transpose of δ/B
+    sums: Array  # (2 · WIDEST,) float32
+
+
+def _compile(function: Function) -> Function:
     """Let numba compile a function on its first call, and keep its code on disk where there is a place for it.
 
     numba tells kept code apart by the function's name and the time stamp of this file: so only functions of this
     module, under names of their own, and never closures.
     """
-    options = {"nogil": True, "error_model": "numpy"}
     try:
-        return njit(**options, cache=True)(function)
+        compiled = njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return njit(**options)(function)
+        compiled = njit(nogil=True, error_model="numpy")(function)
+    return cast(Function, compiled)
 
 
 @intrinsic
-def call(typing, address, a0, a1, a2, a3, a4, a5, a6, a7):
-    """Call machine code at an address."""
-
-    def codegen(context, builder, signature, arguments):
+def _call(typing: Any, address: Any, a0: Any, a1: Any, a2: Any, a3: Any, a4: Any, a5: Any, a6: Any, a7: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * ARGUMENTS)
         builder.call(builder.inttoptr(arguments[0], kind.as_pointer()), arguments[1:])
         return context.get_dummy_value()
@@ -36,113 +88,171 @@ def call(typing, address, a0, a1, a2, a3, a4, a5, a6, a7):
     return types.void(*(types.int64,) * (1 + ARGUMENTS)), codegen
 
 
+# Call machine code: its address, then its arguments.
+call = cast("Callable[[int, int, int, int, int, int, int, int, int], None]", _call)
+
+
 @_compile
-def forward_pass(code, p, h, z):
-    """Compute every hidden layer's activations from the inputs h[0], and the logits z. All are addresses."""
-    depth = len(h) - 1
-    call(code.forward_first, p[0], h[0], h[1], 0, 0, 0, 0, 0)
+def forward_pass(
+    code: Code,
+    parameters: Array,  # (depth + 1,) int64
+    inputs: Array,  # (depth + 1,) int64
+    logits: int,
+) -> None:
+    """Compute every hidden layer's activations from the inputs of the first layer, and the logits."""
+    depth = len(inputs) - 1
+    call(code.forward_first, parameters[0], inputs[0], inputs[1], 0, 0, 0, 0, 0)
     for i in range(1, depth):
-        call(code.forward_hidden, p[i], h[i], h[i + 1], 0, 0, 0, 0, 0)
-    call(code.forward_output, p[depth], h[depth], z, 0, 0, 0, 0, 0)
+        call(code.forward_hidden, parameters[i], inputs[i], inputs[i + 1], 0, 0, 0, 0, 0)
+    call(code.forward_output, parameters[depth], inputs[depth], logits, 0, 0, 0, 0, 0)
 
 
 @_compile
-def predict(code, p, h, z, x, numbers, logits):
-    """Fill the logits (N, C) of one network for the examples with these numbers (⌈N/B⌉, B padded)."""
-    row = 0
+def predict(
+    code: Code,
+    parameters: Array,  # (depth + 1,) int64
+    buffers: Buffers,
+    x: int,
+    numbers: Array,  # (⌈N/B⌉, B padded) int64: of the examples
+    out: Array,  # (N, C) float32
+) -> None:
+    """Fill `out` with the logits of one network."""
+    logits, row = buffers.logits, 0
     for group in range(len(numbers)):
-        call(code.gather, x, numbers[group].ctypes.data, h[0], 0, 0, 0, 0, 0)
-        forward_pass(code, p, h, z.ctypes.data)
-        for i in range(min(code.batch, len(logits) - row)):
+        call(code.gather, x, numbers[group].ctypes.data, buffers.inputs[0], 0, 0, 0, 0, 0)
+        forward_pass(code, parameters, buffers.inputs, logits.ctypes.data)
+        for i in range(min(code.batch, len(out) - row)):
             for c in range(code.classes):
-                logits[row, c] = z[c, i]
+                out[row, c] = logits[c, i]
             row += 1
 
 
 @_compile
-def _sum(partial, start):
+def _sum(sums: Array, start: int) -> float:
     """Return the sum of WIDEST partial sums, in order."""
     total = 0.0
     for i in range(start, start + WIDEST):
-        total += partial[i]
+        total += sums[i]
     return total
 
 
 @_compile
-def _trace_signal(code, h, z, partial, row):
+def _trace_signal(
+    code: Code,
+    buffers: Buffers,
+    row: Array,  # (layers, 4)
+) -> None:
     """Measure every layer's outputs, the logits among them: their mean and mean square."""
+    sums = buffers.sums
     for i in range(len(row)):
-        if i < len(h) - 1:
-            call(code.moments_hidden, h[i + 1], partial.ctypes.data, 0, 0, 0, 0, 0, 0)
+        if i < len(buffers.inputs) - 1:
+            call(code.moments_hidden, buffers.inputs[i + 1], sums.ctypes.data, 0, 0, 0, 0, 0, 0)
             count = code.width * code.batch
         else:
-            call(code.moments_output, z.ctypes.data, partial.ctypes.data, 0, 0, 0, 0, 0, 0)
+            call(code.moments_output, buffers.logits.ctypes.data, sums.ctypes.data, 0, 0, 0, 0, 0, 0)
             count = code.classes * code.batch
-        row[i, 0] = _sum(partial, 0) / count
-        row[i, 1] = _sum(partial, WIDEST) / count
+        row[i, 0] = _sum(sums, 0) / count
+        row[i, 1] = _sum(sums, WIDEST) / count
 
 
 @_compile
-def _trace_gradient(code, moments, delta, fan_in, fan_out, partial, factors, row):
+def _trace_gradient(
+    code: Code,
+    moments: int,
+    delta: int,
+    fan_in: int,
+    fan_out: int,
+    sums: Array,  # (2 · WIDEST,)
+    factors: Array,  # (WIDEST + n,): begins with the sums of squares of the gradient
+    row: Array,  # (4,)
+) -> None:
     """Measure one layer's δ, of single examples, and the gradient of its parameters; clear the gradient's sums."""
-    call(moments, delta, partial.ctypes.data, 0, 0, 0, 0, 0, 0)
-    row[2] = _sum(partial, WIDEST) * code.batch / fan_out  # what was added up is δ/B
+    call(moments, delta, sums.ctypes.data, 0, 0, 0, 0, 0, 0)
+    row[2] = _sum(sums, WIDEST) * code.batch / fan_out  # what was added up is δ/B
     row[3] = _sum(factors, 0) / ((fan_in + 1) * fan_out)
     factors[:WIDEST] = 0
 
 
 @_compile
-def train_network(code, p, m, v, h, z, d, dt, x, y, order, factors, partial, trace):
+def _are_finite(
+    code: Code,
+    logits: Array,  # (C padded, B padded)
+) -> bool:
+    """Return whether all logits are finite."""
+    nothing = np.float32(0)
+    check = nothing
+    for c in range(code.classes):
+        for i in range(code.batch):
+            check += logits[c, i] * nothing
+    return check == check
+
+
+@_compile
+def _back(
+    code: Code,
+    network: Network,
+    buffers: Buffers,
+    factors: Array,  # (WIDEST + n,)
+    trace: Array,  # (layers, 4)
+) -> None:
+    """Back-propagate from δ/B of the output layer, which lies in the logits' place, and update every layer."""
+    parameters, first, second = network.parameters, network.first_moment, network.second_moment
+    inputs, transposed, sums = buffers.inputs, buffers.transposed, buffers.sums
+    depth, f, traced = len(inputs) - 1, factors.ctypes.data + 4 * WIDEST, len(trace) > 0
+    output, above, below = buffers.logits.ctypes.data, buffers.deltas[0], buffers.deltas[1]
+    call(code.transpose_output, output, transposed, 0, 0, 0, 0, 0, 0)
+    call(code.back_output, parameters[depth], output, above, inputs[depth], transposed, first[depth], second[depth], f)
+    if traced:
+        _trace_gradient(code, code.moments_output, output, code.width, code.classes, sums, factors, trace[depth])
+    for i in range(depth - 1, -1, -1):
+        call(code.transpose_hidden, above, transposed, 0, 0, 0, 0, 0, 0)
+        if i:
+            call(code.back_hidden, parameters[i], above, below, inputs[i], transposed, first[i], second[i], f)
+        else:
+            call(code.update_first, inputs[0], transposed, parameters[0], first[0], second[0], f, 0, 0)
+        if traced:
+            fan_in = code.width if i else code.inputs
+            _trace_gradient(code, code.moments_hidden, above, fan_in, code.width, sums, factors, trace[i])
+        above, below = below, above
+
+
+@_compile
+def train_network(
+    code: Code,
+    network: Network,
+    buffers: Buffers,
+    x: int,
+    labels: Array,  # (N,) int64
+    order: Array,  # (steps, B padded) int64
+    factors: Array,  # (steps, WIDEST + n) float32
+    trace: Array,  # (steps, layers, 4) float64
+) -> int:
     """Train one network.
 
     Args:
         code: the machine code for its shape.
-        p, m, v: addresses of the parameters by layer, and of the optimizer's state.
-        h, d, dt: addresses of the inputs of every layer (depth + 1), of two buffers for δ/B, of their transpose.
-        z: logits (C padded, B padded).
-        x, y: address of the inputs, as `prepare` made them; labels (N,).
-        order: (steps, B padded) numbers of the examples; the padding repeats one.
-        factors: (steps, WIDEST + n) room for partial sums, then what the optimizer's epilogue reads.
-        partial: room for 2 · WIDEST floats.
-        trace: (steps, layers, 4) where to measure every step; with 0 layers, nothing is measured.
+        network: its parameters and its optimizer's state.
+        buffers: where its steps compute.
+        x: address of the inputs, as `prepare` made them.
+        labels: of the examples.
+        order: numbers of the examples of each mini-batch; the padding repeats one.
+        factors: room for partial sums, then what the optimizer's epilogue reads.
+        trace: where to measure every step; with 0 layers, nothing is measured.
 
     Returns:
         The first step whose logits are not finite, before its update; or the number of steps.
     """
-    depth, nothing, share = len(h) - 1, np.float32(0), np.float32(1) / np.float32(code.batch)
-    z_at, traced = z.ctypes.data, trace.shape[1] > 0
+    logits, share = buffers.logits, np.float32(1) / np.float32(code.batch)
     for t in range(order.shape[0]):
-        f = factors[t].ctypes.data + 4 * WIDEST
-        call(code.gather, x, order[t].ctypes.data, h[0], 0, 0, 0, 0, 0)
-        forward_pass(code, p, h, z_at)
-        if traced:
-            _trace_signal(code, h, z, partial, trace[t])
-        check = nothing
-        for c in range(code.classes):
-            for i in range(code.batch):
-                check += z[c, i] * nothing
-        if check != check:
+        call(code.gather, x, order[t].ctypes.data, buffers.inputs[0], 0, 0, 0, 0, 0)
+        forward_pass(code, network.parameters, buffers.inputs, logits.ctypes.data)
+        if trace.shape[1] > 0:
+            _trace_signal(code, buffers, trace[t])
+        if not _are_finite(code, logits):
             trace[t:] = np.nan
             return t
-
-        call(code.softmax, z_at, 0, 0, 0, 0, 0, 0, 0)
+        call(code.softmax, logits.ctypes.data, 0, 0, 0, 0, 0, 0, 0)
         for i in range(code.batch):
-            z[y[order[t, i]], i] -= share
-        call(code.transpose_output, z_at, dt, 0, 0, 0, 0, 0, 0)
-        call(code.back_output, p[depth], z_at, d[0], h[depth], dt, m[depth], v[depth], f)
-        if traced:
-            _trace_gradient(
-                code, code.moments_output, z_at, code.width, code.classes, partial, factors[t], trace[t, depth]
-            )
-        now, below = d[0], d[1]
-        for i in range(depth - 1, -1, -1):
-            call(code.transpose_hidden, now, dt, 0, 0, 0, 0, 0, 0)
-            if i:
-                call(code.back_hidden, p[i], now, below, h[i], dt, m[i], v[i], f)
-            else:
-                call(code.update_first, h[0], dt, p[0], m[0], v[0], f, 0, 0)
-            if traced:
-                fan_in = code.width if i else code.inputs
-                _trace_gradient(code, code.moments_hidden, now, fan_in, code.width, partial, factors[t], trace[t, i])
-            now, below = below, now
+            logits[labels[order[t, i]], i] -= share
+        _back(code, network, buffers, factors[t], trace[t])
     return order.shape[0]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 from winit.engine.kernel.compilation import compiled
-from winit.engine.kernel.emit import WIDEST, Emit
+from winit.engine.kernel.emit import WIDEST, Emit, Index, Value
 
 CHAINS = 4  # of sums that run side by side, to hide the latency of an addition
 
 
-def _block(e: Emit, sources: list, offset, target, stride: int) -> None:
+def _block(e: Emit, sources: list[Value], offset: Index, target: Value, stride: int) -> None:
     """Emit the transpose of lanes × lanes floats, from row addresses to a target."""
     lanes = e.lanes
     block = [e.load(source, offset) for source in sources]
@@ -31,7 +31,7 @@ def _block(e: Emit, sources: list, offset, target, stride: int) -> None:
 def transpose(rows: int, columns: int, target_row: int, lanes: int) -> int:
     """Return the address of code for target[c, r] = source[r, c]; its arguments: source, target."""
 
-    def emit(e: Emit, arguments) -> None:
+    def emit(e: Emit, arguments: list[Value]) -> None:
         source, target, *_ = arguments
         with e.loop(rows, lanes) as r, e.loop(columns, lanes) as c:
             sources = [e.plus(source, e.times(e.plus(r, i), 4 * columns)) for i in range(lanes)]
@@ -44,7 +44,7 @@ def transpose(rows: int, columns: int, target_row: int, lanes: int) -> int:
 def gather(columns: int, examples: int, lanes: int) -> int:
     """Return the address of code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target."""
 
-    def emit(e: Emit, arguments) -> None:
+    def emit(e: Emit, arguments: list[Value]) -> None:
         x, numbers, target, *_ = arguments
         with e.loop(examples, lanes) as g:
             sources = [e.plus(x, e.times(e.integer(numbers, e.plus(g, i)), 4 * columns)) for i in range(lanes)]
@@ -58,7 +58,7 @@ def gather(columns: int, examples: int, lanes: int) -> int:
 def softmax(classes: int, examples: int, factor: float, lanes: int) -> int:
     """Return the address of code that turns finite logits (classes, examples) into factor · softmax; its argument: z."""
 
-    def emit(e: Emit, arguments) -> None:
+    def emit(e: Emit, arguments: list[Value]) -> None:
         z = arguments[0]
         with e.loop(examples, lanes) as at:
             top = e.load(z, at)
@@ -88,7 +88,7 @@ def moments(rows: int, columns: int, row: int, lanes: int) -> int:
     """
     rest = columns % WIDEST
 
-    def emit(e: Emit, arguments) -> None:
+    def emit(e: Emit, arguments: list[Value]) -> None:
         x, target, *_ = arguments
         zero = e.constant(0.0)
         for part in range(0, WIDEST, lanes):

@@ -1,7 +1,7 @@
-"""The kernel's machine code: products made of register tiles with fused epilogues, transposes, softmax, moments.
+"""Machine code of the products: register tiles with fused epilogues.
 
-Each function below describes one piece of code for one shape and returns the address of its machine code, compiled once
-a process. All sizes and strides are constants in it; it takes addresses of float32 arrays.
+Each public function describes a piece of code for one shape and returns the address of its machine code, compiled once a
+process. All sizes and strides are constants in it; it takes addresses of float32 arrays.
 
 Every element of a product is one chain of fused multiply-adds in a fixed order, so that its bits depend neither on the
 width of the vectors nor on the shape of the tiles nor on the blocks of the inner dimension.
@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from winit.engine.kernel.compilation import compiled
-from winit.engine.kernel.emit import WIDEST, Emit, padded
+from winit.engine.kernel.emit import WIDEST, Emit, Index, Value, padded
 from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, Site, keep
 
 # How many rows a tile may have, by its number of vectors a row: as many accumulators as registers allow.
@@ -40,6 +41,34 @@ class Product:
     epilogue: str
 
 
+class Operands(NamedTuple):
+    """Addresses of a product's operands a and b, of its result c, of what its epilogue reads besides, and of its factors."""
+
+    a: Value
+    b: Value
+    c: Value
+    extra: list[Value]
+    factors: Value
+
+
+class Tile(NamedTuple):
+    """A part of the result that stays in registers: rows from `row` on, vectors from `column` on."""
+
+    row: Index
+    column: Index
+    rows: int
+    vectors: int
+
+
+class Block(NamedTuple):
+    """A part of the inner dimension. The first block starts from zero, and after the last one comes the epilogue."""
+
+    start: Index
+    length: int
+    is_first: bool
+    is_last: bool
+
+
 def _even_parts(total: int, most: int) -> list[tuple[int, int, int]]:
     """Split a total into as few and as even parts of at most `most` as can be: [(start, how many, size), …]."""
     parts = -(-total // most)
@@ -48,66 +77,71 @@ def _even_parts(total: int, most: int) -> list[tuple[int, int, int]]:
     return [group for group in groups if group[1]]
 
 
-def _emit_tile(
-    e: Emit, spec: Product, arguments: list, rows: int, vectors: int, row, column, start, length: int,
-    first: bool, last: bool, traced: bool,
-) -> None:  # fmt: skip
-    """Emit one tile, `rows` × `vectors` at (row, column), for the inner indices start … start + length − 1."""
-    a, b, c, *extra, f = arguments
+def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: Block, traced: bool) -> None:
+    """Emit one tile of a product over one block of the inner dimension."""
+    c, extra, f = operands.c, operands.extra, operands.factors
+    rows, vectors = tile.rows, tile.vectors
     zero = e.constant(0.0)
-    at = [e.plus(e.times(e.plus(row, r), spec.c_row), column, j * e.lanes) for r in range(rows) for j in range(vectors)]
-    a = e.plus(a, e.times(e.plus(e.times(row, spec.a_row), e.times(start, spec.a_k)), 4))
-    b = e.plus(b, e.times(e.plus(e.times(start, spec.b_k), column), 4))
-    acc = [zero if first else e.load(c, offset) for offset in at]
-    with e.carrying(length, acc) as (i, acc, carry):
+    at = [
+        e.plus(e.times(e.plus(tile.row, r), spec.c_row), tile.column, j * e.lanes)
+        for r in range(rows)
+        for j in range(vectors)
+    ]
+    a = e.plus(operands.a, e.times(e.plus(e.times(tile.row, spec.a_row), e.times(block.start, spec.a_k)), 4))
+    b = e.plus(operands.b, e.times(e.plus(e.times(block.start, spec.b_k), tile.column), 4))
+    sums = [zero if block.is_first else e.load(c, offset) for offset in at]
+    with e.carrying(block.length, sums) as (i, sums, carry):
         right = [e.load(b, e.plus(e.times(i, spec.b_k), j * e.lanes)) for j in range(vectors)]
         total = []
         for r in range(rows):
             left = e.broadcast(a, e.plus(e.times(i, spec.a_k), r * spec.a_row))
-            total += [e.fma(left, right[j], acc[r * vectors + j]) for j in range(vectors)]
+            total += [e.fma(left, right[j], sums[r * vectors + j]) for j in range(vectors)]
         carry(total)
     if traced:
         squares = e.load(f, -WIDEST)
         for value in total:
             squares = e.fma(value, value, squares)
         e.store(squares, f, -WIDEST)
-    epilogue = EPILOGUES[spec.epilogue] if last else keep
+    epilogue = EPILOGUES[spec.epilogue] if block.is_last else keep
     factors = [e.broadcast(f, i) for i in range(len(FACTORS.get(spec.epilogue, ())))]
     for offset, value in zip(at, total, strict=True):
         epilogue(Site(e, c, extra, offset, factors), value)
 
 
-def _emit_product(e: Emit, spec: Product, arguments: list, row, rows: int, traced: bool = False) -> None:
+def _longest_block(spec: Product, lanes: int, vectors: int) -> int:
+    """Return how long a block of the inner dimension may be, for tiles of at most so many vectors."""
+    if spec.epilogue in FACTORS:
+        return spec.inner  # the result is an operand, so there is no room for partial sums; the batch is short
+    if spec.a_k > 1 and 4 * spec.a_k * spec.inner > SECOND_CACHE:
+        return STREAMS  # walks down the columns of a matrix that comes from memory
+    return PANEL_BYTES // (4 * lanes * vectors)  # all tiles of a strip read the same panel of b
+
+
+def _emit_product(e: Emit, spec: Product, operands: Operands, row: Index, rows: int, traced: bool = False) -> None:
     """Emit a product's rows from `row` on, `rows` of them: blocks of the inner dimension, strips of columns, tiles."""
     limits = TILE_ROWS[e.lanes]
     strips = _even_parts(padded(spec.columns) // e.lanes, max(limits))
 
-    def sweep(start, length: int, first: bool, last: bool) -> None:
+    def sweep(block: Block) -> None:
         for column, count, vectors in strips:
             with e.loop(count) as strip:
                 j = e.plus(column * e.lanes, e.times(strip, vectors * e.lanes))
                 for above, many, height in _even_parts(rows, limits[vectors]):
                     with e.loop(many) as i:
-                        r = e.plus(row, above, e.times(i, height))
-                        _emit_tile(e, spec, arguments, height, vectors, r, j, start, length, first, last, traced)
+                        tile = Tile(e.plus(row, above, e.times(i, height)), j, height, vectors)
+                        _emit_tile(e, spec, operands, tile, block, traced)
 
-    # All tiles of a strip read the same panel of b.
-    most = PANEL_BYTES // (4 * e.lanes * max(vectors for _, _, vectors in strips))
-    if spec.a_k > 1 and 4 * spec.a_k * spec.inner > SECOND_CACHE:
-        most = STREAMS  # walks down the columns of a matrix that comes from memory
-    if spec.epilogue in FACTORS:
-        most = spec.inner  # the result is an operand, so there is no room for partial sums; the batch is short
+    most = _longest_block(spec, e.lanes, max(vectors for _, _, vectors in strips))
     blocks = [(start + k * size, size) for start, count, size in _even_parts(spec.inner, most) for k in range(count)]
     if len(blocks) == 1:
-        sweep(*blocks[0], True, True)
+        sweep(Block(*blocks[0], True, True))
         return
-    # The first block starts from zero, the last one ends in the epilogue; those between read and keep partial sums.
-    sweep(*blocks[0], True, False)
+    sweep(Block(*blocks[0], True, False))
     for length in sorted({length for _, length in blocks[1:-1]}):
         starts = [start for start, size in blocks[1:-1] if size == length]
         with e.loop(len(starts)) as i:
-            sweep(e.plus(starts[0], e.times(i, length)), length, False, False)
-    sweep(*blocks[-1], False, True)
+            sweep(Block(e.plus(starts[0], e.times(i, length)), length, False, False))
+    sweep(Block(*blocks[-1], False, True))
 
 
 @cache
@@ -120,8 +154,9 @@ def product(spec: Product, lanes: int, traced: bool = False) -> int:
         traced: whether to add the squares of the sums to the WIDEST partial sums in front of the factors.
     """
 
-    def emit(e: Emit, arguments: list) -> None:
-        _emit_product(e, spec, arguments[:6], 0, spec.rows, traced)
+    def emit(e: Emit, arguments: list[Value]) -> None:
+        a, b, c, extra0, extra1, factors, *_ = arguments
+        _emit_product(e, spec, Operands(a, b, c, [extra0, extra1], factors), 0, spec.rows, traced)
 
     return compiled(lanes, emit)
 
@@ -136,13 +171,15 @@ def backward_and_update(backward: Product, update: Product, lanes: int, traced: 
     """
     blocks = _even_parts(backward.rows, max(48, SECOND_CACHE // (16 * backward.a_row)))
 
-    def emit(e: Emit, arguments: list) -> None:
-        p, delta, below, h, dt, extra0, extra1, f = arguments
+    def emit(e: Emit, arguments: list[Value]) -> None:
+        parameters, delta, below, h, transposed, extra0, extra1, factors = arguments
+        back = Operands(parameters, delta, below, [h], factors)
+        change = Operands(h, transposed, parameters, [extra0, extra1], factors)
         for above, count, rows in blocks:
             with e.loop(count) as i:
                 row = e.plus(above, e.times(i, rows))
-                _emit_product(e, backward, [p, delta, below, h, 0, f], row, rows)
-                _emit_product(e, update, [h, dt, p, extra0, extra1, f], row, rows, traced)
-        _emit_product(e, update, [h, dt, p, extra0, extra1, f], backward.rows, 1, traced)
+                _emit_product(e, backward, back, row, rows)
+                _emit_product(e, update, change, row, rows, traced)
+        _emit_product(e, update, change, backward.rows, 1, traced)
 
     return compiled(lanes, emit)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from winit.engine.engine import NetworkSpec
 from winit.engine.kernel.activations import PHI
 from winit.engine.kernel.emit import padded
+from winit.engine.kernel.loop import Code
 from winit.engine.kernel.passes import gather, moments, softmax, transpose
 from winit.engine.kernel.products import Product, backward_and_update, product
 from winit.engine.objectives import Classification
@@ -26,27 +25,6 @@ def obstacle(spec: NetworkSpec) -> str | None:
     return None
 
 
-class Code(NamedTuple):
-    """Addresses of the machine code for one shape, which the loop over steps calls, and the sizes that it needs."""
-
-    inputs: int
-    width: int
-    classes: int
-    batch: int
-    gather: int
-    forward_first: int
-    forward_hidden: int
-    forward_output: int
-    softmax: int
-    transpose_output: int
-    transpose_hidden: int
-    back_output: int
-    back_hidden: int
-    update_first: int
-    moments_hidden: int
-    moments_output: int
-
-
 def compile_shape(
     inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool
 ) -> Code:
@@ -56,7 +34,7 @@ def compile_shape(
         inputs, width, classes: of every network.
         batch: B, examples in a mini-batch.
         activation: of the hidden layers.
-        epilogue: of the updates; see `tiles.FACTORS`.
+        epilogue: of the updates; see `epilogues.FACTORS`.
         lanes: float32 elements of a vector.
         traced: whether the updates add up the squares of the gradient.
     """

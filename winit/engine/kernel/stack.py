@@ -1,6 +1,6 @@
 """The fused CPU engine: one network at a time through all its steps, in the core's own cache.
 
-numba drives the loop over steps and layers; `winit.tiles` supplies the machine code for one shape. Activations are
+`winit.engine.kernel.loop` goes over steps and layers and calls the machine code of the networks' shape. Activations are
 feature-major, (units, examples), with the examples padded to whole vectors, so that a tile of the forward product
 broadcasts a weight and multiplies a vector of examples. The activation, its derivative and the optimizer's update sit in
 the epilogues of the products: nothing is written to be read again. One transpose of δ a layer feeds the weights'
@@ -24,14 +24,47 @@ from torch import Tensor
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.epilogues import FACTORS
-from winit.engine.kernel.loop import predict, train_network
+from winit.engine.kernel.loop import Buffers, Network, predict, train_network
 from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
-from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON
+from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
 
 
 def _zeros(*shape: int) -> np.ndarray:
     """Return float32 zeros on a 64-byte boundary, which torch guarantees and numpy does not."""
     return torch.zeros(shape).numpy()
+
+
+def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) -> np.ndarray:
+    """Return what the kernel reads at each step: room for WIDEST partial sums, then the epilogue's `FACTORS`.
+
+    Args:
+        optimizer: the rule and its options.
+        rates: η of each step, (steps,) float64.
+        steps_done: steps before these.
+
+    Returns:
+        (steps, WIDEST + n) float32.
+    """
+    epilogue, decay = EPILOGUE[optimizer.name], optimizer.weight_decay
+    columns: list[np.ndarray | float]
+    if epilogue == "sgd":
+        columns = [-rates, decay]
+    elif epilogue == "momentum":
+        nesterov = optimizer.name == "nesterov"
+        columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
+    else:
+        beta1, beta2 = ADAM_BETAS
+        t = steps_done + 1 + np.arange(len(rates))
+        decoupled = optimizer.name == "adamw"
+        columns = [
+            -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
+            1 / np.sqrt(1 - beta2**t), ADAM_EPSILON, 1 - rates * decay if decoupled else 1,
+        ]  # fmt: skip
+    assert len(columns) == len(FACTORS[epilogue])
+    factors = np.zeros((len(rates), WIDEST + len(columns)), np.float32)
+    for i, column in enumerate(columns):
+        factors[:, WIDEST + i] = column
+    return factors
 
 
 class KernelStack(Engine):
@@ -56,27 +89,36 @@ class KernelStack(Engine):
         if reason := obstacle(spec):
             raise ValueError(f"the kernel cannot train these networks: {reason}; the torch engine can")
         self._optimizer, self._batch_size, self._steps_done = spec.optimizer, spec.batch_size, 0
-        self._arrays = []
+        self._arrays = []  # (K, fan_in + 1, fan_out padded), by layer
         for w, b in zip(weights, biases, strict=True):
             networks, fan_in, fan_out = w.shape
             array = _zeros(networks, fan_in + 1, padded(fan_out))
             array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
             self._arrays.append(array)
-        self._outs = [w.shape[2] for w in weights]
+        self._fan_outs = [w.shape[2] for w in weights]
         epilogue = EPILOGUE[spec.optimizer.name]
         self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
         super().__init__(*self._views(), spec, seeds)
 
-        (_, inputs, width), classes, examples = weights[0].shape, weights[-1].shape[2], padded(spec.batch_size)
+        (_, inputs, width), classes = weights[0].shape, weights[-1].shape[2]
         self._shape = inputs, width, classes, spec.batch_size, str(spec.activation), epilogue, lanes or host_lanes()
-        self._x, self._h = _zeros(padded(inputs + 1), examples), _zeros(len(weights) - 1, width + 1, examples)
+        examples = padded(spec.batch_size)
+        self._x = _zeros(padded(inputs + 1), examples)
+        self._h = _zeros(len(weights) - 1, width + 1, examples)
         self._h[:, width] = 1  # what the bias is multiplied with
-        self._z = _zeros(padded(classes), examples)
-        self._d, self._dt = _zeros(2, padded(width), examples), _zeros(examples, padded(max(width, classes)))
-        self._partial = _zeros(2 * WIDEST)
+        self._deltas = _zeros(2, padded(width), examples)
+        self._transposed = _zeros(examples, padded(max(width, classes)))
+        self._buffers = Buffers(
+            inputs=_addresses([self._x, *self._h]),
+            logits=_zeros(padded(classes), examples),
+            deltas=_addresses(list(self._deltas)),
+            transposed=self._transposed.ctypes.data,
+            sums=_zeros(2 * WIDEST),
+        )
 
     def _views(self) -> tuple[list[Tensor], list[Tensor]]:
-        views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._outs, strict=True)]
+        """Return weights and biases, as views of the arrays."""
+        views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._fan_outs, strict=True)]
         return [v[:, :-1] for v in views], [v[:, -1:] for v in views]
 
     @staticmethod
@@ -94,57 +136,28 @@ class KernelStack(Engine):
         self._state = [[chosen(a) for a in kind] for kind in self._state]
         self.weights, self.biases = self._views()
 
-    def _factors(self, rates: np.ndarray) -> np.ndarray:
-        """Return room for partial sums and what the optimizer's epilogue reads (steps, WIDEST + n), for rates (steps,)."""
-        optimizer, epilogue = self._optimizer, EPILOGUE[self._optimizer.name]
-        (beta1, beta2), decay = ADAM_BETAS, optimizer.weight_decay
-        if epilogue == "sgd":
-            columns = [-rates, decay]
-        elif epilogue == "momentum":
-            nesterov = optimizer.name == "nesterov"
-            columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
-        else:
-            t = self._steps_done + 1 + np.arange(len(rates))
-            decoupled = optimizer.name == "adamw"
-            columns = [
-                -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
-                1 / np.sqrt(1 - beta2**t), ADAM_EPSILON, 1 - rates * decay if decoupled else 1,
-            ]  # fmt: skip
-        assert len(columns) == len(FACTORS[epilogue])
-        factors = np.zeros((len(rates), WIDEST + len(columns)), np.float32)
-        for i, column in enumerate(columns):
-            factors[:, WIDEST + i] = column
-        return factors
-
-    def _numbers(self, order: np.ndarray) -> np.ndarray:
+    def _padded(self, order: np.ndarray) -> np.ndarray:
         """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
         padding = padded(self._batch_size) - order.shape[1]
         return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
 
-    @staticmethod
-    def _at(arrays: Sequence[np.ndarray], network: int) -> np.ndarray:
-        """Return the addresses of one network's matrices, by layer."""
-        return np.array([a.ctypes.data + network * a.strides[0] for a in arrays], np.int64)
-
-    @property
-    def _inputs(self) -> np.ndarray:
-        """The addresses of every layer's inputs."""
-        return np.array([self._x.ctypes.data, *(h.ctypes.data for h in self._h)], np.int64)
+    def _network(self, k: int) -> Network:
+        """Return the addresses of one network's parameters and state."""
+        parameters = _addresses([array[k] for array in self._arrays])
+        state = [_addresses([array[k] for array in arrays]) for arrays in self._state] or [np.zeros_like(parameters)]
+        return Network(parameters, state[0], state[-1])
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
         count, layers = len(order), len(self.weights)
         code = compile_shape(*self._shape, traced)
-        deltas = self._at([self._d[0][None], self._d[1][None]], 0)
         trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
         diverged = {}
         for k in range(self.size):
-            p = self._at(self._arrays, k)
-            state = [self._at(arrays, k) for arrays in self._state] or [np.zeros_like(p)]
-            batches = order[:, k].numpy()
+            batches = order[:, k].numpy()  # (steps, B)
+            factors = optimizer_factors(self._optimizer, rates[:, k].double().numpy(), self._steps_done)
             done = train_network(
-                code, p, state[0], state[-1], self._inputs, self._z, deltas, self._dt.ctypes.data, x.data_ptr(), y.numpy(),
-                self._numbers(batches), self._factors(rates[:, k].double().numpy()), self._partial, trace[k],
-            )  # fmt: skip
+                code, self._network(k), self._buffers, x.data_ptr(), y.numpy(), self._padded(batches), factors, trace[k]
+            )
             if done < count:
                 inputs = x[batches[done], : self.weights[0].shape[1]]
                 diverged[k] = done, self.first_non_finite_layer(k, inputs)
@@ -157,6 +170,10 @@ class KernelStack(Engine):
         numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
         numbers[numbers >= len(x)] = 0
         for k in range(self.size):
-            p = self._at(self._arrays, k)
-            predict(code, p, self._inputs, self._z, x.data_ptr(), self._numbers(numbers), logits[k])
+            predict(code, self._network(k).parameters, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
         return torch.from_numpy(logits)
+
+
+def _addresses(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """Return where matrices lie in memory, (len,) int64."""
+    return np.array([matrix.ctypes.data for matrix in matrices], np.int64)
