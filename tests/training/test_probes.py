@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.test_network import WIDTHS, K, build, make, single
+from tests.engine.networks import WIDTHS, K, build, make, single
 from winit.engine.engine import NetworkSpec
-from winit.engine.objectives import loss_and_accuracy
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
 from winit.theory.activations import ACTIVATIONS
@@ -103,15 +102,6 @@ def test_update_ratio():
     before = [torch.tensor([[[3.0, 4.0]], [[0.0, 0.0]], [[0.0, 0.0]]])]
     after = [torch.tensor([[[3.0, 4.5]], [[0.0, 1.0]], [[0.0, 0.0]]])]
     assert probes.update_ratio(before, after)[:, 0].tolist() == [0.1, float("inf"), 0.0]
-
-
-def test_loss_and_accuracy():
-    logits = torch.tensor([[[2.0, 0.0], [0.0, 2.0], [2.0, 0.0]], [[0.0, 0.0]] * 3])
-    y = torch.tensor([0, 1, 1])
-    loss, accuracy = loss_and_accuracy(logits, y)
-    torch.testing.assert_close(loss[0], torch.nn.functional.cross_entropy(logits[0], y))
-    assert loss[1].item() == pytest.approx(0.6931472)
-    assert accuracy.tolist() == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_correlation_of_pairs():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_network import single
+from tests.engine.networks import single
 from winit import datasets
 from winit.engine.objectives import loss_and_accuracy
 from winit.engine.torch_stack import TorchStack

@@ -29,8 +29,8 @@ from winit.vocabulary.factors import VISIBLE
 HIDDEN = ("binary", "linear")
 
 
-class Contrast(NamedTuple):
-    """What contrastive divergence says of one mini-batch.
+class ContrastiveStatistics(NamedTuple):
+    """What contrastive divergence measures on one mini-batch.
 
     Attributes:
         weights, visible, hidden: data statistics less model statistics, (K, V, H), (K, 1, V), (K, 1, H): the ascent
@@ -78,6 +78,7 @@ class RBM:
 
     @property
     def parameters(self) -> list[Tensor]:
+        """W, b and c."""
         return [self.weights, self.visible_biases, self.hidden_biases]
 
     def hidden_mean(self, v: Tensor) -> Tensor:
@@ -103,19 +104,27 @@ class RBM:
             return own - softplus(drive + self.hidden_biases).sum(dim=2)
         return own - (drive * self.hidden_biases).sum(dim=2) - drive.square().sum(dim=2) / 2
 
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the squared error (K,) of visible units x (N, V), or (K, N, V), and their means given the hidden means.
+
+        It is summed over units and averaged over the examples.
+        """
+        v = x.expand(len(self.weights), -1, -1)  # (K, N, V)
+        away = self.visible_mean(self.hidden_mean(v)) - v
+        # One network after the other: the bits of a sum over a stack depend on the stack.
+        return torch.stack([one.square().sum() for one in away]) / v.shape[1]
+
     def _sample(self, mean: Tensor, kind: str) -> Tensor:
         """Draw units of a kind from their means (K, B, n), each machine from its own stream."""
         _, batch, units = mean.shape
-        draw = (
-            (lambda stream: stream.random((batch, units), dtype=np.float32))
-            if kind == "binary"
-            else (lambda stream: stream.standard_normal((batch, units), dtype=np.float32))
-        )
-        drawn = {seed: draw(stream) for seed, stream in self._streams.items()}
+        drawn = {
+            seed: (stream.random if kind == "binary" else stream.standard_normal)((batch, units), dtype=np.float32)
+            for seed, stream in self._streams.items()
+        }
         noise = aligned(mean.shape, like=mean).copy_(torch.from_numpy(np.stack([drawn[s] for s in self.seeds])))
         return noise.lt_(mean) if kind == "binary" else noise.add_(mean)
 
-    def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> Contrast:
+    def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> ContrastiveStatistics:
         """Return the contrastive divergence CD-k of a mini-batch.
 
         Hidden units are sampled going up, visible ones take their means coming down, and the last hidden units are means
@@ -138,7 +147,7 @@ class RBM:
         # Sums by products, and one network after the other: the bits of a sum over a stack depend on the stack.
         ones = aligned((K, 1, batch), like=v).fill_(1)
         away = align(v - model_v)
-        return Contrast(
+        return ContrastiveStatistics(
             (product(v.mT, data_h) - product(model_v.mT, h)) / batch,
             product(ones, away) / batch,
             product(ones, align(data_h - h)) / batch,
@@ -159,9 +168,9 @@ class RBM:
             weight_cost: λ.
             steps: k of CD-k.
         """
-        found = self.contrast(v, steps)
-        directions = [found.weights - weight_cost * self.weights, found.visible, found.hidden]
+        statistics = self.contrast(v, steps)
+        directions = [statistics.weights - weight_cost * self.weights, statistics.visible, statistics.hidden]
         for parameter, velocity, direction in zip(self.parameters, self._velocities, directions, strict=True):
             velocity.mul_(momentum).add_(direction, alpha=rate)
             parameter.add_(velocity)
-        return found.reconstruction
+        return statistics.reconstruction

@@ -38,9 +38,9 @@ def energy(rbm: RBM, k: int, v: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
 def test_free_energy_sums_the_hidden_states_out(visible):
     rbm = machine(visible)
     v = torch.randn(K, 7, V, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    found = rbm.free_energy(v)
+    statistics = rbm.free_energy(v)
     for k in range(K):
-        torch.testing.assert_close(found[k], -torch.logsumexp(-energy(rbm, k, v[k], states(H)), dim=1))
+        torch.testing.assert_close(statistics[k], -torch.logsumexp(-energy(rbm, k, v[k], states(H)), dim=1))
 
 
 def test_free_energy_integrates_linear_hidden_units_out():
@@ -88,8 +88,8 @@ def test_long_chains_reach_the_gradient_of_the_likelihood():
     rbm = machine(k=1, seeds=(5,))
     data = states(V)[[3, 7, 18, 25]].repeat(10_000, 1)[None]
     exact = log_likelihood_gradient(rbm, data[0])
-    found = rbm.contrast(data, steps=60, samples_visible=True)
-    for ours, theirs in zip(found[:3], exact, strict=True):
+    statistics = rbm.contrast(data, steps=60, samples_visible=True)
+    for ours, theirs in zip(statistics[:3], exact, strict=True):
         # Statistics lie between 0 and 1, so that one standard error is at most 0.5/√40000 = 0.0025.
         torch.testing.assert_close(ours[0], theirs, atol=0.0125, rtol=0)
 
@@ -99,7 +99,7 @@ def test_cd_1_is_its_expectation_over_all_states(samples_visible):
     """The mean of CD-1 over 40,000 draws is the sum over all hidden (and visible) states, within 5 standard errors."""
     rbm = machine(k=1, seeds=(6,))
     v = states(V)[[3, 18]]
-    found = rbm.contrast(v.repeat(20_000, 1)[None], samples_visible=samples_visible)
+    statistics = rbm.contrast(v.repeat(20_000, 1)[None], samples_visible=samples_visible)
     expected = torch.zeros(V, H, dtype=torch.float64)
     for one in v:
         p_h = torch.softmax(-energy(rbm, 0, one[None], states(H)), dim=1)[0]
@@ -113,7 +113,7 @@ def test_cd_1_is_its_expectation_over_all_states(samples_visible):
             for end, chance in ends:
                 down = torch.outer(end, rbm.hidden_mean(end[None, None])[0, 0])
                 expected -= probability * chance * down / len(v)
-    torch.testing.assert_close(found.weights[0], expected, atol=0.0125, rtol=0)
+    torch.testing.assert_close(statistics.weights[0], expected, atol=0.0125, rtol=0)
 
 
 @pytest.mark.parametrize(("visible", "hidden"), KINDS)
@@ -126,6 +126,14 @@ def test_a_machine_does_not_depend_on_its_neighbours(visible, hidden):
         torch.testing.assert_close(alone.step(v[1:2], 0.05), errors[1:2], rtol=0, atol=0)
     for ours, theirs in zip(alone.parameters, together.parameters, strict=True):
         assert torch.equal(ours, theirs[1:2])
+
+
+def test_loss_is_the_squared_error_of_going_up_and_down():
+    rbm = machine("gaussian")
+    x = torch.randn(6, V, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    h = torch.sigmoid(x @ rbm.weights + rbm.hidden_biases)
+    back = h @ rbm.weights.mT + rbm.visible_biases
+    torch.testing.assert_close(rbm.loss(x), (back - x).square().sum(dim=2).mean(dim=1))
 
 
 def test_the_same_seed_is_the_same_noise():

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from tests.test_network import make
-from winit.engine.corruption import Corruption, InputNoise
+from tests.engine.networks import make
+from winit.engine.corruption import Corruption
 from winit.engine.engine import NetworkSpec
 from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
@@ -65,21 +65,6 @@ def test_training_is_that_of_torch(loss, optimizer):
         torch.testing.assert_close(evaluation.score[k], 1 - error / of_constant)
 
 
-def test_masking_hides_a_share_and_gaussian_noise_has_its_deviation():
-    x = torch.ones(2, 200, 300)
-    for corruption, share, deviation in (
-        (Corruption("masking", 0.25), 0.25, None),
-        (Corruption("gaussian", 0.3), 0, 0.3),
-    ):
-        noise = InputNoise(corruption, seeds=[1, 2])
-        seen = noise.corrupted(x).clone()
-        # 60,000 draws a network: four standard errors are 0.7 % of the share and 1.2 % of the deviation.
-        assert (seen[0] == 0).float().mean().item() == pytest.approx(share, abs=0.0075)
-        if deviation:
-            assert (seen[0] - x[0]).std().item() == pytest.approx(deviation, rel=0.012)
-        assert not torch.equal(seen[0], seen[1]) and not torch.equal(seen, noise.corrupted(x))
-
-
 @pytest.mark.parametrize("kind", ["masking", "gaussian"])
 def test_a_network_does_not_depend_on_its_neighbours(kind):
     weights, biases = make(torch.float32, K, WIDTHS)
@@ -100,17 +85,3 @@ def test_a_network_does_not_depend_on_its_neighbours(kind):
     alone.advance(x, x, batches[:, [1]], rates[:, [1]])
     for ours, theirs in zip(alone.parameters, together.parameters, strict=True):
         assert torch.equal(ours, theirs)
-
-
-@pytest.mark.parametrize(
-    ("make_it", "sentence"),
-    [
-        (lambda: Corruption("salt", 0.1), "corruption: got 'salt'; choose from masking, gaussian"),
-        (lambda: Corruption("masking", 1), "corruption: got 1 for masking; allowed is a number from 0 to below 1"),
-        (lambda: Corruption("gaussian", -1), "corruption: got -1 for gaussian; allowed is a number at least 0"),
-        (lambda: Reconstruction("hinge"), "loss: got 'hinge'; choose from squared_error"),
-    ],
-)
-def test_bad_settings_are_refused(make_it, sentence):
-    with pytest.raises(ValueError, match=f"^{sentence}"):
-        make_it()

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 import torch
 from torch import nn
 
-from tests.engine.test_activations import REFERENCE
+from tests.engine.networks import BATCH, SEEDS, WIDTHS, K, batches, build, make, single
 from winit.engine.activations import TENSOR_ACTIVATIONS
 from winit.engine.alignment import align
-from winit.engine.engine import NetworkSpec
 from winit.engine.optimizers import RULES, Optimizer
-from winit.engine.regularization import Dropout
 from winit.engine.torch_stack import TorchStack
 
-
-def wavy(z):
-    """A user's own activation: any elementwise function will do."""
-    return z * torch.sigmoid(1.7 * z) + 0.1 * torch.sin(3 * z)
-
-
-CUSTOM = {"wavy": wavy}
 OPTIMIZERS = {
     "sgd": lambda p, decay: torch.optim.SGD(p, 1.0, weight_decay=decay),
     "momentum": lambda p, decay: torch.optim.SGD(p, 1.0, momentum=0.9, weight_decay=decay),
@@ -36,33 +25,6 @@ REGULARIZATION = {
     "dropout": {"rate": 0.3},
     "both": {"batch_norm": True, "rate": 0.5},
 }
-WIDTHS, BATCH, K = [7, 5, 9, 5, 3], 6, 3  # unequal widths and an odd batch, so that a transposition shows
-SEEDS = [11, 22, 11, *range(20)]
-
-
-def make(dtype=torch.float64, k: int = K, widths=WIDTHS, seed: int = 0):
-    """Return weights and biases of k networks."""
-    generator = torch.Generator().manual_seed(seed)
-    shapes = list(pairwise(widths))
-    weights = [torch.randn(k, a, b, generator=generator, dtype=dtype) / a**0.5 for a, b in shapes]
-    biases = [0.1 * torch.randn(k, 1, b, generator=generator, dtype=dtype) for _, b in shapes]
-    return weights, biases
-
-
-def batches(steps: int, k: int = K, dtype=torch.float64, widths=WIDTHS, size: int = BATCH):
-    """Return inputs, labels and rates, which differ between networks and steps."""
-    generator = torch.Generator().manual_seed(1)
-    x = torch.randn(steps, k, size, widths[0], generator=generator, dtype=dtype)
-    y = torch.randint(0, widths[-1], (steps, k, size), generator=generator)
-    rates = torch.linspace(0.01, 0.3, k, dtype=dtype) * torch.linspace(1, 0.3, steps, dtype=dtype)[:, None]
-    return x, y, rates
-
-
-def build(weights, biases, activation, optimizer, size, batch_norm=False, rate=0.0, seeds=None) -> TorchStack:
-    spec = NetworkSpec(CUSTOM.get(activation, activation), optimizer, size, batch_norm=batch_norm, dropout=rate)
-    return TorchStack(
-        [w.clone() for w in weights], [b.clone() for b in biases], spec, (seeds or SEEDS)[: len(weights[0])]
-    )
 
 
 def step(stack: TorchStack, x, y, rates) -> None:
@@ -76,44 +38,6 @@ def train(weights, biases, x, y, rates, activation: str, optimizer: Optimizer, *
     for xb, yb, r in zip(x, y, rates, strict=True):
         step(stack, xb, yb, r)
     return stack
-
-
-class Masked(nn.Module):
-    """nn.Dropout, with the masks of our stream."""
-
-    def __init__(self, rate, seed):
-        super().__init__()
-        self.rate, self.stream = rate, Dropout(rate, [seed])
-
-    def forward(self, h):
-        if not self.training:
-            return nn.functional.dropout(h, self.rate, training=False)
-        return h * self.stream.factors(*h.shape, like=h)[0]
-
-
-class Elementwise(nn.Module):
-    def __init__(self, activation):
-        super().__init__()
-        self.phi = (REFERENCE | CUSTOM)[activation]
-
-    def forward(self, z):
-        return self.phi(z)
-
-
-def single(weights, biases, k: int, activation: str, batch_norm=False, rate=0.0) -> nn.Sequential:
-    layers = []
-    masked = Masked(rate, SEEDS[k])  # one stream for all layers
-    for i, (w, b) in enumerate(zip(weights, biases, strict=True)):
-        linear = nn.Linear(w.shape[1], w.shape[2], dtype=w.dtype)
-        with torch.no_grad():
-            linear.weight.copy_(w[k].T)
-            linear.bias.copy_(b[k, 0])
-        layers.append(linear)
-        if i < len(weights) - 1:
-            layers += [nn.BatchNorm1d(w.shape[2], dtype=w.dtype)] if batch_norm else []
-            layers.append(Elementwise(activation))
-            layers += [masked] if rate else []
-    return nn.Sequential(*layers)
 
 
 def reference(weights, biases, x, y, rates, k, activation, name, decay, **regularization) -> nn.Sequential:
@@ -288,14 +212,6 @@ def test_dropping_networks_keeps_the_others_on_course(name, regularization):
         assert torch.equal(ours, theirs[kept])
 
 
-def test_dropout_drops_its_share_and_keeps_the_mean():
-    factors = Dropout(0.2, [1, 2, 1]).factors(500, 400, torch.zeros(()))
-    assert factors.unique().tolist() == pytest.approx([0.0, 1.25])
-    share = (factors == 0).double().mean(dim=(1, 2))
-    assert (share - 0.2).abs().max() < 5 * (0.2 * 0.8 / 200_000) ** 0.5  # five standard errors
-    assert torch.equal(factors[0], factors[2]) and not torch.equal(factors[0], factors[1])
-
-
 @pytest.mark.parametrize("activation", ["tanh", "wavy"])
 def test_the_trace_is_what_autograd_measures(activation):
     weights, biases = make()
@@ -323,21 +239,3 @@ def test_the_trace_is_what_autograd_measures(activation):
             gradient = torch.cat([linear.weight.grad.flatten(), linear.bias.grad])
             want = [out.mean(), out.square().mean(), (z.grad * BATCH).square().mean(), gradient.square().mean()]
             torch.testing.assert_close(trace[k, 0, layer], torch.stack(want).detach(), rtol=1e-9, atol=0)
-
-
-def test_predict_is_the_forward_pass():
-    weights, biases = make()
-    stack = build(weights, biases, "tanh", Optimizer(), BATCH)
-    x = torch.randn(11, WIDTHS[0], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    for k in range(K):
-        torch.testing.assert_close(stack.predict(x)[k], single(weights, biases, k, "tanh")(x).detach())
-
-
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_the_first_non_finite_layer_is_found(batch_norm):
-    weights, biases = make()
-    weights[2][1] = float("inf")
-    stack = build(weights, biases, "tanh", Optimizer(), BATCH, batch_norm)
-    x = torch.randn(BATCH, WIDTHS[0], dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    assert stack.first_non_finite_layer(1, x) == 3
-    assert stack.first_non_finite_layer(0, x) == 4  # nothing to be found: the output
