@@ -60,7 +60,7 @@ class Tile(NamedTuple):
     vectors: int
 
 
-class Block(NamedTuple):
+class InnerBlock(NamedTuple):
     """A part of the inner dimension. The first block starts from zero, and after the last one comes the epilogue."""
 
     start: Index
@@ -77,7 +77,7 @@ def _even_parts(total: int, most: int) -> list[tuple[int, int, int]]:
     return [group for group in groups if group[1]]
 
 
-def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: Block, traced: bool) -> None:
+def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: InnerBlock, traced: bool) -> None:
     """Emit one tile of a product over one block of the inner dimension."""
     c, extra, f = operands.c, operands.extra, operands.factors
     rows, vectors = tile.rows, tile.vectors
@@ -122,7 +122,7 @@ def _emit_product(e: Emit, spec: Product, operands: Operands, row: Index, rows: 
     limits = TILE_ROWS[e.lanes]
     strips = _even_parts(padded(spec.columns) // e.lanes, max(limits))
 
-    def sweep(block: Block) -> None:
+    def sweep(block: InnerBlock) -> None:
         for column, count, vectors in strips:
             with e.loop(count) as strip:
                 j = e.plus(column * e.lanes, e.times(strip, vectors * e.lanes))
@@ -134,14 +134,14 @@ def _emit_product(e: Emit, spec: Product, operands: Operands, row: Index, rows: 
     most = _longest_block(spec, e.lanes, max(vectors for _, _, vectors in strips))
     blocks = [(start + k * size, size) for start, count, size in _even_parts(spec.inner, most) for k in range(count)]
     if len(blocks) == 1:
-        sweep(Block(*blocks[0], True, True))
+        sweep(InnerBlock(*blocks[0], True, True))
         return
-    sweep(Block(*blocks[0], True, False))
+    sweep(InnerBlock(*blocks[0], True, False))
     for length in sorted({length for _, length in blocks[1:-1]}):
         starts = [start for start, size in blocks[1:-1] if size == length]
         with e.loop(len(starts)) as i:
-            sweep(Block(e.plus(starts[0], e.times(i, length)), length, False, False))
-    sweep(Block(*blocks[-1], False, True))
+            sweep(InnerBlock(e.plus(starts[0], e.times(i, length)), length, False, False))
+    sweep(InnerBlock(*blocks[-1], False, True))
 
 
 @cache
