@@ -37,18 +37,18 @@ def test_agreement_is_within_the_width_s_tolerance(tiny):
     width = tiny().workloads[0].width
     right = 10 / width  # He's gradient in the first layer, relative to the output's
     layers, runs, expected = measured(tiny, [1.0, 1.1, 0.9], [right] * 3)
-    found = agreement(layers, runs, expected).set_index("quantity")
-    assert found["agrees"].all() and (found["reason"] == "").all()
-    assert found.at["h_variance", "measured"] / found.at["h_variance", "predicted"] == pytest.approx(0.99 ** (1 / 3))
-    assert (found["low"] < found["measured"]).all() and (found["measured"] < found["high"]).all()
+    result = agreement(layers, runs, expected).set_index("quantity")
+    assert result["agrees"].all() and (result["reason"] == "").all()
+    assert result.at["h_variance", "measured"] / result.at["h_variance", "predicted"] == pytest.approx(0.99 ** (1 / 3))
+    assert (result["low"] < result["measured"]).all() and (result["measured"] < result["high"]).all()
 
 
 def test_a_disagreement_has_a_reason(tiny):
     layers, runs, expected = measured(tiny, [1e6] * 4, [0.0] * 4)
-    found = agreement(layers, runs, expected).set_index("quantity")
-    assert not found["agrees"].any()
-    assert found.at["h_variance", "reason"] == "finite width, beyond what linear propagation of its noise explains"
-    assert found.at["delta_ratio", "reason"] == "the measured value is not a positive number"
+    result = agreement(layers, runs, expected).set_index("quantity")
+    assert not result["agrees"].any()
+    assert result.at["h_variance", "reason"] == "finite width, beyond what linear propagation of its noise explains"
+    assert result.at["delta_ratio", "reason"] == "the measured value is not a positive number"
     layers.loc[layers["layer"] == 1, "h_variance"] *= 100
     assert agreement(layers, runs, expected)["reason"].str.startswith("off in the first layer").any()
     unstable = expected.assign(amplification=7.5)

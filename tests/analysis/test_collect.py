@@ -12,10 +12,10 @@ from winit.vocabulary.factors import STATUSES
 
 def test_every_run_is_in_the_tables_once(trained):
     study, store = trained
-    found = tables(study, store)
-    for name, frame in found.items():
-        found[name] = files.conform(name, frame)  # the declared columns and types
-    runs, curves, layers, summary = (found[n] for n in ("runs", "curves", "layers", "summary"))
+    collected = tables(study, store)
+    for name, frame in collected.items():
+        collected[name] = files.conform(name, frame)  # the declared columns and types
+    runs, curves, layers, summary = (collected[n] for n in ("runs", "curves", "layers", "summary"))
     assert len(runs) == study.run_count and runs["run_id"].is_unique
     assert set(runs["status"]) <= set(STATUSES) and "diverged" in set(runs["status"])
     workload = study.workloads[0]
@@ -32,7 +32,7 @@ def test_every_run_is_in_the_tables_once(trained):
     pd.testing.assert_series_equal(
         runs.set_index("run_id")["train_loss"], last[runs["run_id"]].astype(float), check_names=False
     )
-    assert found["not_applicable"]["initializer"].tolist() == ["kumar"]
+    assert collected["not_applicable"]["initializer"].tolist() == ["kumar"]
 
 
 def test_tables_do_not_depend_on_the_order_of_the_grid(trained):

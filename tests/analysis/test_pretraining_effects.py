@@ -52,23 +52,23 @@ def test_every_reference_is_met_in_pairs():
         ("glorot_uniform", "none"): [0.7, 0.7, 0.7, np.nan],
         ("constant:0.1", "none"): [0.99, 0.99, 0.99, 0.99],
     })  # fmt: skip
-    found = pretraining_effects(runs, summary, 0.01).set_index(["pretraining", "compared_with"])
-    assert set(found.loc["rbm"].index) == {"same start", "small weights", "best scaled", "moments"}
-    best = found.loc[("rbm", "best scaled")]
+    result = pretraining_effects(runs, summary, 0.01).set_index(["pretraining", "compared_with"])
+    assert set(result.loc["rbm"].index) == {"same start", "small weights", "best scaled", "moments"}
+    best = result.loc[("rbm", "best scaled")]
     assert best["reference_initializer"] == "he_normal" and best["difference"] == 0 and best["verdict"] == "equivalent"
-    start = found.loc[("rbm", "same start")]
+    start = result.loc[("rbm", "same start")]
     # Differences 0.8, 0.7, 0.8, 0.7: standard deviation 0.0577, half-width 3.1824 · 0.0577/2.
     assert start["difference"] == pytest.approx(0.75) and start["verdict"] == "better"
     assert start["difference_high"] - 0.75 == pytest.approx(3.18245 * 0.057735 / 2, rel=1e-4)
-    assert found.loc[("rbm", "moments"), "difference"] == pytest.approx(0.4)
-    assert found.loc[("rbm+moments", "same start"), "difference"] == pytest.approx(0.35)
+    assert result.loc[("rbm", "moments"), "difference"] == pytest.approx(0.4)
+    assert result.loc[("rbm+moments", "same start"), "difference"] == pytest.approx(0.35)
 
 
 def test_a_diverged_run_counts_as_nothing_right():
     runs, summary = tables({("he_normal", "none"): [0.5, np.nan, 0.5], ("he_normal", "autoencoder"): [0.5, 0.5, 0.5]})
-    found = pretraining_effects(runs, summary, 0.01).set_index("compared_with")
-    assert found.at["same start", "difference"] == pytest.approx(0.5 / 3)
-    assert found.at["same start", "replicates"] == 3
+    result = pretraining_effects(runs, summary, 0.01).set_index("compared_with")
+    assert result.at["same start", "difference"] == pytest.approx(0.5 / 3)
+    assert result.at["same start", "replicates"] == 3
 
 
 def test_a_study_without_pretraining_has_none():

@@ -33,9 +33,9 @@ def tables(cells: dict[tuple[int, str], list[float]], rate: float = 0.1, steps=N
 
 def test_scores_run_from_chance_to_the_best_median_and_failures_score_nothing():
     runs, _ = tables({(2, "he_normal"): [0.9, 0.9, 0.95], (2, "zeros"): [0.1, np.nan, 0.5]})
-    found = ranking.scores(diverged_as_worst(runs)).groupby("initializer")["score"].apply(list)
-    assert found["he_normal"] == [1, 1, 1]  # above the reference is cut
-    assert found["zeros"] == pytest.approx([0, 0, 0.5])
+    result = ranking.scores(diverged_as_worst(runs)).groupby("initializer")["score"].apply(list)
+    assert result["he_normal"] == [1, 1, 1]  # above the reference is cut
+    assert result["zeros"] == pytest.approx([0, 0, 0.5])
 
 
 def test_cells_in_which_nobody_learns_are_counted_and_say_nothing():
@@ -49,13 +49,13 @@ def test_cells_in_which_nobody_learns_are_counted_and_say_nothing():
 
 def many(shift: float, cells: int = 12) -> dict[tuple[int, str], list[float]]:
     rng = np.random.default_rng(0)
-    found = {}
+    result = {}
     for depth in range(1, cells + 1):
         base = rng.uniform(0.5, 0.6, 5)
-        found[depth, "glorot_uniform"] = list(base)
-        found[depth, "he_normal"] = list(base + shift + rng.normal(0, 0.002, 5))
-        found[depth, "lecun_normal"] = [0.9] * 5
-    return found
+        result[depth, "glorot_uniform"] = list(base)
+        result[depth, "he_normal"] = list(base + shift + rng.normal(0, 0.002, 5))
+        result[depth, "lecun_normal"] = [0.9] * 5
+    return result
 
 
 @pytest.mark.parametrize(("shift", "word"), [(0.1, "better"), (-0.1, "worse"), (0.0, "equivalent")])

@@ -36,10 +36,10 @@ def test_chance_limit():
 
 def test_a_paired_difference_is_the_t_interval_of_the_differences():
     ours, theirs = np.array([0.9, 0.8, 0.95, 0.7]), np.array([0.5, 0.6, 0.7, 0.6])
-    found = stats.paired_difference(ours, theirs)
+    result = stats.paired_difference(ours, theirs)
     # Differences 0.4, 0.2, 0.25, 0.1: mean 0.2375, standard deviation 0.125; t₃ at 97.5 % is 3.1824.
-    assert found.mean == pytest.approx(0.2375)
-    assert (found.high - found.low) / 2 == pytest.approx(3.18245 * 0.125 / 2, rel=1e-4)
+    assert result.mean == pytest.approx(0.2375)
+    assert (result.high - result.low) / 2 == pytest.approx(3.18245 * 0.125 / 2, rel=1e-4)
     assert stats.paired_difference(ours, ours - 0.25)[1:] == pytest.approx((0.25, 0.25))
     few = stats.paired_difference(ours[:2], theirs[:2])
     assert few.mean == pytest.approx(0.3) and np.isnan([few.low, few.high]).all()

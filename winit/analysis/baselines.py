@@ -14,7 +14,7 @@ from winit.study.seeds import seed
 def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
     """Return the error on `test` of the principal components of `train`: squared, summed over inputs, mean over examples.
 
-    With no components, that of the mean of `train`.
+    No components stand for the mean of `train`.
 
     Args:
         train, test: inputs (N, D).
@@ -31,7 +31,10 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
 
 
 def baselines(study: Study) -> pd.DataFrame:
-    """Return the baselines of a study that reconstructs: of every dataset the mean, and PCA of the code's size."""
+    """Return the table `baselines`: for every dataset the mean, and PCA with as many components as a code has units.
+
+    It is empty unless the study trains deep autoencoders.
+    """
     rows = []
     one_of_each = {workload.dataset: workload for workload in study.workloads if workload.task.is_reconstruction}
     for dataset, workload in one_of_each.items():

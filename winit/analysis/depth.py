@@ -17,8 +17,12 @@ from winit.theory.maps import depth_scale
 def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     """Return how deep the theory expects training to work under each scheme, and how deep it did.
 
-    Of the square hidden layers of each width, for schemes of independent weights, without batch normalization and
-    dropout; measured at each initializer's chosen rate.
+    The theory is that of the square hidden layers of each width, for schemes of independent weights without batch
+    normalization, dropout and pretraining. What trained is read at each initializer's chosen rate.
+
+    Args:
+        study: the study; one of deep autoencoders has no limits.
+        summary: with `CELL`, `ARM`, `is_best_rate` and `success_rate`.
     """
     best = chosen_rates(summary)
     best = best[~best["batch_norm"] & (best["dropout"] == 0) & (best["pretraining"] == "none")]

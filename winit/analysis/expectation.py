@@ -22,7 +22,7 @@ LENGTH_GROUPS = 8  # groups of equally many inputs, by length, for which the the
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the theory needs to know of the probe's inputs: the mean squares of groups of them, the cosine of pairs."""
+    """What the theory needs to know of the probe's inputs: mean squares of groups of them, and the mean cosine of pairs."""
 
     squares: np.ndarray
     correlation: float
@@ -45,12 +45,13 @@ def probe_inputs(workload: Workload) -> Inputs:
 def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
     """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
 
-    Schemes whose weights are not independent are left out, and so are deep autoencoders and networks with batch normalization.
+    Schemes whose weights are not independent are left out, and so are deep autoencoders and networks with batch
+    normalization: the former have a linear code between their layers, the latter other lengths.
     """
     widths, frames = workload.widths, []
     for initializer in workload.initializers:
         if workload.batch_norm or workload.task.is_reconstruction:
-            continue  # the one has other lengths, the other a linear code between its layers
+            continue
         if schemes.why_not_applicable(initializer, workload.activation):
             continue
         layers = [

@@ -176,7 +176,7 @@ GLOSSARY: dict[str, str] = {
     "gradient δ": "∂ℓ/∂z, the derivative of one example's loss by a pre-activation.",
     "interquartile mean": "the mean of the middle half of the values.",
     "interval": "where a value may lie, given the spread of the replicates; 95 % unless said otherwise.",
-    "open cell": "a cell in which at least one initializer's median accuracy leaves chance.",
+    "learnable cell": "a cell in which at least one initializer's median accuracy beats chance.",
     "pre-activation z": "what reaches a unit: the weighted sum of the layer below, and the bias.",
     "q, χ₁": "in wide networks: the mean square of z, and the factor by which a gradient's variance changes with a layer.",
     "replicate": "one repetition with its own weights and its own order of mini-batches, the same for all initializers.",

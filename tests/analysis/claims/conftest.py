@@ -14,8 +14,8 @@ from winit.store.schema import TABLES
 def judged(tmp_path):
     """Judge one claim of one contrast; return its row of the ledger, and the cells'."""
 
-    def judge_one(found: dict[str, pd.DataFrame], *contrasts: dict, **more: bool) -> tuple[pd.Series, pd.DataFrame]:
-        both = judge(declared(tmp_path, *contrasts), found, **more)
+    def judge_one(made: dict[str, pd.DataFrame], *contrasts: dict, **more: bool) -> tuple[pd.Series, pd.DataFrame]:
+        both = judge(declared(tmp_path, *contrasts), made, **more)
         assert list(both["claims"]) == list(TABLES["claims"])
         assert list(both["claims_evidence"]) == list(TABLES["claims_evidence"])
         return both["claims"].iloc[0], both["claims_evidence"]

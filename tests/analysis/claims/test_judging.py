@@ -30,14 +30,14 @@ def test_verdicts(supporting, refuting, undecided, word):
 
 
 def test_deepest_is_that_of_each_place(judged):
-    found = tables(arm("kumar", depth=10), arm("kumar", depth=5), arm("kumar", depth=5, dataset="spirals"))
-    cells = judged(found, contrast("success", *TRAINS, initializer=["kumar"], depth="deepest"))[1]
+    made = tables(arm("kumar", depth=10), arm("kumar", depth=5), arm("kumar", depth=5, dataset="spirals"))
+    cells = judged(made, contrast("success", *TRAINS, initializer=["kumar"], depth="deepest"))[1]
     assert dict(zip(cells["dataset"], cells["depth"], strict=True)) == {"digits": 10, "spirals": 5} and len(cells) == 2
 
 
 def test_the_ledger_says_what_was_declared_and_what_came_of_it(judged):
-    found = tables(arm("kumar", 5), arm("kumar", 5, depth=4), arm("kumar", 5, depth=5, status="stuck"))
-    claim, _ = judged(found, contrast("success", *TRAINS, initializer=["kumar"]), gain("he_normal"))
+    made = tables(arm("kumar", 5), arm("kumar", 5, depth=4), arm("kumar", 5, depth=5, status="stuck"))
+    claim, _ = judged(made, contrast("success", *TRAINS, initializer=["kumar"]), gain("he_normal"))
     assert claim["claim"] == "so" and claim["correction"] == "" and claim["figure"] == "signals"
     assert claim["rule"] == (
         "share of runs that reach the target, Kumar: supports if at least 50 %, refutes if at most 50 %; "
@@ -72,8 +72,8 @@ def test_cells_are_told_with_their_median(judged, steps, told):
 
 
 def test_one_cell_is_told_with_its_interval(judged):
-    found = tables(arm("he_normal", test_score=[0.9, 0.8, 0.7]), arm("glorot_normal", test_score=[0.5, 0.5, 0.5]))
-    claim, _ = judged(found, gain("he_normal"))
+    made = tables(arm("he_normal", test_score=[0.9, 0.8, 0.7]), arm("glorot_normal", test_score=[0.5, 0.5, 0.5]))
+    claim, _ = judged(made, gain("he_normal"))
     # Standard deviation 0.1: 0.3 ± 4.3027 · 0.1/√3.
     assert claim["evidence"].endswith("the only cell supports it; +30.0 points (95 % interval +5.2 to +54.8 points).")
 
@@ -83,9 +83,9 @@ def test_claims_without_their_arms_and_of_autoencoders_are_not_tested(judged):
     claim, cells = judged(lacking, gain("he_normal"))
     assert claim["verdict"] == "not tested here" and claim["cells"] == 0 and cells.empty
     assert claim["evidence"] == "This study has none of the runs that it needs."
-    found = tables(arm("he_normal"), arm("glorot_normal"))
-    assert judged(found, gain("he_normal"))[0]["cells"] == 1
-    assert judged(found, gain("he_normal"), is_reconstruction=True)[0]["verdict"] == "not tested here"
+    made = tables(arm("he_normal"), arm("glorot_normal"))
+    assert judged(made, gain("he_normal"))[0]["cells"] == 1
+    assert judged(made, gain("he_normal"), is_reconstruction=True)[0]["verdict"] == "not tested here"
 
 
 def test_a_contrast_is_narrowed_and_normed_and_pretrained_runs_stay_apart(judged):
@@ -96,10 +96,10 @@ def test_a_contrast_is_narrowed_and_normed_and_pretrained_runs_stay_apart(judged
     aside = [
         arm("kumar", **{key: value}) for key, value in [("batch_norm", True), ("dropout", 0.5), ("pretraining", "rbm")]
     ]
-    found = tables(*arms, *aside)
+    made = tables(*arms, *aside)
 
     def places(**parameters: object) -> list[tuple]:
-        cells = judged(found, contrast("success", *TRAINS, initializer=["kumar"], **parameters))[1]
+        cells = judged(made, contrast("success", *TRAINS, initializer=["kumar"], **parameters))[1]
         assert (cells["replicates"] == 3).all()
         return sorted({(r.dataset, r.activation, r.depth) for r in cells.itertuples()})
 

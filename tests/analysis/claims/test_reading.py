@@ -38,9 +38,9 @@ def test_files_are_read_by_name_and_ids_are_taken_once(tmp_path):
     entry = {"id": "a", **TEXTS, "contrast": SYMMETRIC}
     (tmp_path / "2.yaml").write_text(yaml.safe_dump([entry | {"id": "z"}]))
     (tmp_path / "1.yaml").write_text(yaml.safe_dump([entry, entry | {"id": "b", "statement": "Folded\nover lines."}]))
-    found = read(tmp_path)
-    assert [claim.id for claim in found] == ["a", "b", "z"] and found[1].statement == "Folded over lines."
-    assert found[0].contrast[0].parameters == {"initializer": ("zeros", "constant:0.1")}
+    claims = read(tmp_path)
+    assert [claim.id for claim in claims] == ["a", "b", "z"] and claims[1].statement == "Folded over lines."
+    assert claims[0].contrast[0].parameters == {"initializer": ("zeros", "constant:0.1")}
     (tmp_path / "3.yaml").write_text(yaml.safe_dump([entry]))
     with pytest.raises(ValueError, match=r"3\.yaml, claim 1: id: got a, which another claim has; take another"):
         read(tmp_path)
