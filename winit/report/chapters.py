@@ -169,8 +169,8 @@ def of_study(initializers: set[str], is_pretrained: bool) -> list[Chapter]:
 
 GLOSSARY: dict[str, str] = {
     "activation φ": "the function that a unit applies to its pre-activation z; h = φ(z).",
-    "arm": "one combination of factors that is compared with others, at the learning rate chosen for it.",
-    "cell": "one dataset, activation, depth and width: where initializers meet each other.",
+    "arm": "what competes in a cell: an initializer with its pretraining, at the learning rate chosen for it.",
+    "cell": "a setting with an activation and a depth: where arms compete.",
     "diverged": "a run whose output became infinite or undefined. It counts as the worst.",
     "fan_in, fan_out": "inputs and outputs of a layer.",
     "gradient δ": "∂ℓ/∂z, the derivative of one example's loss by a pre-activation.",
@@ -181,6 +181,8 @@ GLOSSARY: dict[str, str] = {
     "q, χ₁": "in wide networks: the mean square of z, and the factor by which a gradient's variance changes with a layer.",
     "replicate": "one repetition with its own weights and its own order of mini-batches, the same for all initializers.",
     "saturated": "a unit in the flat part of tanh or sigmoid.",
-    "score": "accuracy between chance (0) and the best median of the cell (1).",
+    "score": "what is compared: the accuracy of a classifier, or the share of the mean predictor's error that a deep autoencoder explains. In "
+    "the comparison over all cells it is scaled from chance (0) to the best median of the cell (1).",
+    "setting": "one combination of dataset, width, optimizer and regularization: what the page repeats its sections for.",
     "tuning replicate": "a replicate on which the learning rate is chosen, and which is not judged.",
 }
