@@ -8,45 +8,53 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import at_chosen_rate, before_training, curves_as_worst, is_pretrained
 from winit.analysis.stats import geometric_mean
-from winit.report.figures.style import MUTED, SHOWN_RANGE, Drawn, panels, some, sorted_activations, step_axis
-from winit.theory.activations import ACTIVATIONS
-from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, pretraining_style, pretrainings_in_order
+from winit.report.figures.style import (
+    MUTED,
+    SHOWN_RANGE,
+    Drawn,
+    Panel,
+    levels,
+    line_options,
+    panels,
+    some,
+    step_axis,
+    whole_numbers,
+)
+from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, pretraining_style
 
 ARM = ["activation", "depth", "initializer", "pretraining"]
+DOTTED = (0, (1, 1.2))
 
 
-def _line(axes, x, y, pretraining: str, **options) -> None:
-    look = pretraining_style(pretraining)
-    axes.plot(
-        x, y, color=look["color"], marker=look["marker"], linestyle=(0, look["dashes"]) if look["dashes"] else "-",
-        markersize=4.5, markeredgewidth=0, linewidth=1.4, **options,
-    )  # fmt: skip
+def _line(axes: Axes, x: object, y: object, pretraining: str) -> None:
+    """Draw a line in the look of a way of pretraining."""
+    options = line_options(pretraining_style(pretraining))
+    axes.plot(x, y, **options, markersize=4.5, markeredgewidth=0, linewidth=1.4)
 
 
-def _legend(figure: Figure, names: list[str], more: tuple[Line2D, ...] = (), lines: bool = True) -> None:
+def _legend(figure: Figure, names: list[str], more: tuple[Line2D, ...] = (), has_lines: bool = True) -> None:
+    """Set a legend of ways of pretraining below a figure."""
     handles = []
     for name in names:
-        look = pretraining_style(name)
-        style = ((0, look["dashes"]) if look["dashes"] else "-") if lines else ""
-        handles.append(
-            Line2D([], [], color=look["color"], marker=look["marker"], linestyle=style, markersize=5,
-                   label=pretraining_label(name))
-        )  # fmt: skip
+        options = line_options(pretraining_style(name))
+        if not has_lines:
+            options["linestyle"] = ""
+        handles.append(Line2D([], [], **options, markersize=5, label=pretraining_label(name)))
     figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=3)
 
 
-def _title(axes, row: int, column: int, activation: str, initializer: str) -> None:
-    if row == 0:
-        axes.set_title(ACTIVATIONS[activation].label)
-    if column == 0:
-        axes.annotate(
-            f"from {schemes.label(initializer)}", (0.02, 0.03), xycoords="axes fraction", fontsize=7.5, color=MUTED
+def _name_start(panel: Panel) -> None:
+    """Write the start of a row of panels into the first of them."""
+    if panel.is_left:
+        panel.axes.annotate(
+            f"from {panel.name('initializer')}", (0.02, 0.03), xycoords="axes fraction", fontsize=7.5, color=MUTED
         )
 
 
@@ -54,25 +62,27 @@ def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: l
     """Draw test accuracy against depth for every way of pretraining: median over replicates, single runs as dots."""
     chosen = at_chosen_rate(runs, summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
-    activations, depths = sorted_activations(chosen["activation"]), sorted(chosen["depth"].unique())
-    names = pretrainings_in_order(chosen["pretraining"])
-    figure, grid = panels(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
-    for row, initializer in enumerate(initializers):
-        for column, activation in enumerate(activations):
-            axes = grid[row][column]
-            here = chosen[(chosen["initializer"] == initializer) & (chosen["activation"] == activation)]
-            for i, name in enumerate(names):
-                mine = here[here["pretraining"] == name]
-                at = mine["depth"].map(depths.index) + 0.07 * (i - (len(names) - 1) / 2)
-                look = pretraining_style(name)
-                axes.plot(at, mine["test_score"], ".", color=look["color"], markersize=2.5, alpha=0.6)
-                middle = mine.groupby("depth")["test_score"].median()
-                shift = 0.07 * (i - (len(names) - 1) / 2)
-                _line(axes, [depths.index(d) + shift for d in middle.index], middle.to_numpy(), name)
-            axes.set_xticks(range(len(depths)), [str(d) for d in depths])
-            axes.set(ylim=(0, 1.02), xlabel="depth (hidden layers)" if row == len(initializers) - 1 else "",
-                     ylabel="test accuracy" if column == 0 else "")  # fmt: skip
-            _title(axes, row, column, activation, initializer)
+    depths, names = levels(chosen["depth"]), levels(chosen["pretraining"])
+    figure, layout = panels(chosen, "activation", "initializer", height=1.9, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(chosen)
+        for i, name in enumerate(names):
+            rows, shift = shown[shown["pretraining"] == name], 0.07 * (i - (len(names) - 1) / 2)
+            colour = pretraining_style(name)["color"]
+            axes.plot(
+                rows["depth"].map(depths.index) + shift,
+                rows["test_score"],
+                ".",
+                color=colour,
+                markersize=2.5,
+                alpha=0.6,
+            )
+            median = rows.groupby("depth")["test_score"].median()
+            _line(axes, [depths.index(depth) + shift for depth in median.index], median.to_numpy(), name)
+        axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+        axes.set(ylim=(0, 1.02), xlabel="depth (hidden layers)" if panel.is_bottom else "",
+                 ylabel="test accuracy" if panel.is_left else "")  # fmt: skip
+        _name_start(panel)
     _legend(figure, names)
     columns = [*ARM, "learning_rate", "replicate", "pretraining_updates", "test_score"]
     return Drawn(figure, chosen[columns].sort_values(columns, ignore_index=True))
@@ -87,30 +97,24 @@ def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
     """Draw what each way gains over the same start, and what its controls gain: mean of pairs and 95 % t-interval."""
     data = effects[(effects["compared_with"] == "same start") & (effects["initializer"] == initializer)]
     some(data, "the study has no such networks without pretraining to compare with")
-    activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
-    names = pretrainings_in_order(data["pretraining"])
-    figure, grid = panels(len(depths), len(activations), 0.17 * len(names) + 0.35, 2.75, sharex=True, sharey=True)
-    for row, depth in enumerate(depths):
-        for column, activation in enumerate(activations):
-            axes = grid[row][column]
-            here = data[(data["activation"] == activation) & (data["depth"] == depth)].set_index("pretraining")
-            axes.axvline(0, color=MUTED, linewidth=0.8)
-            for place, name in enumerate(names):
-                if name not in here.index:
-                    continue
-                one, look = here.loc[name], pretraining_style(name)
-                is_control = bool(parse_pretraining(name).control)
-                axes.plot(
-                    one["difference"], place, marker=look["marker"], color=look["color"], markersize=5.5, linestyle="",
-                    fillstyle="none" if is_control else "full",
-                )  # fmt: skip
-                if np.isfinite(one["difference_low"]):
-                    ends = np.clip([one["difference_low"], one["difference_high"]], -1.05, 1.05)
-                    axes.plot(ends, [place, place], color=look["color"], linewidth=1.2)
-            axes.set_yticks(range(len(names)), [pretraining_label(n) for n in names], fontsize=7)
-            axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(-1.08, 1.08))
-            axes.set_xlabel("gain in test accuracy" if row == len(depths) - 1 else "")
-            axes.set_title(f"{ACTIVATIONS[activation].label}, {depth} layers", size=8.5)
+    names = levels(data["pretraining"])
+    figure, layout = panels(data, "activation", "depth", height=0.17 * len(names) + 0.35, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(data).set_index("pretraining")
+        axes.axvline(0, color=MUTED, linewidth=0.8)
+        for y, name in enumerate(names):
+            if name not in shown.index:
+                continue
+            row, look = shown.loc[name], pretraining_style(name)
+            fill = "none" if parse_pretraining(name).control else "full"
+            axes.plot(row["difference"], y, look["marker"], color=look["color"], markersize=5.5, fillstyle=fill)
+            if np.isfinite(row["difference_low"]):
+                ends = np.clip([row["difference_low"], row["difference_high"]], -1.05, 1.05)
+                axes.plot(ends, [y, y], color=look["color"], linewidth=1.2)
+        axes.set_yticks(range(len(names)), [pretraining_label(name) for name in names], fontsize=7)
+        axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(-1.08, 1.08))
+        axes.set_xlabel("gain in test accuracy" if panel.is_bottom else "")
+        axes.set_title(f"{panel.name('activation')}, {panel.levels['depth']} layers", size=8.5)
     return Drawn(figure, data.reset_index(drop=True))
 
 
@@ -123,18 +127,16 @@ def on_the_clock(
     data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
     median = curves_as_worst(data).groupby([*ARM, "updates"], as_index=False)["validation_score"].median()
-    activations, names = sorted_activations(median["activation"]), pretrainings_in_order(median["pretraining"])
-    figure, grid = panels(len(initializers), len(activations), 1.9, 2.75, sharex=True, sharey=True)
-    for row, initializer in enumerate(initializers):
-        for column, activation in enumerate(activations):
-            axes = grid[row][column]
-            here = median[(median["initializer"] == initializer) & (median["activation"] == activation)]
-            for name in names:
-                mine = here[here["pretraining"] == name]
-                _line(axes, mine["updates"], mine["validation_score"], name)
-            axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if row == len(initializers) - 1 else "",
-                     ylabel="validation accuracy" if column == 0 else "")  # fmt: skip
-            _title(axes, row, column, activation, initializer)
+    names = levels(median["pretraining"])
+    figure, layout = panels(median, "activation", "initializer", height=1.9, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(median)
+        for name in names:
+            rows = shown[shown["pretraining"] == name]
+            _line(axes, rows["updates"], rows["validation_score"], name)
+        axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if panel.is_bottom else "",
+                 ylabel="validation accuracy" if panel.is_left else "")  # fmt: skip
+        _name_start(panel)
     _legend(figure, names)
     return Drawn(figure, median)
 
@@ -152,40 +154,23 @@ def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, init
     some(data, f"no network of {depth} layers was pretrained layer by layer from {schemes.label(initializer)}")
     data["relative"] = data["error"] / data["baseline"].where(data["baseline"] > 0)
     mean = data.groupby([*ARM, "layer", "step"], as_index=False)["relative"].agg(geometric_mean)
-    activations, names = sorted_activations(mean["activation"]), pretrainings_in_order(mean["pretraining"])
-    figure, grid = panels(len(names), len(activations), 1.5, 2.6, sharex=True, sharey=True)
-    deepest = mean["layer"].max()
-    shades = mpl.colormaps["viridis"](np.linspace(0.05, 0.85, deepest))
-    for row, name in enumerate(names):
-        for column, activation in enumerate(activations):
-            axes = grid[row][column]
-            here = mean[(mean["pretraining"] == name) & (mean["activation"] == activation)]
-            axes.axhline(1, color=MUTED, linewidth=0.8)
-            for layer, mine in here.groupby("layer"):
-                axes.plot(
-                    mine["step"],
-                    mine["relative"].clip(1e-3, 1e3),
-                    color=mpl.colors.to_hex(shades[layer - 1]),
-                    linewidth=1.2,
-                )
-            if here.empty:
-                axes.annotate(
-                    "not applicable",
-                    (0.5, 0.5),
-                    xycoords="axes fraction",
-                    ha="center",
-                    color=MUTED,
-                    style="italic",
-                    fontsize=8,
-                )
-            axes.set_yscale("log")
-            step_axis(axes, mean["step"].max())
-            if row == 0:
-                axes.set_title(ACTIVATIONS[activation].label)
-            axes.set_ylabel(pretraining_label(name) if column == 0 else "", fontsize=7.5)
-            axes.set_xlabel("updates of the layer" if row == len(names) - 1 else "")
-    handles = [Line2D([], [], color=mpl.colors.to_hex(s), label=f"layer {i + 1}") for i, s in enumerate(shades)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(deepest, 6))
+    figure, layout = panels(mean, "activation", "pretraining", height=1.5, width=2.6, sharex=True, sharey=True)
+    shades = [mpl.colors.to_hex(c) for c in mpl.colormaps["viridis"](np.linspace(0.05, 0.85, mean["layer"].max()))]
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(mean)
+        axes.axhline(1, color=MUTED, linewidth=0.8)
+        for layer, rows in shown.groupby("layer"):
+            axes.plot(rows["step"], rows["relative"].clip(1e-3, 1e3), color=shades[layer - 1], linewidth=1.2)
+        if shown.empty:
+            axes.annotate(
+                "not applicable", (0.5, 0.5), xycoords="axes fraction", ha="center", color=MUTED, style="italic", fontsize=8
+            )  # fmt: skip
+        axes.set_yscale("log")
+        step_axis(axes, mean["step"].max())
+        axes.set_ylabel(panel.name("pretraining") if panel.is_left else "", fontsize=7.5)
+        axes.set_xlabel("updates of the layer" if panel.is_bottom else "")
+    handles = [Line2D([], [], color=shade, label=f"layer {i}") for i, shade in enumerate(shades, start=1)]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(shades), 6))
     return Drawn(figure, mean)
 
 
@@ -199,26 +184,24 @@ def signal_through_pretraining(
     data = some(data, "no layer of these networks has finite activations")
     mean = data.groupby([*ARM, "stage", "layer"], as_index=False)["h_variance"].agg(geometric_mean)
     mean["shown"] = mean["h_variance"].clip(*SHOWN_RANGE)
-    activations, names = sorted_activations(mean["activation"]), pretrainings_in_order(mean["pretraining"])
-    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
-    for column, activation in enumerate(activations):
-        axes = grid[0][column]
+    names = levels(mean["pretraining"])
+    figure, layout = panels(mean, "activation", height=2.4, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(mean)
         for name in names:
-            here = mean[(mean["pretraining"] == name) & (mean["activation"] == activation)]
             look = pretraining_style(name)
-            for stage, dashes, width in (("start", "-", 1.5), ("end", (0, (1, 1.2)), 1.2)):
-                mine = here[here["stage"] == stage]
-                axes.plot(mine["layer"], mine["shown"], color=look["color"], marker=look["marker"], markersize=4,
+            for stage, dashes, width in (("start", "-", 1.5), ("end", DOTTED, 1.2)):
+                rows = shown[(shown["pretraining"] == name) & (shown["stage"] == stage)]
+                axes.plot(rows["layer"], rows["shown"], color=look["color"], marker=look["marker"], markersize=4,
                           markeredgewidth=0, linestyle=dashes, linewidth=width)  # fmt: skip
         axes.set_yscale("log")
-        axes.set(xlabel="layer", ylabel="variance of activations h" if column == 0 else "")
-        axes.set_title(ACTIVATIONS[activation].label)
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+        axes.set(xlabel="layer", ylabel="variance of activations h" if panel.is_left else "")
+        whole_numbers(axes)
     stages = (
         Line2D([], [], color=MUTED, linestyle="-", label="before training"),
-        Line2D([], [], color=MUTED, linestyle=(0, (1, 1.2)), label="after training"),
+        Line2D([], [], color=MUTED, linestyle=DOTTED, label="after training"),
     )
-    _legend(figure, names, stages, lines=False)
+    _legend(figure, names, stages, has_lines=False)
     return Drawn(figure, mean.drop(columns="shown"))
 
 

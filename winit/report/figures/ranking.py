@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from winit import schemes
-from winit.report.figures.style import MUTED, Drawn, NothingToDraw, legend, panels
+from winit.report.figures.style import MUTED, Drawn, NothingToDraw, blank, legend, line_options
 
 INTERVALS = {
     "success_rate": ("success_low", "success_high", "reached the target"),
@@ -18,22 +19,22 @@ INTERVALS = {
 
 def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
     """Return the rows of a view in which several initializers compete."""
-    mine = frame[frame["view"] == view]
-    if mine["initializer"].nunique() < 2:
+    rows = frame[frame["view"] == view]
+    if rows["initializer"].nunique() < 2:
         raise NothingToDraw("it needs at least two initializers in the main grid")
-    return mine
+    return rows
 
 
 def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
     """Draw success rate, interquartile mean and probability of improvement with their intervals, best success first."""
     rows = _field(ranking, view).reset_index(drop=True)
-    figure, grid = panels(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
+    figure, grid = blank(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
     for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
-        for place, row in rows.iterrows():
+        for y, row in rows.iterrows():
             look = schemes.style(row["initializer"])
             if np.isfinite(row[low]):
-                axes.plot([row[low], row[high]], [place, place], color=look["color"], linewidth=1.4)
-            axes.plot(row[value], place, look["marker"], color=look["color"], markersize=5.5, markeredgewidth=0)
+                axes.plot([row[low], row[high]], [y, y], color=look["color"], linewidth=1.4)
+            axes.plot(row[value], y, look["marker"], color=look["color"], markersize=5.5, markeredgewidth=0)
         axes.set(xlabel=label, xlim=(-0.03, 1.03), ylim=(len(rows) - 0.4, -0.6))
         if value == "improvement":
             axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
@@ -45,13 +46,11 @@ def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
     return Drawn(figure, rows[columns])
 
 
-def _steps(axes, data: pd.DataFrame, x: str) -> None:
+def _draw_steps(axes: Axes, data: pd.DataFrame, x: str) -> None:
     for name, rows in data.groupby("initializer", sort=False):
         look = schemes.style(name)
-        axes.step(
-            rows[x], rows["share"], where="post", color=look["color"], linewidth=1.3,
-            linestyle=(0, look["dashes"]) if look["dashes"] else "-",
-        )  # fmt: skip
+        style = line_options(look)["linestyle"]
+        axes.step(rows[x], rows["share"], where="post", color=look["color"], linewidth=1.3, linestyle=style)
         last = rows.iloc[-1]
         axes.plot(
             last[x], last["share"], look["marker"], color=look["color"], markersize=5, markeredgewidth=0, clip_on=False
@@ -60,21 +59,21 @@ def _steps(axes, data: pd.DataFrame, x: str) -> None:
 
 def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
     """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
-    mine, arrived = profiles[profiles["view"] == view], _field(arrivals, view)
+    profile, arrived = profiles[profiles["view"] == view], _field(arrivals, view)
     names = schemes.in_order(arrived["initializer"])
-    figure, grid = panels(1, 2, 2.8, 3.4, sharey=True)
+    figure, grid = blank(1, 2, 2.8, 3.4, sharey=True)
     left, right = grid[0]
-    _steps(left, mine, "tau")
+    _draw_steps(left, profile, "tau")
     left.set(
         xlabel="τ: times the fewest steps of the cell", ylabel="share of cells", xlim=(1, 4.05), ylim=(-0.02, 1.02)
     )
-    _steps(right, arrived, "step")
+    _draw_steps(right, arrived, "step")
     right.set_xscale("symlog", linthresh=1)
     right.set(xlabel="step", ylabel="share of runs at the target")
-    legend(figure, names, 4)
+    legend(figure, names)
     data = pd.concat(
         [
-            mine.rename(columns={"tau": "at"}).assign(drawn="profile"),
+            profile.rename(columns={"tau": "at"}).assign(drawn="profile"),
             arrived.rename(columns={"step": "at"}).assign(drawn="arrivals"),
         ]
     )
@@ -86,7 +85,7 @@ def tuning_gain(ranking: pd.DataFrame) -> Drawn:
     if _field(ranking, "tuned").empty or "fixed" not in set(ranking["view"]):
         raise NothingToDraw("every run has the same learning rate")
     both = ranking.pivot(index="initializer", columns="view", values="success_rate").dropna()
-    figure, grid = panels(1, 1, 3.0, 3.4)
+    figure, grid = blank(1, 1, 3.0, 3.4)
     axes = grid[0][0]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)
     handles = []

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import at_chosen_rate, curves_as_worst
-from winit.report.figures.style import MUTED, Drawn, panels
+from winit.report.figures.style import MUTED, Drawn, blank, line_options
 from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, pretraining_style
 
 
@@ -22,14 +22,14 @@ def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -
     chosen = at_chosen_rate(runs, summary)
     medians = chosen.groupby(["initializer", "pretraining"])["test_loss"].median()
     arms = list(medians.sort_values().index)
-    figure, grid = panels(1, 1, 0.27 * len(arms) + 0.3, 6.2)
+    figure, grid = blank(1, 1, 0.27 * len(arms) + 0.3, 6.2)
     axes = grid[0][0]
-    for place, (initializer, pretraining) in enumerate(arms):
-        mine = chosen[(chosen["initializer"] == initializer) & (chosen["pretraining"] == pretraining)]
+    for y, (initializer, pretraining) in enumerate(arms):
+        rows = chosen[(chosen["initializer"] == initializer) & (chosen["pretraining"] == pretraining)]
         look = pretraining_style(pretraining)
         fill = "none" if parse_pretraining(pretraining).control else "full"
         axes.plot(
-            mine["test_loss"], [place] * len(mine), look["marker"], color=look["color"], fillstyle=fill, markersize=5.5
+            rows["test_loss"], [y] * len(rows), look["marker"], color=look["color"], fillstyle=fill, markersize=5.5
         )
     for _, line in baselines.iterrows():
         axes.axvline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
@@ -39,16 +39,9 @@ def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -
         )  # fmt: skip
     axes.set_yticks(range(len(arms)), [arm_label(*arm) for arm in arms], fontsize=8)
     axes.set(ylim=(len(arms) - 0.4, -0.6), xlabel="squared error per test example, log scale", xscale="log")
-    columns = [
-        "initializer",
-        "pretraining",
-        "learning_rate",
-        "replicate",
-        "pretraining_updates",
-        "test_loss",
-        "test_score",
-    ]
-    return Drawn(figure, chosen[columns].sort_values(columns[:4], ignore_index=True))
+    factors = ["initializer", "pretraining", "learning_rate", "replicate"]
+    columns = [*factors, "pretraining_updates", "test_loss", "test_score"]
+    return Drawn(figure, chosen[columns].sort_values(factors, ignore_index=True))
 
 
 def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
@@ -58,16 +51,12 @@ def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     data["updates"] = data["pretraining_updates"] + data["step"]
     arms = curves_as_worst(data).groupby(["initializer", "pretraining", "updates"], as_index=False)
     median = arms["validation_loss"].median()
-    figure, grid = panels(1, 1, 3.2, 6.2)
+    figure, grid = blank(1, 1, 3.2, 6.2)
     axes, handles = grid[0][0], []
-    for (initializer, pretraining), mine in median.groupby(["initializer", "pretraining"]):
+    for (initializer, pretraining), rows in median.groupby(["initializer", "pretraining"]):
         look = schemes.style(initializer) if pretraining == "none" else pretraining_style(pretraining)
-        options = {
-            "color": look["color"],
-            "marker": look["marker"],
-            "linestyle": (0, look["dashes"]) if look["dashes"] else "-",
-        }
-        axes.plot(mine["updates"], mine["validation_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
+        options = line_options(look)
+        axes.plot(rows["updates"], rows["validation_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
         handles.append(Line2D([], [], **options, markersize=5, label=arm_label(initializer, pretraining)))
     for _, line in baselines.iterrows():
         axes.axhline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")

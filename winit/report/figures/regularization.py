@@ -7,8 +7,7 @@ from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import since_pretraining
-from winit.report.figures.style import Drawn, panels, some, sorted_activations, step_axis
-from winit.theory.activations import ACTIVATIONS
+from winit.report.figures.style import Drawn, levels, line_options, panels, some, step_axis
 
 
 def normalization(chosen: pd.DataFrame) -> Drawn:
@@ -18,36 +17,21 @@ def normalization(chosen: pd.DataFrame) -> Drawn:
         chosen: judged runs at chosen rates, of cells that exist with and without.
     """
     some(chosen, "no initializer was trained both with and without batch normalization")
-    activations = sorted_activations(chosen["activation"])
-    names = schemes.in_order(chosen["initializer"])
-    figure, grid = panels(1, len(activations), 0.27 * len(names) + 0.35, 2.7, sharex=True, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        here = chosen[chosen["activation"] == activation]
-        for place, name in enumerate(names):
-            mine = here[here["initializer"] == name]
-            look = schemes.style(name)
+    names = levels(chosen["initializer"])
+    height = 0.27 * len(names) + 0.35
+    figure, layout = panels(chosen, "activation", height=height, width=2.7, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(chosen)
+        for y, name in enumerate(names):
+            rows, look = shown[shown["initializer"] == name], schemes.style(name)
             for normalized, shift in ((False, -0.14), (True, 0.14)):
-                values = mine.loc[mine["batch_norm"] == normalized, "test_score"]
-                axes.plot(values, [place + shift] * len(values), look["marker"], color=look["color"], markersize=4.5,
+                values = rows.loc[rows["batch_norm"] == normalized, "test_score"]
+                axes.plot(values, [y + shift] * len(values), look["marker"], color=look["color"], markersize=4.5,
                           fillstyle="full" if normalized else "none", alpha=0.9)  # fmt: skip
-        axes.set(
-            title=ACTIVATIONS[activation].label,
-            xlabel="test accuracy",
-            xlim=(-0.02, 1.03),
-            ylim=(len(names) - 0.4, -0.6),
-        )
-    grid[0][0].set_yticks(range(len(names)), [schemes.label(n) for n in names], fontsize=8)
-    columns = [
-        "dataset",
-        "activation",
-        "depth",
-        "initializer",
-        "batch_norm",
-        "learning_rate",
-        "replicate",
-        "test_score",
-    ]
-    return Drawn(figure, chosen[columns].sort_values(columns[:-1], ignore_index=True))
+        axes.set(xlabel="test accuracy", xlim=(-0.02, 1.03), ylim=(len(names) - 0.4, -0.6))
+    layout[0].axes.set_yticks(range(len(names)), [schemes.label(n) for n in names], fontsize=8)
+    factors = ["dataset", "activation", "depth", "initializer", "batch_norm", "learning_rate", "replicate"]
+    return Drawn(figure, chosen[[*factors, "test_score"]].sort_values(factors, ignore_index=True))
 
 
 def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
@@ -64,19 +48,17 @@ def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     data = data.assign(distinct_share=data["distinct_units"] / data["units"])
     keys = ["activation", "initializer", "dropout", "step"]
     mean = data.groupby(keys, as_index=False)["distinct_share"].mean()
-    activations = sorted_activations(mean["activation"])
-    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
+    figure, layout = panels(mean, "activation", height=2.2, sharey=True)
     handles: dict[str, Line2D] = {}
-    for axes, activation in zip(grid[0], activations, strict=True):
-        for (name, share), rows in mean[mean["activation"] == activation].groupby(["initializer", "dropout"]):
-            look = schemes.style(name)
-            line = {"color": look["color"], "marker": look["marker"], "linestyle": "-" if share else ":"}
+    for panel in layout:
+        axes = panel.axes
+        for (name, share), rows in panel.of(mean).groupby(["initializer", "dropout"]):
+            line = line_options(schemes.style(name))
+            line["linestyle"] = "-" if share else ":"
             axes.plot(rows["step"], rows["distinct_share"], **line, markersize=4.5, markeredgewidth=0)
             label = f"{schemes.label(name)}, {f'dropout {share:g}' if share else 'no dropout'}"
             handles[label] = Line2D([], [], **line, label=label)
         step_axis(axes, mean["step"].max())
-        axes.set(
-            title=ACTIVATIONS[activation].label, xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05)
-        )
+        axes.set(xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
     figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
     return Drawn(figure, mean)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
 
 from winit import schemes
 from winit.analysis import stats
 from winit.analysis.select import before_training, one_rate
-from winit.report.figures.style import QUANTITIES, SHOWN_RANGE, Drawn, legend, lines, panels, some, sorted_activations
-from winit.schemes import label, style
+from winit.report.figures.style import (
+    QUANTITIES,
+    SHOWN_RANGE,
+    Drawn,
+    legend,
+    levels,
+    lines,
+    panels,
+    some,
+    whole_numbers,
+)
 from winit.theory import prediction
 from winit.theory.activations import ACTIVATIONS
 
@@ -65,24 +74,31 @@ def signal(
     mean["shown"] = mean[quantity].clip(*SHOWN_RANGE)
     if theory is not None:
         mean = mean.merge(_expected(theory, runs, mean, quantity, depth), on=keys, how="left")
-    names = schemes.in_order(mean["initializer"])
-    activations = sorted_activations(mean["activation"])
-    figure, grid = panels(1, len(activations), 2.7, 2.75, sharey=True)
+    names = levels(mean["initializer"])
+    figure, layout = panels(mean, "activation", height=2.7, sharey=True)
     low, high = mean["shown"].min(), mean["shown"].max()
-    for axes, activation in zip(grid[0], activations, strict=True):
-        here = mean[mean["activation"] == activation]
-        for name, rows in here.dropna(subset=["theory"]).groupby("initializer") if theory is not None else ():
-            colour = schemes.style(name)["color"]
-            axes.plot(rows["layer"], rows["theory"].clip(*SHOWN_RANGE), color=colour, linestyle=":", linewidth=1)
-            edges = rows["low"].clip(*SHOWN_RANGE), rows["high"].clip(*SHOWN_RANGE)
-            axes.fill_between(rows["layer"], *edges, color=colour, alpha=0.12, linewidth=0)
-        lines(axes, here, "layer", "shown", names)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(mean)
+        if theory is not None:
+            _draw_theory(
+                axes, shown.assign(**{name: shown[name].clip(*SHOWN_RANGE) for name in ("theory", "low", "high")})
+            )
+        lines(axes, shown, "layer", "shown", names)
         axes.set_yscale("log")
         axes.set_ylim(low / 3, high * 3)
-        axes.set(title=ACTIVATIONS[activation].label, xlabel="layer", ylabel=QUANTITIES[quantity])
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    legend(figure, names, 4)
+        axes.set(xlabel="layer", ylabel=QUANTITIES[quantity])
+        whole_numbers(axes)
+    legend(figure, names)
     return Drawn(figure, mean.drop(columns="shown"))
+
+
+def _draw_theory(axes: Axes, mean: pd.DataFrame) -> None:
+    """Draw what the theory expects, dotted, and shade what agrees with it where its spread is known."""
+    for name, rows in mean.dropna(subset=["theory"]).groupby("initializer"):
+        colour = schemes.style(name)["color"]
+        axes.plot(rows["layer"], rows["theory"], color=colour, linestyle=":", linewidth=1)
+        if "low" in rows:
+            axes.fill_between(rows["layer"], rows["low"], rows["high"], color=colour, alpha=0.12, linewidth=0)
 
 
 def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd.DataFrame) -> Drawn:
@@ -92,18 +108,16 @@ def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)["correlation"].mean()
     mean = mean.merge(_expected(theory, runs, mean, "correlation", depth), on=keys, how="left")
-    names, activations = schemes.in_order(mean["initializer"]), sorted_activations(mean["activation"])
-    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        here = mean[mean["activation"] == activation]
-        for name, rows in here.dropna(subset=["theory"]).groupby("initializer"):
-            colour = schemes.style(name)["color"]
-            axes.plot(rows["layer"], rows["theory"], color=colour, linestyle=":", linewidth=1)
-        lines(axes, here, "layer", "correlation", names)
-        axes.set(title=ACTIVATIONS[activation].label, xlabel="layer", ylabel=QUANTITIES["correlation"])
+    names = levels(mean["initializer"])
+    figure, layout = panels(mean, "activation", height=2.4, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(mean)
+        _draw_theory(axes, shown)
+        lines(axes, shown, "layer", "correlation", names)
+        axes.set(xlabel="layer", ylabel=QUANTITIES["correlation"])
         axes.set_ylim(min(-0.1, mean["correlation"].min() - 0.05), 1.05)
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    legend(figure, names, 4)
+        whole_numbers(axes)
+    legend(figure, names)
     return Drawn(figure, mean)
 
 
@@ -117,24 +131,17 @@ def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: in
     data = data.groupby(keys, as_index=False)[quantity].sum()
     totals = data.groupby(["initializer", "activation", "layer"])[quantity].transform("sum")
     data = some(data[totals > 0].assign(share=data[quantity] / totals), "no layer has finite values to count")
-    names, activations = schemes.in_order(data["initializer"]), sorted_activations(data["activation"])
-    figure, grid = panels(len(names), len(activations), 0.85, 2.2, sharex=True, sharey=True)
-    for row, name in enumerate(names):
-        for axes, activation in zip(grid[row], activations, strict=True):
-            here = data[(data["initializer"] == name) & (data["activation"] == activation)]
-            axes.grid(False)
-            if not here.empty:
-                shares = here.pivot(index="layer", columns="bin_low", values="share")
-                extent = (
-                    here["bin_low"].min(),
-                    here["bin_high"].max(),
-                    shares.index.max() + 0.5,
-                    shares.index.min() - 0.5,
-                )
-                axes.imshow(shares, aspect="auto", extent=extent, cmap="cividis", vmin=0, interpolation="nearest")
-            if row == 0:
-                axes.set_title(ACTIVATIONS[activation].label)
-        grid[row][0].set_ylabel(schemes.label(name), size=7, rotation=0, ha="right", va="center")
+    figure, layout = panels(data, "activation", "initializer", height=0.85, width=2.2, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(data)
+        axes.grid(False)
+        if not shown.empty:
+            shares = shown.pivot(index="layer", columns="bin_low", values="share")
+            left, right = shown["bin_low"].min(), shown["bin_high"].max()
+            extent = (left, right, shares.index.max() + 0.5, shares.index.min() - 0.5)
+            axes.imshow(shares, aspect="auto", extent=extent, cmap="cividis", vmin=0, interpolation="nearest")
+        if panel.is_left:
+            axes.set_ylabel(panel.name("initializer"), size=7, rotation=0, ha="right", va="center")
     figure.supxlabel("value, in root mean squares of its layer; downwards: layers", size=9)
     return Drawn(figure, data)
 
@@ -145,33 +152,32 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     data = some(data[data["dead"].notna()], "no untrained network has finite activations")
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)[["saturated", "dead"]].mean()
-    names, activations = schemes.in_order(mean["initializer"]), sorted_activations(mean["activation"])
-    figure, grid = panels(1, len(activations), 2.4, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        quantity = "saturated" if ACTIVATIONS[activation].saturated else "dead"
-        lines(axes, mean[mean["activation"] == activation], "layer", quantity, names)
-        title = f"{ACTIVATIONS[activation].label}: {QUANTITIES[quantity]}"
+    names = levels(mean["initializer"])
+    figure, layout = panels(mean, "activation", height=2.4, sharey=True)
+    for panel in layout:
+        axes = panel.axes
+        quantity = "saturated" if ACTIVATIONS[panel.levels["activation"]].saturated else "dead"
+        lines(axes, panel.of(mean), "layer", quantity, names)
+        title = f"{panel.name('activation')}: {QUANTITIES[quantity]}"
         axes.set(title=title, xlabel="layer", ylabel="share", ylim=(-0.03, 1.03))
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    legend(figure, names, 4)
+        whole_numbers(axes)
+    legend(figure, names)
     return Drawn(figure, mean)
 
 
 def replay(table: pd.DataFrame) -> Drawn:
     """Draw the histograms of the tutorial's five tanh layers, one row a scheme, with the standard deviation of each."""
-    schemes, layers = list(dict.fromkeys(table["scheme"])), sorted(set(table["layer"]) - {0})
-    figure, grid = panels(len(schemes), len(layers), 1.25, 1.62, sharex=True)
-    for row, scheme in enumerate(schemes):
-        for axes, layer in zip(grid[row], layers, strict=True):
-            here = table[(table["scheme"] == scheme) & (table["layer"] == layer)]
-            density = here["count"] / here["count"].sum()
-            axes.bar(
-                here["bin_low"], density, here["bin_high"] - here["bin_low"], align="edge",
-                color=style(scheme)["color"], linewidth=0,
-            )  # fmt: skip
-            axes.set_title(f"layer {layer}: std {here['std'].iloc[0]:.2g}", size=8.5)
-            axes.set_yticks([])
-            axes.grid(False)
-        grid[row][0].set_ylabel(label(scheme), size=8.5)
+    figure, layout = panels(table[table["layer"] > 0], "layer", "scheme", height=1.25, width=1.62, sharex=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(table)
+        axes.bar(
+            shown["bin_low"], shown["count"] / shown["count"].sum(), shown["bin_high"] - shown["bin_low"], align="edge",
+            color=schemes.style(panel.levels["scheme"])["color"], linewidth=0,
+        )  # fmt: skip
+        axes.set_title(f"layer {panel.levels['layer']}: std {shown['std'].iloc[0]:.2g}", size=8.5)
+        axes.set_yticks([])
+        axes.grid(False)
+        if panel.is_left:
+            axes.set_ylabel(panel.name("scheme"), size=8.5)
     figure.supxlabel("activation tanh(z)", size=9)
     return Drawn(figure, table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
@@ -13,13 +12,13 @@ from winit.report.figures.style import (
     SHOWN_RANGE,
     Drawn,
     legend,
+    levels,
     lines,
     panels,
     some,
-    sorted_activations,
     step_axis,
+    whole_numbers,
 )
-from winit.theory.activations import ACTIVATIONS
 
 HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ (Karpathy, makemore part 3)
 
@@ -35,15 +34,16 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     data = some(data[data["update_ratio"].notna()], "no network has a finite update at its chosen rate")
     median = data.groupby(["activation", "initializer", "step"], as_index=False)["update_ratio"].median()
     median["shown"] = median["update_ratio"].clip(1e-9, 1e3)
-    names, activations = schemes.in_order(median["initializer"]), sorted_activations(median["activation"])
-    figure, grid = panels(1, len(activations), 2.3, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
+    names = levels(median["initializer"])
+    figure, layout = panels(median, "activation", height=2.3, sharey=True)
+    for panel in layout:
+        axes = panel.axes
         axes.axhline(HEALTHY_UPDATE, color=MUTED, linewidth=0.8, linestyle="--")
-        lines(axes, median[median["activation"] == activation], "step", "shown", names)
+        lines(axes, panel.of(median), "step", "shown", names)
         axes.set_yscale("log")
         step_axis(axes, median["step"].max())
-        axes.set(title=ACTIVATIONS[activation].label, xlabel="step", ylabel="‖ΔW‖/‖W‖ of an update")
-    legend(figure, names, 4)
+        axes.set(xlabel="step", ylabel="‖ΔW‖/‖W‖ of an update")
+    legend(figure, names)
     return Drawn(figure, median.drop(columns="shown"))
 
 
@@ -56,25 +56,22 @@ def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     some(data, "no untrained network has a finite Jacobian; with batch normalization, none has one")
     columns = ["lower_quartile", "median", "upper_quartile"]
     middle = data.groupby(["activation", "initializer", "depth"], as_index=False)[columns].median()
-    names, activations = schemes.in_order(middle["initializer"]), sorted_activations(middle["activation"])
-    depths = sorted(middle["depth"].unique())
-    figure, grid = panels(1, len(activations), 2.5, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        here = middle[middle["activation"] == activation]
+    names, depths = levels(middle["initializer"]), levels(middle["depth"])
+    figure, layout = panels(middle, "activation", height=2.5, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(middle)
         axes.axhline(1, color=MUTED, linewidth=0.8, linestyle="--")
         for i, name in enumerate(names):
-            mine = here[here["initializer"] == name]
+            rows = shown[shown["initializer"] == name]
             look, shift = schemes.style(name), 0.05 * (i - (len(names) - 1) / 2)
-            at = mine["depth"].map(depths.index) + shift
-            low, middle_value, high = (mine[c].clip(*SHOWN_RANGE) for c in columns)
+            at = rows["depth"].map(depths.index) + shift
+            low, middle_value, high = (rows[c].clip(*SHOWN_RANGE) for c in columns)
             axes.vlines(at, low, high, color=look["color"], linewidth=1)
             axes.plot(at, middle_value, look["marker"], color=look["color"], markersize=4, markeredgewidth=0)
         axes.set_yscale("log")
         axes.set_xticks(range(len(depths)), [str(d) for d in depths])
-        axes.set(
-            title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="singular values of ∂logits/∂x"
-        )
-    legend(figure, names, 4)
+        axes.set(xlabel="depth (hidden layers)", ylabel="singular values of ∂logits/∂x")
+    legend(figure, names)
     return Drawn(figure, middle)
 
 
@@ -86,12 +83,13 @@ def length_spread(summary: pd.DataFrame) -> Drawn:
     first = summary[summary["learning_rate"] == summary["learning_rate"].min()]
     data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
     some(data, "it needs two replicates whose untrained networks have a signal in the last hidden layer")
-    names, activations = schemes.in_order(data["initializer"]), sorted_activations(data["activation"])
-    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        lines(axes, data[data["activation"] == activation], "depth", "log_length_spread", names)
-        axes.set(title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="spread of log mean z²")
+    names = levels(data["initializer"])
+    figure, layout = panels(data, "activation", height=2.2, sharey=True)
+    for panel in layout:
+        axes = panel.axes
+        lines(axes, panel.of(data), "depth", "log_length_spread", names)
+        axes.set(xlabel="depth (hidden layers)", ylabel="spread of log mean z²")
         axes.set_ylim(0, max(1.0, 1.05 * float(np.nanmax(data["log_length_spread"], initial=0.0))))
-        axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    legend(figure, names, 4)
+        whole_numbers(axes)
+    legend(figure, names)
     return Drawn(figure, data.sort_values(["activation", "initializer", "depth"], ignore_index=True))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from winit import schemes
+from winit.report.wording import label
 from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.looks import Look
+from winit.vocabulary.pretraining import pretrainings_in_order
 
 # Stand-ins that the page replaces by its own variables, so that a figure follows the light and the dark theme.
 FOREGROUND, MUTED, GRID = "#1f2328", "#59636e", "#d1d9e0"
@@ -47,7 +52,7 @@ def some(frame: pd.DataFrame, lacking: str) -> pd.DataFrame:
 
 
 @contextmanager
-def figure_style():
+def figure_style() -> Iterator[None]:
     """Set the look of every figure; nothing outside the block changes."""
     with sns.axes_style("ticks"), mpl.rc_context(
         {
@@ -86,7 +91,82 @@ def sorted_activations(names: Iterable[str]) -> list[str]:
     return [a for a in ACTIVATIONS if a in names]
 
 
-def panels(rows: int, columns: int, height: float, width: float, **options) -> tuple[Figure, np.ndarray]:
+# Levels of other factors are sorted.
+_ORDERS: dict[str, Callable[[Iterable[str]], list[str]]] = {
+    "activation": sorted_activations,
+    "initializer": schemes.in_order,
+    "pretraining": pretrainings_in_order,
+    "scheme": lambda names: list(dict.fromkeys(names)),  # the tutorial's order
+}
+
+
+def levels(column: pd.Series) -> list[Any]:
+    """Return the levels of a factor in the order in which every figure shows them, each once."""
+    return _ORDERS.get(str(column.name), sorted)(column.unique())
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel of a figure.
+
+    Attributes:
+        axes: what is drawn on.
+        levels: the level of each factor that the panels differ in.
+        is_top: whether it lies in the first row.
+        is_bottom: whether it lies in the last row.
+        is_left: whether it lies in the first column.
+    """
+
+    axes: Axes
+    levels: dict[str, Any]
+    is_top: bool
+    is_bottom: bool
+    is_left: bool
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows of a table that belong to this panel."""
+        for factor, level in self.levels.items():
+            table = table[table[factor] == level]
+        return table
+
+    def name(self, factor: str) -> str:
+        """Return the panel's level of a factor, as a reader sees it."""
+        return label(factor, self.levels[factor])
+
+
+def panels(
+    table: pd.DataFrame, columns: str, rows: str | None = None, *, height: float, width: float = 2.75, **sharing: Any
+) -> tuple[Figure, list[Panel]]:
+    """Lay out a figure with one panel for each level of a factor, or for each pair of levels of two.
+
+    Args:
+        table: what is to be drawn.
+        columns: the factor whose levels are the figure's columns.
+        rows: the factor whose levels are the figure's rows; None for one row.
+        height: of a panel, in inches.
+        width: of a panel, in inches.
+        **sharing: `sharex` and `sharey` of `Figure.subplots`.
+
+    Returns:
+        The figure and its panels, row by row. A panel on the top is titled with its level of `columns`.
+
+    Raises:
+        NothingToDraw: the table has no rows.
+    """
+    across = levels(table[columns])
+    down = levels(table[rows]) if rows else [None]
+    figure, grid = blank(len(down), len(across), height, width, **sharing)
+    laid_out = []
+    for i, row in enumerate(down):
+        for axes, column in zip(grid[i], across, strict=True):
+            factors = {columns: column} | ({rows: row} if rows else {})
+            laid_out.append(Panel(axes, factors, i == 0, i == len(down) - 1, column == across[0]))
+            if i == 0:
+                axes.set_title(label(columns, column))
+    return figure, laid_out
+
+
+def blank(rows: int, columns: int, height: float, width: float, **sharing: Any) -> tuple[Figure, np.ndarray]:
     """Return a figure and its axes (rows, columns), each of that size in inches.
 
     Raises:
@@ -95,40 +175,49 @@ def panels(rows: int, columns: int, height: float, width: float, **options) -> t
     if not rows or not columns:
         raise NothingToDraw("no run of this study has data for it")
     figure = Figure(figsize=(1.2 + width * columns, 0.9 + height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, figure.subplots(rows, columns, squeeze=False, **sharing)
 
 
-def looks(initializers: list[str]) -> dict[str, dict]:
-    """Return seaborn's palette, markers and dashes for a list of initializers."""
-    looks = {i: schemes.style(i) for i in initializers}
+LineStyle = tuple[int, tuple[float, ...]] | Literal["-", ":", ""]
+
+
+class LineOptions(TypedDict):
+    """A look as the options of matplotlib's lines."""
+
+    color: str
+    marker: str
+    linestyle: LineStyle
+
+
+def line_options(look: Look) -> LineOptions:
+    """Return a look as the options of matplotlib's lines."""
     return {
-        "palette": {i: s["color"] for i, s in looks.items()},
-        "markers": {i: s["marker"] for i, s in looks.items()},
-        "dashes": {i: s["dashes"] or "" for i, s in looks.items()},
+        "color": look["color"],
+        "marker": look["marker"],
+        "linestyle": (0, look["dashes"]) if look["dashes"] else "-",
     }
 
 
-def legend(figure: Figure, initializers: list[str], columns: int) -> None:
+def looks(initializers: list[str]) -> dict[str, dict[str, Any]]:
+    """Return seaborn's palette, markers and dashes for a list of initializers."""
+    by_name = {name: schemes.style(name) for name in initializers}
+    return {
+        "palette": {name: look["color"] for name, look in by_name.items()},
+        "markers": {name: look["marker"] for name, look in by_name.items()},
+        "dashes": {name: look["dashes"] or "" for name, look in by_name.items()},
+    }
+
+
+def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
     """Set a legend of initializers below a figure."""
-    handles = []
-    for name in initializers:
-        look = schemes.style(name)
-        line = (0, look["dashes"]) if look["dashes"] else "-"
-        handles.append(
-            Line2D(
-                [],
-                [],
-                color=look["color"],
-                marker=look["marker"],
-                linestyle=line,
-                markersize=5,
-                label=schemes.label(name),
-            )
-        )
+    handles = [
+        Line2D([], [], **line_options(schemes.style(name)), markersize=5, label=schemes.label(name))
+        for name in initializers
+    ]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns)
 
 
-def lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
+def lines(axes: Axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
     """Draw one median or mean line an initializer, in the catalogue's look."""
     sns.lineplot(
         data=data, x=x, y=y, hue="initializer", style="initializer", hue_order=initializers, style_order=initializers,
@@ -137,10 +226,15 @@ def lines(axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> 
     )  # fmt: skip
 
 
-def step_axis(axes, last: int) -> None:
+def step_axis(axes: Axes, last: int) -> None:
     """Lay steps out on a log scale that has room for step 0."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     axes.set_xlim(-0.35, last * 1.3)
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Put the ticks of the x axis at whole numbers."""
+    axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
 
 
 QUANTITIES = {

@@ -14,24 +14,24 @@ from winit.report.figures.style import (
     Drawn,
     NothingToDraw,
     legend,
+    levels,
     lines,
     looks,
     panels,
     some,
-    sorted_activations,
     step_axis,
 )
-from winit.theory.activations import ACTIVATIONS
 
 
 def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
     best = some(chosen_rates(summary), "no run has a chosen learning rate")
-    names, depths = schemes.in_order(best["initializer"]), sorted(best["depth"].unique())
-    activations = sorted_activations(best["activation"])
-    figure, grid = panels(1, len(activations), 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        cells = best[best["activation"] == activation].pivot(index="initializer", columns="depth")
+    names, depths = levels(best["initializer"]), levels(best["depth"])
+    size = {"height": 0.31 * len(names) + 0.35, "width": 0.62 * len(depths) + 0.45}
+    figure, layout = panels(best, "activation", **size, sharey=True)
+    for panel in layout:
+        axes = panel.axes
+        cells = panel.of(best).pivot(index="initializer", columns="depth")
         accuracy = cells["test_score"].reindex(index=names, columns=depths)
         text = accuracy.map(lambda v: "" if np.isnan(v) else f"{100 * v:.0f}")
         ok, runs = (cells[c].reindex(index=names, columns=depths) for c in ("ok", "runs"))
@@ -46,18 +46,11 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
             linewidths=0.6, linecolor="white", cbar=False,
         )  # fmt: skip
         for row, name in enumerate(names):
-            if ((not_applicable["initializer"] == name) & (not_applicable["activation"] == activation)).any():
+            if name in set(panel.of(not_applicable)["initializer"]):
                 axes.text(
-                    len(depths) / 2,
-                    row + 0.5,
-                    "not applicable",
-                    ha="center",
-                    va="center",
-                    size=7.5,
-                    color=MUTED,
-                    style="italic",
-                )
-        axes.set(title=ACTIVATIONS[activation].label, xlabel="depth (hidden layers)", ylabel="")
+                    len(depths) / 2, row + 0.5, "not applicable", ha="center", va="center", size=7.5, color=MUTED, style="italic"
+                )  # fmt: skip
+        axes.set(xlabel="depth (hidden layers)", ylabel="")
         axes.set_yticklabels([schemes.label(n) for n in names], rotation=0)
         axes.tick_params(length=0)
         axes.grid(False)
@@ -74,36 +67,30 @@ def convergence(
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
     chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate"]]
     data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
-    activations, depths = sorted_activations(data["activation"]), sorted(data["depth"].unique())
-    names = schemes.in_order(data["initializer"])
+    names = levels(data["initializer"])
     keys = ["activation", "depth", "initializer", "step"]
     median = data.groupby(keys, as_index=False)[metric].median()
-    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
+    figure, layout = panels(data, "activation", "depth", height=1.75, sharex=True, sharey=True)
     finite = data.loc[np.isfinite(data[metric]) & (data[metric] > 0), metric]
-    for row, depth in enumerate(depths):
-        for axes, activation in zip(grid[row], activations, strict=True):
-            here = (data["activation"] == activation) & (data["depth"] == depth)
-            if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
-                sns.lineplot(
-                    data=data[here], x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
-                    palette=looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
-                )  # fmt: skip
-            lines(
-                axes, median[(median["activation"] == activation) & (median["depth"] == depth)], "step", metric, names
-            )
-            step_axis(axes, data["step"].max())
-            axes.set(xlabel="step" if row == len(depths) - 1 else "", ylabel=f"depth {depth}")
-            if row == 0:
-                axes.set_title(ACTIVATIONS[activation].label)
-            if "score" in metric:
-                axes.set_ylim(0, 1)
-            else:
-                axes.set_yscale("log")
-            if "score" not in metric and len(finite):
-                low = min(max(finite.min() * 0.8, 1e-4), 3.0)
-                axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
+    for panel in layout:
+        axes = panel.axes
+        if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
+            sns.lineplot(
+                data=panel.of(data), x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
+                palette=looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
+            )  # fmt: skip
+        lines(axes, panel.of(median), "step", metric, names)
+        step_axis(axes, data["step"].max())
+        axes.set(xlabel="step" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}")
+        if "score" in metric:
+            axes.set_ylim(0, 1)
+        else:
+            axes.set_yscale("log")
+        if "score" not in metric and len(finite):
+            low = min(max(finite.min() * 0.8, 1e-4), 3.0)
+            axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
     figure.supylabel(metric.replace("_", " ").replace("score", "accuracy"), size=9)
-    legend(figure, names, 4)
+    legend(figure, names)
     return Drawn(figure, median)
 
 
@@ -111,26 +98,24 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
     """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
     if summary["learning_rate"].nunique() < 2:
         raise NothingToDraw("every run has the same learning rate")
-    activations, depths = sorted_activations(summary["activation"]), sorted(summary["depth"].unique())
-    names, rates = schemes.in_order(summary["initializer"]), sorted(summary["learning_rate"].unique())
-    figure, grid = panels(len(depths), len(activations), 1.75, 2.75, sharex=True, sharey=True)
-    for row, depth in enumerate(depths):
-        for axes, activation in zip(grid[row], activations, strict=True):
-            here = summary[(summary["activation"] == activation) & (summary["depth"] == depth)]
-            lines(axes, here, "learning_rate", "validation_score", names)
-            for _, best in here[here["is_best_rate"]].iterrows():
-                axes.plot(
-                    best["learning_rate"], best["validation_score"], marker="o", markersize=8, fillstyle="none",
-                    color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
-                )  # fmt: skip
-            axes.set_xscale("log")
-            axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
-            axes.minorticks_off()
-            axes.set(xlabel="learning rate" if row == len(depths) - 1 else "", ylabel=f"depth {depth}", ylim=(0, 1))
-            if row == 0:
-                axes.set_title(ACTIVATIONS[activation].label)
+    names, rates = levels(summary["initializer"]), levels(summary["learning_rate"])
+    figure, layout = panels(summary, "activation", "depth", height=1.75, sharex=True, sharey=True)
+    for panel in layout:
+        axes, shown = panel.axes, panel.of(summary)
+        lines(axes, shown, "learning_rate", "validation_score", names)
+        for _, best in chosen_rates(shown).iterrows():
+            axes.plot(
+                best["learning_rate"], best["validation_score"], marker="o", markersize=8, fillstyle="none",
+                color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
+            )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        axes.minorticks_off()
+        axes.set(
+            xlabel="learning rate" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}", ylim=(0, 1)
+        )
     figure.supylabel("validation accuracy at the end", size=9)
-    legend(figure, names, 4)
+    legend(figure, names)
     columns = [*FACETS, "initializer", "learning_rate", "validation_score", "diverged", "runs", "is_best_rate"]
     return Drawn(figure, summary[columns])
 
@@ -145,16 +130,11 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     mean = data.groupby(keys, as_index=False).agg(
         distinct_share=("distinct_share", "mean"), lowest=("distinct_units", "min"), highest=("distinct_units", "max")
     )
-    names, activations = schemes.in_order(mean["initializer"]), sorted_activations(mean["activation"])
-    figure, grid = panels(1, len(activations), 2.2, 2.75, sharey=True)
-    for axes, activation in zip(grid[0], activations, strict=True):
-        lines(axes, mean[mean["activation"] == activation], "step", "distinct_share", names)
-        step_axis(axes, mean["step"].max())
-        axes.set(
-            title=ACTIVATIONS[activation].label,
-            xlabel="step",
-            ylabel="distinct share of units",
-            ylim=(-0.03, 1.05),
-        )
-    legend(figure, names, 4)
+    names = levels(mean["initializer"])
+    figure, layout = panels(mean, "activation", height=2.2, sharey=True)
+    for panel in layout:
+        lines(panel.axes, panel.of(mean), "step", "distinct_share", names)
+        step_axis(panel.axes, mean["step"].max())
+        panel.axes.set(xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+    legend(figure, names)
     return Drawn(figure, mean)
