@@ -22,7 +22,7 @@ from winit.report import rows as rows_module
 from winit.report.context import page_tables
 from winit.report.exhibits import EMBEDDED_ROWS, SHOWN_ROWS, data_table
 from winit.report.figures import signals, trainability
-from winit.report.figures.style import Drawn, figure_style, panels
+from winit.report.figures.style import Drawn, blank, figure_style
 from winit.report.page import in_script, json_in_script, write
 from winit.report.rows import departures, failures, initial, ratio_range, recommendation
 from winit.report.svg import THEME, compact, path, small_svg
@@ -302,7 +302,7 @@ def test_the_page_counts_every_run(made):
 
 def test_figures_lose_digits_of_places_and_never_of_words():
     with figure_style():
-        figure, grid = panels(1, 1, 1, 1)
+        figure, grid = blank(1, 1, 1, 1)
         grid[0][0].plot([0.123456, 1], [0, 1])
         grid[0][0].set_title("σ = 0.0123")
     text = small_svg(Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")
@@ -558,7 +558,7 @@ def read(csv: str) -> pd.DataFrame:
 
 
 def arm(explored, **factors) -> int:
-    names = [i["name"] for i in explored.initializers]
+    names = [choice.name for choice in explored.initializers]
     activations = [name for name, _ in explored.activations]
     wanted = (
         explored.settings.index(factors["setting"]), activations.index(factors["activation"]), factors["depth"],

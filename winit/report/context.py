@@ -9,16 +9,14 @@ from functools import cached_property
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import judged, main_grid, since_pretraining
+from winit.analysis.select import Tables, judged, main_grid, since_pretraining
 from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
 from winit.report.figures.style import Drawn
 from winit.report.wording import PRETRAINED_SETTING, count
 from winit.study.model import Study
 
-Tables = dict[str, pd.DataFrame]
 
-
-def page_tables(study: Study, tables: Tables) -> Tables:
+def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
     """Return the tables of a page: those of the main grid under their own names, those of all runs beside them.
 
     Extra grids have sections of their own. Tuning replicates choose learning rates; they are counted and shown nowhere else.
@@ -32,7 +30,7 @@ def page_tables(study: Study, tables: Tables) -> Tables:
         main grid alone, and `layers` no measurement from before pretraining. `judged_runs` holds those of every grid.
         `all_runs`, `all_summary`, `all_curves` and `all_layers` are the tables as they were.
     """
-    shown = tables | {f"all_{name}": tables[name] for name in ("runs", "summary", "curves", "layers")}
+    shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "summary", "curves", "layers")}
     shown["judged_runs"] = judged(tables["runs"])
     shown["runs"], shown["summary"] = (main_grid(study, table) for table in (shown["judged_runs"], tables["summary"]))
     if len(shown["runs"]) < len(tables["runs"]):

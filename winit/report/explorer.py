@@ -16,7 +16,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from winit import schemes
-from winit.analysis.select import before_training, chosen_rates, curves_as_worst, one_rate
+from winit.analysis.select import Tables, before_training, chosen_rates, curves_as_worst, one_rate
 from winit.report.figures.style import SHOWN_RANGE, sorted_activations
 from winit.report.wording import PRETRAINED_SETTING, setting_name
 from winit.theory.activations import ACTIVATIONS
@@ -55,13 +55,34 @@ SHAPES = {
 
 
 @dataclass(frozen=True)
+class InitializerChoice:
+    """An initializer that a reader may choose, and how it is drawn.
+
+    Attributes:
+        name: as studies spell it.
+        label: as a reader sees it.
+        color: of its lines and markers.
+        dashes: lengths of dashes and gaps; empty for a solid line.
+        shape: Vega's name of its marker, or a path.
+        is_checked: whether it is shown before the reader chooses.
+    """
+
+    name: str
+    label: str
+    color: str
+    dashes: tuple[float, ...]
+    shape: str
+    is_checked: bool
+
+
+@dataclass(frozen=True)
 class Explorer:
     """The interactive part of a page: the choices, the data as CSV, the specifications, the code that draws."""
 
     settings: list[str]
     activations: list[tuple[str, str]]  # name, label
     depths: list[int]
-    initializers: list[dict[str, object]]  # name, label, color, dashes, shape, is_checked
+    initializers: list[InitializerChoice]
     metrics: dict[str, str]  # name, label
     arms: str
     curves: str
@@ -76,7 +97,7 @@ class Explorer:
         return {
             "settings": self.settings,
             "activations": [name for name, _ in self.activations],
-            "initializers": [{k: i[k] for k in ("name", "label")} for i in self.initializers],
+            "initializers": [{"name": choice.name, "label": choice.label} for choice in self.initializers],
             "metrics": self.metrics,
             "specs": self.specs,
         }
@@ -92,7 +113,8 @@ def bundle() -> str | None:
         return None
     # In a script element these would end it, or begin a comment that hides its end; in a string of JavaScript the
     # backslash changes nothing.
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    code = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def packed(code: str) -> str:
@@ -100,26 +122,26 @@ def packed(code: str) -> str:
     return base64.b64encode(gzip.compress(code.encode(), mtime=0)).decode()
 
 
-def curves(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
+def curves(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
     """Return the curves of the arms: the median over replicates at the chosen rate; a diverged run counts as the worst.
 
     Args:
-        found: the tables.
+        tables: the tables.
         arms: `_ARM` and `learning_rate`, with the number of the arm as `arm`.
     """
-    chosen = found["runs"][[*_ARM, "learning_rate", "run_id"]].merge(arms)[["run_id", "arm"]]
-    rows = found["curves"].astype(dict.fromkeys(METRICS, float)).merge(chosen, on="run_id")
+    chosen = tables["runs"][[*_ARM, "learning_rate", "run_id"]].merge(arms)[["run_id", "arm"]]
+    rows = tables["curves"].astype(dict.fromkeys(METRICS, float)).merge(chosen, on="run_id")
     return curves_as_worst(rows).groupby(["arm", "step"], as_index=False)[list(METRICS)].median()
 
 
-def signals(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
+def signals(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
     """Return the variances by layer of the untrained arms, geometric means over replicates, beside the theory's.
 
     Initial weights do not depend on the learning rate, so the runs of the smallest stand for all. The theory is one of
     random weights without batch normalization and dropout; that of δ begins at the output layer's measured value.
     """
-    chosen = one_rate(found["runs"]).merge(arms.drop(columns="learning_rate"))
-    rows = before_training(found["layers"][["run_id", "stage", "layer", *LAYERS]], chosen, ["arm"])
+    chosen = one_rate(tables["runs"]).merge(arms.drop(columns="learning_rate"))
+    rows = before_training(tables["layers"][["run_id", "stage", "layer", *LAYERS]], chosen, ["arm"])
     for quantity in LAYERS:
         with np.errstate(divide="ignore"):  # a variance of 0 gives a mean of 0
             rows[quantity] = np.log(rows[quantity])
@@ -127,7 +149,7 @@ def signals(found: dict[str, pd.DataFrame], arms: pd.DataFrame) -> pd.DataFrame:
     means[list(LAYERS)] = np.exp(means[list(LAYERS)])
     spoken_of = arms[~arms["batch_norm"] & (arms["pretraining"] == "none")]
     keys = ["dataset", "activation", "depth", "width", "initializer"]
-    theory = spoken_of[["arm", *keys]].merge(found["theory"][[*keys, "layer", "h_variance", "delta_ratio"]])
+    theory = spoken_of[["arm", *keys]].merge(tables["theory"][[*keys, "layer", "h_variance", "delta_ratio"]])
     theory = theory.rename(columns={"h_variance": "h_variance_theory"})
     means = means.merge(theory[["arm", "layer", "h_variance_theory", "delta_ratio"]], on=["arm", "layer"], how="left")
     top = means.loc[means.groupby("arm")["layer"].idxmax(), ["arm", "delta_variance"]].set_index("arm")[
@@ -170,18 +192,22 @@ def _within(
     )
 
 
-def specifications(initializers: list[dict[str, object]], last_step: int) -> dict[str, object]:
+def specifications(initializers: list[InitializerChoice], last_step: int) -> dict[str, object]:
     """Return the charts as Vega-Lite, without data: report.js fills in the rows that a reader chose, and the titles."""
     import altair as alt
 
-    labels = [i["label"] for i in initializers]
+    labels = [choice.label for choice in initializers]
     looks = {
-        "color": alt.Color("initializer:N", legend=None).scale(domain=labels, range=[i["color"] for i in initializers]),
+        "color": alt.Color("initializer:N", legend=None).scale(
+            domain=labels, range=[choice.color for choice in initializers]
+        ),
         "strokeDash": alt.StrokeDash("initializer:N", legend=None).scale(
-            domain=labels, range=[list(i["dashes"]) or [1, 0] for i in initializers]
+            domain=labels, range=[list(choice.dashes) or [1, 0] for choice in initializers]
         ),
     }
-    shape = alt.Shape("initializer:N", legend=None).scale(domain=labels, range=[i["shape"] for i in initializers])
+    shape = alt.Shape("initializer:N", legend=None).scale(
+        domain=labels, range=[choice.shape for choice in initializers]
+    )
     rows = alt.Data(name="rows")
 
     def chart(x: alt.X, x_tip: alt.Tooltip, theory: bool) -> dict[str, object]:
@@ -209,76 +235,97 @@ def specifications(initializers: list[dict[str, object]], last_step: int) -> dic
     }
 
 
-def explorer(found: dict[str, pd.DataFrame], is_reconstruction: bool = False, budget: int = BUDGET) -> Explorer | None:
+def explorer(tables: Tables, is_reconstruction: bool = False, budget: int = BUDGET) -> Explorer | None:
     """Return the interactive part of a study's page; None where its libraries are missing, or it has nothing to show.
 
     Args:
-        found: the tables, of the main grid.
+        tables: the tables, of the main grid.
         is_reconstruction: whether scores are shares of explained error, and losses squared errors.
         budget: about how many bytes of data the page may hold.
     """
-    summary = found["summary"]
-    arms = chosen_rates(summary)[[*_ARM, "learning_rate", "runs"]]
-    # A phase diagram has hundreds of points, and a figure of its own.
-    arms = arms[~arms["initializer"].isin(list(schemes.diagram_points(arms["initializer"].unique())))]
+    arms = _arms(tables["summary"])
     code = bundle()
     if code is None or arms.empty:
         return None
-    named = arms[PRETRAINED_SETTING].drop_duplicates().sort_values(PRETRAINED_SETTING)
-    named["setting"] = [setting_name(named, **row) for row in named.to_dict("records")]
-    arms = arms.merge(named).reset_index(drop=True)
-    arms["arm"] = np.arange(len(arms))
-    of_curves, of_layers = curves(found, arms[[*_ARM, "learning_rate", "arm"]]), signals(found, arms)
-    losses = [m for m in METRICS if "loss" in m]
+    of_curves, of_layers = curves(tables, arms[[*_ARM, "learning_rate", "arm"]]), signals(tables, arms)
+    losses = [metric for metric in METRICS if "loss" in metric]
     highest = of_curves[losses].where(np.isfinite(of_curves[losses])).max().max()
     of_curves[losses] = of_curves[losses].clip(upper=highest if is_reconstruction and np.isfinite(highest) else CAP)
-    variances = [f"{q}{suffix}" for q in LAYERS for suffix in ("", "_theory")]
+    variances = [f"{quantity}{suffix}" for quantity in LAYERS for suffix in ("", "_theory")]
     of_layers[variances] = of_layers[variances].clip(*SHOWN_RANGE)
     arms, of_curves, of_layers, note = _within(arms, of_curves, of_layers, budget)
 
-    names = schemes.in_order(arms["initializer"])
-    looks = {name: schemes.style(name) for name in names}
-    first = {look["color"]: name for name, look in reversed(looks.items())}
-    initializers = [
-        {
-            "name": name, "label": schemes.label(name), "color": look["color"], "dashes": tuple(look["dashes"] or ()),
-            "shape": SHAPES.get(look["marker"], "circle"),
-            "is_checked": len(names) <= CHECKED or first[look["color"]] == name,
-        }
-        for name, look in looks.items()
-    ]  # fmt: skip
     settings, activations = list(arms["setting"].unique()), sorted_activations(arms["activation"])
-    codes = pd.DataFrame(
+    initializers = _choices(schemes.in_order(arms["initializer"]))
+    metrics = {name: text for name, text in METRICS.items() if name in of_curves}
+    if is_reconstruction:
+        metrics = {name: text.replace("accuracy", "share of error explained") for name, text in metrics.items()}
+    return Explorer(
+        settings=settings,
+        activations=[(name, ACTIVATIONS[name].label) for name in activations],
+        depths=sorted(int(depth) for depth in arms["depth"].unique()),
+        initializers=initializers,
+        metrics=metrics,
+        arms=_csv(_codes(arms, settings, activations, [choice.name for choice in initializers])),
+        curves=_csv(of_curves),
+        layers=_csv(of_layers),
+        specs=specifications(initializers, int(of_curves["step"].max())),
+        note=note,
+        bundle=code,
+    )
+
+
+def _arms(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the arms at their chosen rates with the names of their settings, numbered; the points of a phase diagram are left out."""
+    arms = chosen_rates(summary)[[*_ARM, "learning_rate", "runs"]]
+    # A phase diagram has hundreds of points, and a figure of its own.
+    arms = arms[~arms["initializer"].isin(list(schemes.diagram_points(arms["initializer"].unique())))]
+    settings = arms[PRETRAINED_SETTING].drop_duplicates().sort_values(PRETRAINED_SETTING)
+    settings["setting"] = [setting_name(settings, **row) for row in settings.to_dict("records")]
+    arms = arms.merge(settings).reset_index(drop=True)
+    return arms.assign(arm=np.arange(len(arms)))
+
+
+def _choices(names: list[str]) -> list[InitializerChoice]:
+    """Return the initializers to choose from: of many, the first of every colour is shown at once."""
+    first_of_colour = {schemes.style(name)["color"]: name for name in reversed(names)}
+    choices = []
+    for name in names:
+        look = schemes.style(name)
+        is_checked = len(names) <= CHECKED or first_of_colour[look["color"]] == name
+        shape = SHAPES.get(look["marker"], "circle")
+        choices.append(
+            InitializerChoice(name, schemes.label(name), look["color"], tuple(look["dashes"] or ()), shape, is_checked)
+        )
+    return choices
+
+
+def _codes(arms: pd.DataFrame, settings: list[str], activations: list[str], initializers: list[str]) -> pd.DataFrame:
+    """Return the arms as report.js reads them: names by their place in the lists."""
+    return pd.DataFrame(
         {
             "arm": arms["arm"],
             "setting": arms["setting"].map(settings.index),
             "activation": arms["activation"].map(activations.index),
             "depth": arms["depth"],
-            "initializer": arms["initializer"].map(names.index),
+            "initializer": arms["initializer"].map(initializers.index),
             "learning_rate": arms["learning_rate"],
             "runs": arms["runs"],
         }
     )
-    metrics = {name: text for name, text in METRICS.items() if name in of_curves}
-    if is_reconstruction:
-        metrics = {name: text.replace("accuracy", "share of error explained") for name, text in metrics.items()}
-    return Explorer(
-        settings, [(a, ACTIVATIONS[a].label) for a in activations], sorted(int(d) for d in arms["depth"].unique()),
-        initializers, metrics, _csv(codes), _csv(of_curves), _csv(of_layers), specifications(initializers, int(of_curves["step"].max())), note, code,
-    )  # fmt: skip
 
 
-def swatch(initializer: dict[str, object]) -> Markup:
+def swatch(choice: InitializerChoice) -> Markup:
     """Return the line and the marker of an initializer as a small drawing, for the label of its checkbox."""
     shapes = {
         "circle": "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0z", "square": "M-.8,-.8H.8V.8H-.8z", "diamond": "M0,-1.1L1.1,0L0,1.1L-1.1,0z",
         "triangle-up": "M0,-1L1,.8H-1z", "triangle-down": "M0,1L1,-.8H-1z", "triangle-left": "M-1,0L.8,-1V1z",
         "triangle-right": "M1,0L-.8,-1V1z", "cross": "M-.35,-1H.35V-.35H1V.35H.35V1H-.35V.35H-1V-.35H-.35z",
     }  # fmt: skip
-    path = shapes.get(initializer["shape"], initializer["shape"])
-    dashes = ",".join(str(d) for d in initializer["dashes"])
+    path = shapes.get(choice.shape, choice.shape)
+    dashes = ",".join(str(d) for d in choice.dashes)
     return Markup(
         '<svg class="swatch" width="34" height="12" viewBox="-17 -6 34 12" aria-hidden="true">'
         '<path d="M-16,0H16" fill="none" stroke="{0}" stroke-width="2" stroke-dasharray="{1}"/>'
         '<path d="{2}" transform="scale(4.2)" fill="{0}"/></svg>'
-    ).format(initializer["color"], dashes, path)
+    ).format(choice.color, dashes, path)

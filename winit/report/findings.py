@@ -13,7 +13,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import SETTING, before_training, chosen_rates, one_rate
+from winit.analysis.select import SETTING, Tables, before_training, chosen_rates, one_rate
 from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
@@ -55,14 +55,14 @@ def deepest(summary: pd.DataFrame) -> list[Finding]:
     best = chosen_rates(summary)
     results = []
     for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
-        place = setting_name(best, *key)
+        where = setting_name(best, *key)
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             if len(cells) < 2:
                 continue
             top = cells.sort_values(["test_score", "success_rate"], ascending=False)
             trained = top[top["success_rate"] >= stats.TRAINED_SHARE]
-            head = f"{place}, {activation}, {depth} layers: "
+            head = f"{where}, {activation}, {depth} layers: "
             if (cells["diverged"] == cells["runs"]).all():
                 text = f"every run diverged, from each of {len(cells)} initializations"
             elif trained.empty:
@@ -96,14 +96,14 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
     best = chosen_rates(summary)
     results = []
     for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
-        place = setting_name(best, *key)
+        where = setting_name(best, *key)
         for name in ("normal:0.01", "normal:1"):
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
                 limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {activation}")
             if limits:
-                text = f"{place}: from {schemes.label(name)}, at least half of the runs reach the target up to {listed(limits)}."
+                text = f"{where}: from {schemes.label(name)}, at least half of the runs reach the target up to {listed(limits)}."
                 results.append(Finding(text, "trainability"))
     return results
 
@@ -115,7 +115,7 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     factors = [*PRETRAINED_SETTING, "activation", "initializer"]
     merged = before_training(layers[layers["layer"] <= depth], one_rate(runs[runs["depth"] == depth]), factors)
     for key, setting in merged.groupby(PRETRAINED_SETTING, sort=False):
-        place = setting_name(merged, *key)
+        where = setting_name(merged, *key)
         for activation, cells in _by_activation(setting):
             slopes = {}
             for name, rows in cells.groupby("initializer"):
@@ -128,7 +128,7 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
             flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
             results.append(
                 Finding(
-                    f"{place}, {activation}, {depth} layers, before training: on its way down the variance of the "
+                    f"{where}, {activation}, {depth} layers, before training: on its way down the variance of the "
                     f"gradient ∂ℓ/∂z changes least under {schemes.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
                     f"{schemes.label(steep)} ({_factor(slopes[steep])}).",
                     "gradients",
@@ -148,9 +148,9 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     flat = [i for i, name in names.items() if schemes.SCHEMES[name].family == "constant"]
     parts = []
     for name in schemes.in_order(flat):
-        mine = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")
-        mine = mine[mine["layer"] <= mine["depth"]]
-        last = mine[mine["step"] == layers["step"].max()]
+        hidden = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")
+        hidden = hidden[hidden["layer"] <= hidden["depth"]]
+        last = hidden[hidden["step"] == layers["step"].max()]
         if last.empty:
             continue
         alike = int((last.groupby("run_id")["distinct_units"].max() == 1).sum())
@@ -214,7 +214,7 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
     """Say, for the deepest pretrained networks of each activation, what pretraining gains and how much of it is scale."""
     results = []
     for key, setting in effects.groupby(SETTING, sort=False):
-        place = setting_name(effects, *key)
+        where = setting_name(effects, *key)
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             methods = cells[~cells["pretraining"].str.contains("+", regex=False)]
@@ -232,7 +232,7 @@ def pretraining(effects: pd.DataFrame) -> list[Finding]:
             name = PRETRAINING[best["pretraining"]].label
             start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
             text = (
-                f"{place}, {activation}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
+                f"{where}, {activation}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
                 f"by {name} gains {_gain(best)} of test accuracy"
             )
             moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
@@ -278,7 +278,7 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
     return results
 
 
-def headlines(tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[Finding]:
+def headlines(tables: Tables, is_reconstruction: bool) -> list[Finding]:
     """Return the findings that open the page."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
     if is_reconstruction:
@@ -288,10 +288,10 @@ def headlines(tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[
     ]  # fmt: skip
 
 
-def of_section(section: str, tables: dict[str, pd.DataFrame], is_reconstruction: bool) -> list[Finding]:
+def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Finding]:
     """Return the findings that stand beside the figures of one section."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
-    found = {
+    findings = {
         "trainability": lambda: reach(summary),
         "gradients": lambda: signal(layers, runs),
         "learning-rate": lambda: rates(summary),
@@ -299,4 +299,4 @@ def of_section(section: str, tables: dict[str, pd.DataFrame], is_reconstruction:
     }
     if is_reconstruction and section in ("trainability", "learning-rate"):
         return []
-    return found[section]() if section in found else []
+    return findings[section]() if section in findings else []

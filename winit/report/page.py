@@ -17,8 +17,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from winit import datasets, schemes
+from winit.analysis.select import Tables
 from winit.report import chapters, explorer, findings, rows, wording
-from winit.report.context import PageContext, Tables, page_tables
+from winit.report.context import PageContext, page_tables
 from winit.report.exhibits import Gallery, Section
 from winit.report.explorer import Explorer
 from winit.report.sections import draw_sections
@@ -95,7 +96,6 @@ def _environment() -> Environment:
 
 def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
     """Return what the page says of the study itself: its settings, schemes, activations, datasets."""
-    steps, measure = study.training.steps, study.measure
     runs = tables["all_runs"]
     return {
         "study": study,
@@ -108,8 +108,8 @@ def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
         "datasets": [(name, datasets.DATASETS[name], given) for name, given in study.datasets.items()],
         "scaling": SCALINGS[study.data.scaling],
         "schedule": SCHEDULES[study.training.schedule],
-        "curve_steps": log_spaced(steps, measure.curve_points),
-        "layer_steps": log_spaced(steps, measure.layer_points),
+        "curve_steps": log_spaced(study.training.steps, study.measure.curve_points),
+        "layer_steps": log_spaced(study.training.steps, study.measure.layer_points),
         "machines": sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
         "not_applicable": tables["not_applicable"].to_dict("records"),
     }

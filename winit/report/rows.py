@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from winit import datasets, schemes
-from winit.analysis.select import CELL, SETTING, before_training, chosen_rates, one_rate
+from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, one_rate
 from winit.report.wording import PRETRAINED_SETTING, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import STATUSES
 from winit.vocabulary.pretraining import pretrainings_in_order
 
+Row = dict[str, Any]  # a row of a table of the page: what its template reads
 
-def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
+
+def recommendation(summary: pd.DataFrame) -> list[Row]:
     """Return, for every setting, activation and depth, the initializer that did best, and its equals.
 
     Best is the highest success rate, then the highest median test accuracy. Its equals are those whose Wilson interval
@@ -29,18 +32,18 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
     rows = []
     for key, cells in best.groupby([*PRETRAINED_SETTING, "activation", "depth"], sort=False):
         *setting, activation, depth = key
-        place = {"setting": setting_name(best, *setting), "activation": activation, "depth": depth}
+        cell = {"setting": setting_name(best, *setting), "activation": activation, "depth": depth}
         cells = cells.sort_values(["success_rate", "test_score"], ascending=False)
         first = cells.iloc[0]
         if first["success_rate"] == 0:
-            rows.append(place | {"first": None, "equals": [], "of": len(cells)})
+            rows.append(cell | {"first": None, "equals": [], "of": len(cells)})
             continue
         alike = (cells["test_score_maximum"] >= first["test_score_minimum"]) & (
             cells["success_high"] >= first["success_low"]
         )
         equals = cells[alike].iloc[1:]
         rows.append(
-            place | {"first": first, "equals": [schemes.label(i) for i in equals["initializer"]], "of": len(cells)}
+            cell | {"first": first, "equals": [schemes.label(i) for i in equals["initializer"]], "of": len(cells)}
         )
     return rows
 
@@ -48,7 +51,7 @@ def recommendation(summary: pd.DataFrame) -> list[dict[str, object]]:
 FARTHEST = 10  # comparisons with the theory that are shown even where all agree
 
 
-def departures(agreement: pd.DataFrame) -> list[dict[str, object]]:
+def departures(agreement: pd.DataFrame) -> list[Row]:
     """Return the comparisons with the theory that disagree, and of the others those nearest to it; the farthest first.
 
     `share` is the departure as a part of what would still agree, on a log scale.
@@ -74,24 +77,24 @@ def ratio_range(agreement: pd.DataFrame) -> tuple[float, float, float] | None:
     return tuple(ratio.quantile([0.05, 0.5, 0.95])) if len(ratio) else None
 
 
-def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
+def initial(tables: Tables) -> list[Row]:
     """Return what the deepest untrained networks are like, by setting, activation and initializer.
 
     Initial weights do not depend on the learning rate, so the smallest stands for all. The spread that theory expects is
     missing where there is no theory.
     """
-    runs, summary = found["runs"], found["summary"]
+    runs, summary = tables["runs"], tables["summary"]
     keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer"]
     chosen = one_rate(runs[runs["depth"] == runs["depth"].max()])
-    layers = before_training(found["layers"], chosen, keys)
+    layers = before_training(tables["layers"], chosen, keys)
     last = (
         layers[layers["layer"] == layers["depth"]]
         .groupby(keys)[["correlation", "activation_rank", "weight_rank"]]
         .mean()
     )
-    jacobians = before_training(found["jacobians"], chosen, keys).groupby(keys)
+    jacobians = before_training(tables["jacobians"], chosen, keys).groupby(keys)
     values = jacobians[["lower_quartile", "median", "upper_quartile", "mean"]].median()
-    theory = found["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
+    theory = tables["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
     rows = []
     for _, row in (
         summary[summary["learning_rate"] == runs["learning_rate"].min()]
@@ -99,7 +102,7 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
         .iterrows()
     ):
         key = tuple(row[keys])
-        place = *(row[name] for name in ("dataset", "activation", "depth", "width", "initializer")), row["depth"]
+        predicted = *(row[name] for name in ("dataset", "activation", "depth", "width", "initializer")), row["depth"]
         facts = {name: last.at[key, name] if key in last.index else float("nan") for name in last.columns}
         facts |= {f"jacobian_{name}": values.at[key, name] if key in values.index else float("nan") for name in values}
         facts |= {
@@ -108,7 +111,7 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
             "initializer": row["initializer"],
             "loss": row["initial_loss"] / np.log(datasets.DATASETS[row["dataset"]].classes),
             "spread": row["log_length_spread"],
-            "expected_spread": theory.get(place, float("nan")) if not row["batch_norm"] else float("nan"),
+            "expected_spread": theory.get(predicted, float("nan")) if not row["batch_norm"] else float("nan"),
         }
         rows.append(facts)
     activations = list(ACTIVATIONS)
@@ -116,7 +119,7 @@ def initial(found: dict[str, pd.DataFrame]) -> list[dict[str, object]]:
     return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), order[r["initializer"]]))
 
 
-def effects(table: pd.DataFrame) -> list[dict[str, object]]:
+def effects(table: pd.DataFrame) -> list[Row]:
     """Return the rows of the page's table of pretraining: every method against everything it is compared with."""
     rows = []
     order = ["same start", "trained longer", "small weights", "best scaled", "moments", "shuffled"]
@@ -138,25 +141,25 @@ def effects(table: pd.DataFrame) -> list[dict[str, object]]:
     return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), r["depth"]))
 
 
-def reconstructions(summary: pd.DataFrame) -> list[dict[str, object]]:
+def reconstructions(summary: pd.DataFrame) -> list[Row]:
     """Return the arms of a study of deep autoencoders, best first, by setting."""
     best = chosen_rates(summary).sort_values([*SETTING, "test_loss"])
     return [row | {"setting": setting_name(best, **{f: row[f] for f in SETTING})} for row in best.to_dict("records")]
 
 
-def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[dict[str, object]]]]:
+def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[Row]]]:
     """Return the page's tables of the ranking: view, its rate, rows in their order."""
     return [(view, rows["rate"].iloc[0], rows.to_dict("records")) for view, rows in ranking.groupby("view", sort=False)]
 
 
-def outcomes(runs: pd.DataFrame) -> list[dict[str, object]]:
+def outcomes(runs: pd.DataFrame) -> list[Row]:
     """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
     rows = []
     for name in schemes.in_order(runs["initializer"]):
-        mine = runs[runs["initializer"] == name]
-        lost = mine[mine["status"] == "diverged"]
-        row = {"label": schemes.label(name), "runs": len(mine)}
-        row |= {s: int((mine["status"] == s).sum()) for s in STATUSES}
+        of_scheme = runs[runs["initializer"] == name]
+        lost = of_scheme[of_scheme["status"] == "diverged"]
+        row: Row = {"label": schemes.label(name), "runs": len(of_scheme)}
+        row |= {status: int((of_scheme["status"] == status).sum()) for status in STATUSES}
         row["where"] = (
             "" if lost.empty else f"{lost['diverged_step'].median():.0f} / {lost['diverged_layer'].median():.0f}"
         )
@@ -177,13 +180,13 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
     }
     names = {key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()}  # rows are narrow
     frame = frame.assign(setting=[names[key] for key in frame[SETTING].itertuples(index=False, name=None)])
-    ranks = {
+    orders = {
         "activation": list(ACTIVATIONS),
         "initializer": schemes.in_order(frame["initializer"]),
         "pretraining": pretrainings_in_order(frame["pretraining"]),
         "status": list(STATUSES),
     }
-    ranks = {column: {name: i for i, name in enumerate(names)} for column, names in ranks.items()}
+    ranks = {column: {name: i for i, name in enumerate(order)} for column, order in orders.items()}
     return frame.sort_values(
         [*leading, *SETTING, "activation", "depth", "initializer", "pretraining"],
         key=lambda column: column.map(ranks[column.name]) if column.name in ranks else column,
@@ -191,12 +194,12 @@ def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
     )
 
 
-def arms(summary: pd.DataFrame) -> list[dict[str, object]]:
+def arms(summary: pd.DataFrame) -> list[Row]:
     """Return the rows of the page's table of runs: every arm at its chosen learning rate, in the catalogue's order."""
     return _ordered(chosen_rates(summary), []).head(SHOWN_ARMS).to_dict("records")
 
 
-def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:
+def failures(runs: pd.DataFrame) -> tuple[list[Row], int]:
     """Return which arms had runs that diverged or got stuck, over all learning rates, and how many such rows there are.
 
     Args:
@@ -219,7 +222,7 @@ def failures(runs: pd.DataFrame) -> tuple[list[dict[str, object]], int]:
     return _ordered(rows, ["status", "order"]).head(SHOWN_FAILURES).to_dict("records"), len(rows)
 
 
-def facets(rows: list[dict[str, object]]) -> list[str]:
+def facets(rows: list[Row]) -> list[str]:
     """Return the factors that tell the rows of the table of runs apart."""
     names = ["setting", "activation", "depth", "initializer", "pretraining"]
     return [name for name in names if len({row[name] for row in rows}) > 1]

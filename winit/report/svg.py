@@ -130,38 +130,54 @@ def _with_markers(tokens: list[str], tag: str) -> list[str]:
     A figure has thousands of them, and each would be an element with a tree of its own.
     """
     out: list[str] = []
-    made: dict[tuple[str, str], str] = {}
+    markers: dict[tuple[str, str], str] = {}
     at = 0
     while at < len(tokens):
-        clip = re.fullmatch(r'<g( clip-path="[^"]*")>', tokens[at])
-        end, points, looks = at + 1, [], set()
-        while clip and end < len(tokens) and (found := _USE.fullmatch(tokens[end])):
-            points.append((found[2], found[3]))
-            looks.add((found[1], found[4] or ""))
-            end += 1
-        if len(looks) != 1 or len(points) < FEWEST or tokens[end] != "</g>":
+        row = _symbols(tokens, at)
+        if row is None:
             out.append(tokens[at])
             at += 1
             continue
-        (look,) = looks
-        if look not in made:
-            made[look] = f"{tag}-m{len(made)}"
+        clip, symbol, points = row
+        if symbol not in markers:
+            markers[symbol] = f"{tag}-m{len(markers)}"
             # Size as drawn, not in widths of the line; and in the same place on slanted lines.
             out.append(
-                f'<defs><marker id="{made[look]}" overflow="visible" markerUnits="userSpaceOnUse" style="{look[1]}">'
-                f'<use xlink:href="#{look[0]}"/></marker></defs>'
+                f'<defs><marker id="{markers[symbol]}" overflow="visible" markerUnits="userSpaceOnUse" style="{symbol[1]}">'
+                f'<use xlink:href="#{symbol[0]}"/></marker></defs>'
             )
-        line = next((i for i in (-1, -2) if len(out) >= 2 and out[i].startswith("<path ")), None)
-        is_line = line is not None and clip[1] in out[line] and "marker:" not in out[line] and "fill:none" in out[line]
-        if is_line and [tuple(map(float, p)) for p in _VERTEX.findall(out[line])] == [
-            tuple(map(float, p)) for p in points
-        ]:
-            out[line] = out[line].replace('style="', f'style="marker:url(#{made[look]});', 1)
-        else:
+        line = _line_below(out, clip, points)
+        if line is None:
             data = " ".join(f"{'L' if i else 'M'} {x} {y}" for i, (x, y) in enumerate(points))
-            out.append(f'<path d="{data}"{clip[1]} style="marker:url(#{made[look]});fill:none;stroke:none"/>')
-        at = end + 1
+            out.append(f'<path d="{data}"{clip} style="marker:url(#{markers[symbol]});fill:none;stroke:none"/>')
+        else:
+            out[line] = out[line].replace('style="', f'style="marker:url(#{markers[symbol]});', 1)
+        at += len(points) + 2
     return out
+
+
+def _symbols(tokens: list[str], at: int) -> tuple[str, tuple[str, str], list[tuple[str, str]]] | None:
+    """Return the clip path, the symbol (its id and style) and the places of a group that repeats one symbol; None if it is no such group."""
+    group = re.fullmatch(r'<g( clip-path="[^"]*")>', tokens[at])
+    if group is None:
+        return None
+    end, points, symbols = at + 1, [], set()
+    while end < len(tokens) and (use := _USE.fullmatch(tokens[end])):
+        points.append((use[2], use[3]))
+        symbols.add((use[1], use[4] or ""))
+        end += 1
+    if len(symbols) != 1 or len(points) < FEWEST or tokens[end] != "</g>":
+        return None
+    return group[1], symbols.pop(), points
+
+
+def _line_below(out: list[str], clip: str, points: list[tuple[str, str]]) -> int | None:
+    """Return where the line whose vertices these points are was written; None if it was not the last path."""
+    line = next((i for i in (-1, -2) if len(out) >= 2 and out[i].startswith("<path ")), None)
+    if line is None or clip not in out[line] or "marker:" in out[line] or "fill:none" not in out[line]:
+        return None
+    vertices = [tuple(map(float, vertex)) for vertex in _VERTEX.findall(out[line])]
+    return line if vertices == [tuple(map(float, point)) for point in points] else None
 
 
 def _plain_ticks(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import patheffects
@@ -84,7 +86,7 @@ def _draw_theory(axes: Axes, phase: pd.DataFrame, depth: int) -> None:
         axes.clabel(thin, fmt=lambda value: f"{np.exp(value):.0f}", fontsize=6.5, colors="black")
 
 
-def _contour(axes: Axes, height: pd.DataFrame, contours: list[float], **options: object) -> QuadContourSet | None:
+def _contour(axes: Axes, height: pd.DataFrame, contours: list[float], **options: Any) -> QuadContourSet | None:
     """Draw the contours that a surface has; return them, or None where it has none."""
     low, high = height.min().min(), height.max().max()  # matplotlib warns of a figure without any contour
     if not any(low <= level <= high for level in contours):

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from winit import schemes
 from winit.analysis.select import at_chosen_rate, before_training, curves_as_worst, is_pretrained
@@ -33,7 +34,7 @@ ARM = ["activation", "depth", "initializer", "pretraining"]
 DOTTED = (0, (1, 1.2))
 
 
-def _line(axes: Axes, x: object, y: object, pretraining: str) -> None:
+def _line(axes: Axes, x: ArrayLike, y: ArrayLike, pretraining: str) -> None:
     """Draw a line in the look of a way of pretraining."""
     options = line_options(pretraining_style(pretraining))
     axes.plot(x, y, **options, markersize=4.5, markeredgewidth=0, linewidth=1.4)

@@ -27,8 +27,8 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
     """Draw the map initializer × depth for every activation: test accuracy at the chosen rate, and how many succeeded."""
     best = some(chosen_rates(summary), "no run has a chosen learning rate")
     names, depths = levels(best["initializer"]), levels(best["depth"])
-    size = {"height": 0.31 * len(names) + 0.35, "width": 0.62 * len(depths) + 0.45}
-    figure, layout = panels(best, "activation", **size, sharey=True)
+    height, width = 0.31 * len(names) + 0.35, 0.62 * len(depths) + 0.45
+    figure, layout = panels(best, "activation", height=height, width=width, sharey=True)
     for panel in layout:
         axes = panel.axes
         cells = panel.of(best).pivot(index="initializer", columns="depth")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from winit.analysis.select import CELL, at_chosen_rate
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Exhibit, Omission, Section
@@ -30,7 +32,7 @@ def _normalization(context: PageContext) -> list[Exhibit | Omission]:
         context.gallery.exhibit(
             f"regularization-norm-{depth}",
             f"With and without batch normalization, {depth} layers",
-            lambda depth=depth: figures.normalization(both[both["depth"] == depth]),
+            partial(figures.normalization, both[both["depth"] == depth]),
             Caption(
                 shows="Test accuracy of every judged run at its arm's chosen rate: hollow without batch normalization, filled with it.",
                 see="If filled marks stand in one column, normalization has made the initialization matter less.",
