@@ -44,7 +44,7 @@ def test_a_run_is_judged_or_for_tuning_and_says_so():
         for run in workload.runs:
             roles.setdefault((run.initializer, run.learning_rate), {})[run.replicate] = run.role
         each = {0: "judged", 1: "judged", 2: "judged", -1: "tuning", -2: "tuning"}
-        assert roles and all(found == each for found in roles.values())
+        assert roles and all(of_arm == each for of_arm in roles.values())
 
 
 def ids(*overrides: str) -> set[str]:
