@@ -107,3 +107,10 @@ def test_planning_imports_neither_torch_nor_pandas():
         "assert not {'torch', 'pandas', 'seaborn', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True)
+
+
+def test_datasets_and_levels_keep_the_order_in_which_they_were_given():
+    """The digest of a study is made of its settings in their order."""
+    study = compose(["study=smoke", "dataset=[spirals,digits]", "extra_grids.x={depth:[3],initializer:[kumar]}"])
+    assert list(study.settings["dataset"]) == list(study.datasets) == ["spirals", "digits"]
+    assert list(study.settings["extra_grids"]["x"]) == ["depth", "initializer"]
