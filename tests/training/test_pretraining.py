@@ -14,7 +14,6 @@ from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
 from winit.study.schema import PretrainingSettings
-from winit.training.controls import shuffled, with_moments
 from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine
 from winit.training.learners import DrawnLayer, encode
@@ -88,10 +87,10 @@ def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method,
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_layer_learns(method):
-    found = pretrained(method, steps=400, data=bars(200))
-    assert found.steps[0] == 0 and found.steps[-1] == 400
-    assert (found.errors[:, 0, -1] < 0.6 * found.errors[:, 0, 0]).all()
-    assert (found.errors[:, 0, -1] < found.baselines[:, 0]).all()
+    stack = pretrained(method, steps=400, data=bars(200))
+    assert stack.steps[0] == 0 and stack.steps[-1] == 400
+    assert (stack.errors[:, 0, -1] < 0.6 * stack.errors[:, 0, 0]).all()
+    assert (stack.errors[:, 0, -1] < stack.baselines[:, 0]).all()
 
 
 @pytest.mark.parametrize("decoder", ["tied", "free"])
@@ -99,10 +98,10 @@ def test_every_layer_learns(method):
 def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
     """The second layer, against torch's autograd and its SGD."""
     changes = {"decoder": decoder, "loss": loss, "optimizer": "sgd", "learning_rate": 0.1, "steps": 7}
-    found = pretrained("autoencoder", [5], **changes)
+    stack = pretrained("autoencoder", [5], **changes)
     data = bars()
     weights, biases, decoders = drawn([5])
-    codes = encode(data.x, *found.layers[0][:2], "sigmoid")[0].double()
+    codes = encode(data.x, *stack.layers[0][:2], "sigmoid")[0].double()
     w, b = (p[1][0].double().requires_grad_() for p in (weights, biases))
     v = w.mT if decoder == "tied" else decoders[1][0][0].double().requires_grad_()
     mean = codes.mean(dim=0, keepdim=True)
@@ -121,14 +120,14 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
         )
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.1 * g
-    torch.testing.assert_close(found.layers[1].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(found.layers[1].biases[0].double(), b.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(stack.layers[1].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(stack.layers[1].biases[0].double(), b.detach(), rtol=1e-5, atol=1e-6)
     expected = w.mT if decoder == "tied" else v
-    torch.testing.assert_close(found.layers[1].top_weights[0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(stack.layers[1].top_weights[0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
-    found = pretrained("supervised", [5], optimizer="sgd", learning_rate=0.5, steps=6)
+    stack = pretrained("supervised", [5], optimizer="sgd", learning_rate=0.5, steps=6)
     data = bars()
     weights, biases, decoders = drawn([5], 6)
     free = [p[0].double().requires_grad_() for p in (weights[0], biases[0], *decoders[0])]
@@ -139,32 +138,32 @@ def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
         value = functional.cross_entropy(torch.sigmoid(data.x[batch].double() @ w + b) @ v + c, data.y[batch])
         for p, g in zip(free, torch.autograd.grad(value, free), strict=True):
             p.data -= 0.5 * g
-    torch.testing.assert_close(found.layers[0].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(stack.layers[0].weights[0].double(), w.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_units_of_machines_follow_the_values_they_see():
     """A Gaussian layer on top of linear codes, and on inputs that are no shares; binary ones elsewhere."""
-    found = pretrained("rbm", [5], activations=("sigmoid", "identity", "identity"))
-    assert torch.isfinite(found.errors).all()
+    stack = pretrained("rbm", [5], activations=("sigmoid", "identity", "identity"))
+    assert torch.isfinite(stack.errors).all()
     standard = PretrainingData(bars().x * 4 - 2, bars().y, is_unit=False)
     means = {}
     for visible in ("auto", "gaussian", "binary"):
         rbm = recipe().rbm.model_copy(update={"visible": visible, "weight_cost": 0.0})
-        stack = pretrain("rbm", standard, drawn_layers("rbm", [5])[:1], recipe(rbm=rbm), [5], 2)
-        means[visible] = stack.layers[0].weights
+        machine = pretrain("rbm", standard, drawn_layers("rbm", [5])[:1], recipe(rbm=rbm), [5], 2)
+        means[visible] = machine.layers[0].weights
     assert torch.equal(means["auto"], means["gaussian"]) and not torch.equal(means["auto"], means["binary"])
 
 
 def test_the_unrolled_autoencoder_gives_back_what_the_machines_do():
     data, phis = bars(), ("sigmoid", "sigmoid", "identity")
-    found = pretrained("rbm", activations=phis)
-    weights, biases = zip(*unroll(found.layers), strict=True)
+    stack = pretrained("rbm", activations=phis)
+    weights, biases = zip(*unroll(stack.layers), strict=True)
     hidden = ("sigmoid", "sigmoid", "identity", "sigmoid", "sigmoid")
     net = TorchStack(weights, biases, NetworkSpec(hidden, Optimizer(), 5, Reconstruction("cross_entropy")))
     code = data.x
-    for layer, phi in zip(found.layers, phis, strict=True):
+    for layer, phi in zip(stack.layers, phis, strict=True):
         code = encode(code, layer.weights, layer.biases, phi)
-    for layer in reversed(found.layers):
+    for layer in reversed(stack.layers):
         code = encode(code, layer.weights.mT, layer.top_biases, "sigmoid")
     torch.testing.assert_close(net.objective.outputs(net.predict(data.x)), code)
 
@@ -203,32 +202,16 @@ def test_rows_of_pretrained_runs_do_not_depend_on_the_chunk(tiny):
     ).workloads[0]  # fmt: skip
 
     def rows(networks, runs=workload.runs):
-        found = [row for part in train(workload, runs, CPU, networks=networks) for row in part]
+        chunks = train(workload, runs, CPU, networks=networks)
         return {
             row["run_id"]: {k: np.asarray(v).tobytes() for k, v in row.items() if not k.endswith("time_s")}
-            for row in found
+            for chunk in chunks
+            for row in chunk
         }
 
     whole = rows(100)
     assert len(whole) == len(workload.runs) == 40
     assert rows(1) == whole and rows(7, workload.runs[::-1]) == whole
-
-
-def test_controls_share_one_thing_and_lack_the_others(tiny):
-    workload = tiny(
-        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
-        "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
-    ).workloads[0]  # fmt: skip
-    data = WorkloadData(workload, TorchStack, CPU)
-    begun = initial_state(workload, workload.runs, data)
-    at = {run.pretraining: k for k, run in enumerate(workload.runs)}
-    for parameters in (*begun.weights[:2], *begun.biases[:2]):
-        plain, whole, mixed = (parameters[at[f"autoencoder{c}"]] for c in ("", "+shuffled", "+moments"))
-        assert np.array_equal(np.sort(plain, None), np.sort(whole, None)) and not np.array_equal(plain, whole)
-        assert abs(mixed.mean() - plain.mean()) < 5 * plain.std() / plain.size**0.5
-        assert abs(mixed.std() / plain.std() - 1) < 5 / (2 * plain.size) ** 0.5
-    output = begun.weights[2]
-    assert all(np.array_equal(output[0], output[k]) for k in at.values())
 
 
 def test_layers_are_measured_before_and_after_pretraining(tiny):
@@ -245,28 +228,3 @@ def test_layers_are_measured_before_and_after_pretraining(tiny):
     assert len(learned["pretraining_error"]) == 2 * len(learned["pretraining_step"]) and not len(
         none["pretraining_error"]
     )
-
-
-def test_shuffling_keeps_the_values_and_nothing_else():
-    weights = [torch.randn(2, 30, 20, generator=torch.Generator().manual_seed(k)) for k in range(2)]
-    found = shuffled(weights, [5, 6])
-    for before, after in zip(weights, found, strict=True):
-        for k in range(2):
-            assert torch.equal(before[k].flatten().sort().values, after[k].flatten().sort().values)
-            assert (before[k] == after[k]).float().mean() < 0.05
-    alone = shuffled([w[1:] for w in weights], [6])
-    assert all(torch.equal(a[0], f[1]) for a, f in zip(alone, found, strict=True))
-
-
-def test_moments_are_kept_by_layer_and_network():
-    scales = torch.tensor([0.1, 3.0])[:, None, None]
-    generator = torch.Generator().manual_seed(1)
-    weights = [2 + scales * torch.rand(2, 200, 100, generator=generator), torch.randn(2, 100, 300, generator=generator)]
-    found = with_moments(weights, [5, 6])
-    for before, after in zip(weights, found, strict=True):
-        for k in range(2):
-            n, std = before[k].numel(), before[k].std(correction=0)
-            assert abs(after[k].mean() - before[k].mean()) < 4 * std / n**0.5
-            assert abs(after[k].std() / std - 1) < 4 / (2 * n) ** 0.5
-            assert abs(torch.corrcoef(torch.stack([before[k].flatten(), after[k].flatten()]))[0, 1]) < 4 / n**0.5
-    assert all(torch.equal(a, b) for a, b in zip(found, with_moments(weights, [5, 6]), strict=True))

@@ -135,20 +135,20 @@ def test_jacobian_is_that_of_autograd(activation):
     weights, biases = make(torch.float32)
     networks = stack(weights, biases, activation)
     x = torch.randn(11, WIDTHS[0], generator=torch.Generator().manual_seed(2))
-    found = probes.jacobian_statistics(networks, x)
+    statistics = probes.jacobian_statistics(networks, x)
     for k in range(K):
         model = single([w.double() for w in weights], [b.double() for b in biases], k, activation, False)
         values = torch.cat(
             [torch.linalg.svdvals(torch.autograd.functional.jacobian(model, row.double())) for row in x[:8]]
         )
         quartiles = values.quantile(torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
-        torch.testing.assert_close(found[k], torch.cat([values.mean()[None], quartiles]))
+        torch.testing.assert_close(statistics[k], torch.cat([values.mean()[None], quartiles]))
     apart = probes.jacobian_statistics(stack([w[1:2] for w in weights], [b[1:2] for b in biases], activation), x)
-    assert torch.equal(found[1:2], apart)
+    assert torch.equal(statistics[1:2], apart)
 
 
 def test_orthogonal_linear_networks_have_a_flat_jacobian():
     turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)))[0]
     networks = stack([turn[None]] * 5, [torch.zeros(1, 1, 6)] * 5, "identity")
-    found = probes.jacobian_statistics(networks, torch.randn(9, 6, generator=torch.Generator().manual_seed(4)))
-    torch.testing.assert_close(found, torch.ones(1, 6, dtype=torch.float64), atol=1e-5, rtol=0)
+    statistics = probes.jacobian_statistics(networks, torch.randn(9, 6, generator=torch.Generator().manual_seed(4)))
+    torch.testing.assert_close(statistics, torch.ones(1, 6, dtype=torch.float64), atol=1e-5, rtol=0)

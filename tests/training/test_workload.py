@@ -9,10 +9,9 @@ import torch
 from tests.engine.networks import single
 from winit import datasets
 from winit.engine.objectives import loss_and_accuracy
-from winit.engine.torch_stack import TorchStack
 from winit.study.model import log_spaced
 from winit.study.seeds import seed
-from winit.training.engines import choose_device, choose_engine
+from winit.training.engines import choose_engine
 from winit.training.start import initial_parameters
 from winit.training.workload import learning_rates, mini_batches, train
 
@@ -208,30 +207,6 @@ def test_probed_and_evaluated_steps(tiny):
     assert row["curve_step"] == log_spaced(20, 6) and row["layer_step"] == log_spaced(20, 3)
     assert len(row["train_loss"]) == len(row["curve_step"])
     assert len(row["z_mean"]) == len(row["layer_step"]) * (workload.depth + 1)
-
-
-def test_cuda_is_refused_where_there_is_none(monkeypatch, caplog):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with caplog.at_level("INFO", logger="winit"):
-        assert choose_device("auto").type == "cpu"
-    assert caplog.messages == ["device: auto takes the CPU: there is no CUDA device"]
-    with pytest.raises(ValueError, match="device: got cuda, but torch sees no CUDA device"):
-        choose_device("cuda")
-
-
-def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
-    from winit.engine.kernel.stack import KernelStack
-
-    workload = tiny().workloads[0]
-    assert choose_engine("auto", workload, CPU) is KernelStack
-    assert choose_engine("torch", workload, CPU) is TorchStack
-    assert choose_engine("auto", workload, torch.device("cuda")) is TorchStack
-    for regularized in (tiny("grid.dropout=[0.1]"), tiny("grid.batch_norm=[true]")):
-        assert choose_engine("auto", regularized.workloads[0], CPU) is TorchStack
-        with pytest.raises(ValueError, match="it has neither batch normalization nor dropout"):
-            choose_engine("kernel", regularized.workloads[0], CPU)
-    with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
-        choose_engine("kernel", workload, torch.device("cuda"))
 
 
 def test_without_numba_everything_still_works(tiny, monkeypatch):
