@@ -95,15 +95,17 @@ def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float]
 
 def table(rows: list[dict]) -> str:
     """Return the README's table: a line for every shape and optimizer."""
-    found = {(r["shape"], r["optimizer"], r["method"]): r for r in rows}
+    measured = {(r["shape"], r["optimizer"], r["method"]): r for r in rows}
     names = [name for name in HEADINGS if any(r["method"] == name for r in rows)]
     heads = ["shape", "optimizer", *(HEADINGS[n] for n in names), "kernel ÷ idiomatic", "kernel ÷ JAX", "of the peak"]
     lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "--:|" * (len(heads) - 2)]
     for shape, optimizer in dict.fromkeys((r["shape"], r["optimizer"]) for r in rows):
         rate = {
-            n: found[shape, optimizer, n]["networks_steps_per_second"] for n in names if (shape, optimizer, n) in found
+            n: measured[shape, optimizer, n]["networks_steps_per_second"]
+            for n in names
+            if (shape, optimizer, n) in measured
         }
-        kernel = found[shape, optimizer, "kernel"]
+        kernel = measured[shape, optimizer, "kernel"]
         cells = [f"{rate[n]:,.0f}" if n in rate else "–" for n in names]
         jax = f"{rate['kernel'] / rate['jax']:.2f}" if "jax" in rate else "–"
         cells += [f"{kernel['ratio_to_idiomatic']:.1f}", jax, f"{kernel['roofline_fraction']:.0%}"]

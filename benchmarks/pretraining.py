@@ -38,23 +38,23 @@ def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
     order = torch.tensor(rng.integers(0, EXAMPLES, (STEPS, NETWORKS, batch)))
     rates = torch.full((STEPS, NETWORKS), 1e-3)
     rule, seeds = Optimizer(optimizer), list(range(NETWORKS))
-    found = {}
+    methods = {}
     spec = NetworkSpec("sigmoid", rule, batch)
     stack = TorchStack([w, v], [b, c], spec)
-    found["torch engine"] = lambda: stack.advance(x, y, order, rates)
+    methods["torch engine"] = lambda: stack.advance(x, y, order, rates)
     kernel = KernelStack([w.clone(), v.clone()], [b.clone(), c.clone()], spec)
     prepared = KernelStack.prepare(x)
-    found["kernel"] = lambda: kernel.advance(prepared, y, order, rates)
+    methods["kernel"] = lambda: kernel.advance(prepared, y, order, rates)
     for name, corruption in (
         ("autoencoder", None), ("masking", Corruption("masking", 0.25)), ("Gaussian", Corruption("gaussian", 0.25)),
     ):  # fmt: skip
         own = NetworkSpec("sigmoid", rule, batch, Reconstruction(), corruption=corruption)
         free, tied = TorchStack([w, v], [b, c], own, seeds), TiedAutoencoder(w, b, c, own, seeds)
-        found[f"{name}, free"] = lambda net=free: net.advance(x, x, order, rates)
-        found[f"{name}, tied"] = lambda net=tied: net.advance(x, x, order, rates)
+        methods[f"{name}, free"] = lambda net=free: net.advance(x, x, order, rates)
+        methods[f"{name}, tied"] = lambda net=tied: net.advance(x, x, order, rates)
     machine = RBM(w.clone(), c.clone(), b.clone(), seeds)
-    found["RBM, CD-1"] = lambda: [machine.step(x[rows], 1e-3) for rows in order]
-    return found
+    methods["RBM, CD-1"] = lambda: [machine.step(x[rows], 1e-3) for rows in order]
+    return methods
 
 
 def main() -> None:

@@ -186,9 +186,9 @@ def main() -> None:
         per = 1000 * rows[-1]["seconds"] / rows[-1]["runs"]
         print(f"{rows[-1]['runs']:,} runs trained: {rows[-1]['seconds']:.1f} s, {per:.2f} s per 1,000 runs", flush=True)
     for stage in dict.fromkeys(row["stage"] for row in rows):
-        mine = [row for row in rows if row["stage"] == stage]
-        if len(mine) > 1:
-            a, b = mine[-2:]
+        of_stage = [row for row in rows if row["stage"] == stage]
+        if len(of_stage) > 1:
+            a, b = of_stage[-2:]
             exponent = log(b["seconds"] / a["seconds"]) / log(b["runs"] / a["runs"])
             print(f"{stage:9s} grows as runs^{exponent:.2f} from {a['runs']:,} to {b['runs']:,}")
             b["exponent"] = exponent

@@ -60,7 +60,7 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
     x = rng.standard_normal((EXAMPLES, INPUTS))
     x /= np.sqrt(np.square(x).mean(axis=1, keepdims=True))
     error = rng.standard_normal((EXAMPLES, CLASSES))
-    found = {}
+    results = {}
     for distribution, base in NOISE.items():
         noise = []
         for layer in layers("relu"):
@@ -90,11 +90,11 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
                 delta[rows] *= stds[k][i][0] * resolve(activation).dphi(kept[i - 1][rows])
         for k, arm in enumerate(arms):
             rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
-            found[arm] = (
+            results[arm] = (
                 float(np.square(kept[DEPTH - 1][rows]).mean()),
                 float(np.square(delta[rows]).mean() / np.square(error).mean()),
             )
-    return found
+    return results
 
 
 def _scheme(text: str) -> VarianceScaling:
@@ -133,12 +133,12 @@ def main() -> None:
         cells = [f"{r['ratio']:.4f} ± {r['relative_error']:.4f} | {r['standard_errors']:+.1f}" for r in (q, delta)]
         print(f"| {q['activation']} | {q['scheme']} | {cells[0]} | {cells[1]} |")
     for activation in ACTIVATIONS:
-        mine = [r for r in rows if r["activation"] == activation]
-        outside = [r for r in mine if abs(r["standard_errors"]) > 3]
+        compared = [r for r in rows if r["activation"] == activation]
+        outside = [r for r in compared if abs(r["standard_errors"]) > 3]
         print(
-            f"{activation}: {len(mine)} comparisons, largest standard error {max(r['relative_error'] for r in mine):.2%}, "
+            f"{activation}: {len(compared)} comparisons, largest standard error {max(r['relative_error'] for r in compared):.2%}, "
             f"{len(outside)} outside 3 standard errors, "
-            f"root mean square {np.sqrt(np.mean([r['standard_errors'] ** 2 for r in mine])):.2f} standard errors"
+            f"root mean square {np.sqrt(np.mean([r['standard_errors'] ** 2 for r in compared])):.2f} standard errors"
         )
     print(f"{given.replicates} replicates in {time.perf_counter() - started:.0f} s")
     if given.json:
