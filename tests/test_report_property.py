@@ -98,7 +98,9 @@ def written(value: object) -> str:
 def page_of(grid: dict[str, object], arm: dict[str, object], *others: str) -> str:
     """Train and report a study, check that its page is whole, and return the page."""
     follows = {"depth", "width"} if "task=reconstruction" in others else set()  # from the encoder
-    overrides = [f"++grid.{factor}={written(value)}" for factor, value in (SMALL | grid).items() if factor not in follows]
+    overrides = [
+        f"++grid.{factor}={written(value)}" for factor, value in (SMALL | grid).items() if factor not in follows
+    ]
     beside = [f"+arms.mine={written(arm)}", "arms.pretraining=null"] if arm else ["arms=null"]
     try:
         study = compose([*BRIEF, *overrides, *beside, *others])
