@@ -66,7 +66,7 @@ def scores(runs: pd.DataFrame) -> pd.DataFrame:
     return runs.assign(score=score.where(is_learnable), is_learnable=is_learnable)
 
 
-def _scores_by_cell(runs: pd.DataFrame) -> dict[tuple, np.ndarray]:
+def _scores_by_cell(runs: pd.DataFrame) -> dict[tuple[object, ...], np.ndarray]:
     """Return the scores in each learnable cell, in the order of the replicates."""
     ordered = runs[runs["is_learnable"]].sort_values("replicate")
     return {key: cell["score"].to_numpy() for key, cell in ordered.groupby(PRETRAINED_CELL, sort=True)}

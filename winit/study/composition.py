@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from winit.study import yaml_files
@@ -76,7 +77,7 @@ class ConfFiles:
         return [name for name, is_in in names.items() if is_in]
 
 
-def _read_tree(path: Path, label: str) -> tuple[dict, str | None]:
+def _read_tree(path: Path, label: str) -> tuple[dict[str, Any], str | None]:
     """Return what a file of conf/ sets, and the package that its first lines name."""
     text = yaml_files.read_text(path)
     comments = (line for line in text.splitlines()[:20] if line.startswith("#"))

@@ -308,8 +308,8 @@ class Measure:
         return text + (self.unit.removesuffix("s") if text == "1" else self.unit)
 
 
-_SHARE: dict = {"form": ".0f", "factor": 100, "unit": " %"}
-_POINTS: dict = {"form": "+.1f", "factor": 100, "unit": " points"}
+_SHARE: dict[str, Any] = {"form": ".0f", "factor": 100, "unit": " %"}
+_POINTS: dict[str, Any] = {"form": "+.1f", "factor": 100, "unit": " points"}
 MEASURES: dict[str, Measure] = {
     "distinct_units": Measure(
         distinct_units, "largest number of distinct units in a hidden layer after training", ".0f", offers=("dropout",)
