@@ -19,6 +19,7 @@ import argparse  # noqa: E402
 import ctypes  # noqa: E402
 import json  # noqa: E402
 import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
 
@@ -67,7 +68,7 @@ def peak() -> Method:
     return lambda: (code(*arguments), target), 2 * lanes * chains * repeats
 
 
-def seconds(function) -> float:
+def seconds(function: Callable[[], object]) -> float:
     """Return the processor time of one call."""
     start = time.process_time()
     function()
@@ -85,7 +86,7 @@ def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float]
     methods["torch"] = ours(TorchStack, shape, optimizer)
     methods["kernel"] = ours(KernelStack, shape, optimizer)
     methods["traced"] = ours(KernelStack, shape, optimizer, traced=True)
-    times = {name: [] for name in methods}
+    times: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
         for name, (function, _) in methods.items():
             times[name].append(seconds(function))
@@ -121,7 +122,7 @@ def main() -> None:
     parser.add_argument("--optimizers", nargs="*", default=list(RATES), choices=list(RATES))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # as in winit.train; it serves the peers, too
+    torch.set_flush_denormal(True)  # as in training; it serves the peers, too
     rows = []
     for name in given.shapes:
         for optimizer in given.optimizers:

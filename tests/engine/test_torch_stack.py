@@ -138,14 +138,6 @@ SHAPES = [
 ]
 
 
-@pytest.fixture
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def apart_is_together(widths, size, activation, optimizer, **regularization):
     weights, biases = make(torch.float32, k=13, widths=widths)
     x, y, rates = batches(5, k=13, dtype=torch.float32, widths=widths, size=size)
@@ -162,19 +154,19 @@ def apart_is_together(widths, size, activation, optimizer, **regularization):
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu", "wavy"])
 @pytest.mark.parametrize(("widths", "size"), SHAPES)
-def test_bits_do_not_depend_on_the_stack(one_thread, name, activation, widths, size):
+def test_bits_do_not_depend_on_the_stack(name, activation, widths, size):
     apart_is_together(widths, size, activation, Optimizer(name, 0.9, 0.01))
 
 
 @pytest.mark.parametrize("activation", sorted(set(TENSOR_ACTIVATIONS) - {"sigmoid", "tanh", "relu"}))
-def test_bits_do_not_depend_on_the_stack_with_any_activation(one_thread, activation):
+def test_bits_do_not_depend_on_the_stack_with_any_activation(activation):
     for widths, size in SHAPES:
         apart_is_together(widths, size, activation, Optimizer())
 
 
 @pytest.mark.parametrize("regularization", ["batch_norm", "dropout", "both"])
 @pytest.mark.parametrize(("widths", "size"), SHAPES[:4])
-def test_bits_of_regularized_networks_do_not_depend_on_the_stack(one_thread, regularization, widths, size):
+def test_bits_of_regularized_networks_do_not_depend_on_the_stack(regularization, widths, size):
     for name in ("sgd", "adam"):
         apart_is_together(widths, size, "tanh", Optimizer(name), **REGULARIZATION[regularization])
 
