@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _run_verb(arguments)
         sys.stdout.flush()
     except ValueError as reason:
-        print(f"winit: {reason}", file=sys.stderr)
+        print(f"winit: {' '.join(str(reason).splitlines())}", file=sys.stderr)  # what was given may have several lines
         code = 2
     except BrokenPipeError:  # the reader, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
