@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.test_report import Page, made_of
+from tests.report.made import Page, made_of
 from winit.analysis import depth
 from winit.study.compose import compose
 from winit.vocabulary.pretraining import PRETRAINING

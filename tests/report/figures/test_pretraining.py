@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from markupsafe import Markup
 
-from tests.test_report import Page, drawn_lines, made_of
+from tests.report.made import Page, drawn_lines, made_of
 from winit.report import findings, wording
 from winit.report.figures import pretraining as drawings
 from winit.report.figures import reconstruction

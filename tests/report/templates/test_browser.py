@@ -16,11 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.test_report import made_of
 from winit.report import explorer
 from winit.report.figures.style import MUTED
 from winit.report.svg import THEME
-from winit.study.compose import compose
 
 CHROMIUM = os.environ.get("WINIT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 if not CHROMIUM:
@@ -31,16 +29,9 @@ if explorer.bundle() is None:
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
-    """The page of a small study, with a question that is hostile to a careless page."""
-    study = compose(
-        [
-            "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
-            "grid.activation=[tanh,relu]", "grid.initializer=[zeros,normal:1,he_normal,torch_default]",
-            'question="</script><script>document.title=1</script> & why?"',
-        ]
-    )  # fmt: skip
-    return made_of(study, tmp_path_factory.mktemp("browser"))[1]
+def page_file(made):
+    """The page of the shared study, whose question is hostile to a careless page."""
+    return made[2]
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +158,7 @@ def test_files_are_made_from_the_page_alone(browser, page_file, tmp_path):
         drawn(page, "h_variance")
         chart = page.locator("#explore-h_variance")
         rows = pd.read_csv(io.BytesIO(saved(page, chart.locator('[data-chart="csv"]'))))
-        assert list(rows.columns) == ["initializer", "layer", "value", "theory"] and rows["initializer"].nunique() == 4
+        assert list(rows.columns) == ["initializer", "layer", "value", "theory"] and rows["initializer"].nunique() == 5
         ET.fromstring(saved(page, chart.locator('[data-chart="svg"]')))
         assert saved(page, chart.locator('[data-chart="png"]')).startswith(b"\x89PNG")
 
@@ -175,7 +166,7 @@ def test_files_are_made_from_the_page_alone(browser, page_file, tmp_path):
 def test_charts_show_what_is_chosen(browser, page_file):
     with opened(browser, page_file) as page:
         drawn(page, "curves")
-        assert lines(page, "curves") == 4
+        assert lines(page, "curves") == 5
 
         def after(change) -> None:
             turns = times_drawn(page, "curves")
@@ -183,7 +174,7 @@ def test_charts_show_what_is_chosen(browser, page_file):
             until(page, f"Number(document.querySelector('#explore-curves .plot').dataset.drawn) > {turns}")
 
         after(lambda: page.get_by_role("checkbox", name="He normal").uncheck())
-        assert lines(page, "curves") == 3
+        assert lines(page, "curves") == 4
         assert "He normal" not in page.locator("#explore-status").text_content()
         after(lambda: page.get_by_role("button", name="none", exact=True).click())
         assert lines(page, "curves") == 0 and "choose another" in page.locator("#explore-status").text_content()

@@ -9,7 +9,35 @@ from winit.analysis.depth import depth_limits
 from winit.report import findings
 from winit.study.compose import compose
 
-# Success rates, and whether they count as trained: both sides of one half, and just below it.
+
+def test_findings_hold_numbers_of_the_tables(made):
+    study, found, _ = made
+    texts = [f.text for f in findings.headlines(found, False)]
+    ok = int((found["runs"]["status"] == "ok").sum())
+    assert texts[0].startswith(f"Of {study.run_count:,} networks trained, {ok:,} (")
+    assert any(
+        "72 of 72 networks started from zeros" in t for t in texts
+    )  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
+    signal = " ".join(f.text for f in findings.of_section("gradients", found, False))
+    assert "digits, tanh, 3 layers" in signal and "spirals, ReLU, 3 layers" in signal
+    for finding in findings.headlines(found, False):
+        assert "nan" not in finding.text and "inf" not in finding.text.replace("infinite", "")
+
+
+def test_findings_about_absent_arms_are_left_out(made):
+    _, found, _ = made
+    runs = found["runs"][found["runs"]["initializer"] == "he_normal"]
+    assert findings.symmetry(found["layers"], runs) == []
+    assert findings.reach(found["summary"][found["summary"]["initializer"] == "he_normal"]) == []
+
+
+def test_findings_name_the_setting_where_there_are_several(made):
+    _, found, _ = made
+    twice = found["summary"].assign(optimizer="adam")
+    texts = [f.text for f in findings.deepest(pd.concat([found["summary"], twice]))]
+    assert len(set(texts)) == len(texts) and any(t.startswith("digits, Adam, tanh") for t in texts)
+
+
 RATES = {0.0: False, 0.01: False, 0.2: False, 0.499999: False, 0.5: True, 0.51: True, 0.8: True, 1.0: True}
 
 

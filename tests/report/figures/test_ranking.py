@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from markupsafe import Markup
 
-from tests.test_report import Page, made_of
+from tests.report.made import Page, made_of
 from winit import schemes
 from winit.report import chapters
 from winit.report.figures import ranking as ranking_figures

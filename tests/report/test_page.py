@@ -1,0 +1,138 @@
+"""The page stands on its own."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+
+import torch
+
+from tests.report.made import Page
+from winit import schemes
+from winit.analysis import replay
+from winit.analysis.collect import tables
+from winit.report import explorer
+from winit.report.page import in_script, json_in_script, write
+from winit.report.svg import THEME
+from winit.store import files
+from winit.store.parts import RunStore
+from winit.study.compose import compose
+from winit.training.workload import train
+from winit.workflow.session import write_record
+
+
+def test_the_page_is_one_file_that_needs_nothing(made):
+    _, _, page = made
+    text = page.read_text()
+    parsed = Page(text)
+    assert len(parsed.ids) == len(set(parsed.ids)), "ids must be unique"
+    assert all(value.startswith(("#", "data:image/png;")) for value in parsed.loads), "nothing is loaded from elsewhere"
+    assert not {"link", "iframe", "img"} & set(parsed.tags) and not any("src" in s for s in parsed.scripts)
+    assert "default-src 'none'" in text and "unsafe-inline" not in text.split("script-src")[1].split(";")[0]
+    apart = re.sub(r"(?s)<script.*?</script>", "", text)
+    assert not re.search(r"https?://", re.sub(r'xmlns(:\w+)?="[^"]*"', "", apart)), "no address, even as text"
+    assert (
+        parsed.tags.count("figure") == parsed.tags.count("figcaption") == 3 + len(re.findall(r'<svg role="img"', text))
+    )  # the charts for chosen initializers are three
+    for link in parsed.links:
+        assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
+
+
+def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
+    study = compose(
+        [
+            "study=smoke",
+            "grid.depth=[2]",
+            "grid.width=[8]",
+            "training.steps=3",
+            "grid.activation=[relu]",
+            "grid.initializer=[normal:1e29]",
+        ]
+    )
+    store, folder = RunStore(tmp_path / "store"), tmp_path / "results"
+    for workload in study.workloads:
+        for rows in train(workload, workload.runs, torch.device("cpu")):
+            store.commit(workload.name, rows)
+    found = tables(study, store) | {"replay": replay.replay(0, draws=5)}
+    assert set(found["runs"]["status"]) == {"diverged"}
+    assert (found["summary"]["test_score"] == 0).all()
+    for name, frame in found.items():
+        files.write(folder, name, frame)
+    write_record(study, folder, found)
+    write(study, folder, tmp_path / "report" / "index.html")
+    assert f"{len(found['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_hostile_text_is_escaped(made):
+    _, _, page = made
+    assert "&lt;/script&gt;&lt;script&gt;document.title=1&lt;/script&gt; &amp; why?" in page.read_text()
+
+
+def test_figures_follow_the_theme(made):
+    _, _, page = made
+    text = page.read_text()
+    assert not any(colour in text[text.index("<main>") : text.index("</main>")] for colour in THEME)
+    assert "var(--fg)" in text and "prefers-color-scheme: dark" in text
+
+
+def test_the_same_tables_give_the_same_bytes(made, tmp_path):
+    study, _, page = made
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
+    assert (tmp_path / "index.html").read_bytes() == page.read_bytes()
+
+
+def test_the_page_counts_every_run(made):
+    study, found, page = made
+    text = page.read_text()
+    assert f"{study.run_count:,} networks: {study.product}." in text
+    for status, number in found["all_runs"]["status"].value_counts().items():
+        assert re.search(rf'class="{status}"><b>{number:,}</b>', text)
+
+
+def test_every_catalogued_scheme_has_its_card_on_the_page(made):
+    _, _, page = made
+    text = page.read_text()
+    assert all(
+        f"<b>{schemes.label(e)}</b>" in text
+        for e in ("he_normal", "orthogonal:1", "orthogonal:1+lsuv", "zero_hadamard")
+    )
+    assert "torch.nn.init.kaiming_normal_(layer.weight, nonlinearity=&#39;relu&#39;)" in text
+
+
+def test_text_in_scripts_cannot_end_them():
+    hostile = "</script><!-- & <script>&lt;"
+    text = str(in_script(hostile))
+    assert "<" not in text and text.replace("&lt;", "<").replace("&amp;", "&") == hostile
+    assert "<" not in str(json_in_script({"name": hostile})) and json.loads(json_in_script([hostile])) == [hostile]
+
+
+def test_long_tables_say_where_the_rest_is(made, monkeypatch, tmp_path):
+    study, _, page = made
+    monkeypatch.setattr("winit.report.rows.SHOWN_ARMS", 7)
+    monkeypatch.setattr("winit.report.rows.SHOWN_FAILURES", 3)
+    monkeypatch.setattr("winit.report.exhibits.EMBEDDED_ROWS", 100)
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert "The first 7 of" in text and "/summary.csv</code> has all" in text
+    assert "The first 3 of" in text and "too many for this page" in text
+
+
+def test_without_the_extra_the_page_is_static(made, monkeypatch, tmp_path):
+    study, _, page = made
+    monkeypatch.setattr("winit.report.explorer.bundle", lambda: None)
+    write(study, page.parent.parent / "results", tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert 'id="explore"' not in text and 'id="vega"' not in text and '#explore"' not in text.split("<script type=")[0]
+    assert text.count("<figure") == page.read_text().count("<figure") - 3
+
+
+def test_the_policy_knows_our_scripts_and_no_others(made):
+    _, _, page = made
+    text = page.read_text()
+    (policy,) = re.findall(r"script-src ([^;]+);", text)
+    (module,) = re.findall(r'<script type="module">(.*?)</script>', text, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(code.encode()).digest()).decode() for code in (module, explorer.bundle())]
+    assert policy == " ".join(f"'sha256-{h}'" for h in hashes)
+    assert "University of Washington" in text, "the bundle comes with its licences"
