@@ -22,6 +22,7 @@ import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
+from typing import Any  # noqa: E402
 
 import torch  # noqa: E402
 
@@ -29,7 +30,7 @@ from benchmarks.peers import PEERS, Method  # noqa: E402
 from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
 from winit.engine.engine import Engine, NetworkSpec  # noqa: E402
 from winit.engine.kernel.compilation import compiled  # noqa: E402
-from winit.engine.kernel.emit import ARGUMENTS, Emit, host_lanes  # noqa: E402
+from winit.engine.kernel.emit import ARGUMENTS, Emit, Value, host_lanes  # noqa: E402
 from winit.engine.kernel.stack import KernelStack  # noqa: E402
 from winit.engine.optimizers import Optimizer  # noqa: E402
 from winit.engine.torch_stack import TorchStack  # noqa: E402
@@ -57,7 +58,7 @@ def peak() -> Method:
     lanes, chains, repeats = host_lanes(), 12, 20_000_000  # more chains than latency × throughput, fewer than registers
     target = torch.zeros(lanes * chains)
 
-    def emit(e: Emit, arguments: list) -> None:
+    def emit(e: Emit, arguments: list[Value]) -> None:
         with e.carrying(repeats, [e.broadcast(arguments[0], i) for i in range(chains)]) as (_, values, carry):
             carry([e.fma(value, value, value) for value in values])
         for i, value in enumerate(values):
@@ -94,7 +95,7 @@ def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float]
     return rates, rates.pop("peak")
 
 
-def table(rows: list[dict]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
     """Return the README's table: a line for every shape and optimizer."""
     measured = {(r["shape"], r["optimizer"], r["method"]): r for r in rows}
     names = [name for name in HEADINGS if any(r["method"] == name for r in rows)]

@@ -92,7 +92,7 @@ def vmap_trainer(task: Problem, activation: str, optimizer: str) -> tuple[Callab
 
 def jax_scan(shape: Shape, optimizer: str) -> Method:
     """JAX: jit of a lax.scan over the steps of a vmapped step, at the number of networks that serves it best."""
-    best = None
+    best: tuple[float, Callable[[], object], int] | None = None
     for networks in shape.jax_networks:
         steps = max(2, shape.steps * shape.networks // networks)
         train, _ = jax_trainer(problem(shape, networks, steps), shape.activation, optimizer)
@@ -102,6 +102,7 @@ def jax_scan(shape: Shape, optimizer: str) -> Method:
         rate = networks * steps / (time.process_time() - start)
         if best is None or rate > best[0]:
             best = rate, train, networks * steps
+    assert best, "a shape names at least one number of networks"
     return best[1:]
 
 

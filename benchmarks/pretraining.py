@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ SIZES = [(784, 256, 100), (256, 128, 100), (64, 64, 32)]  # inputs, units, mini-
 NETWORKS, STEPS, ROUNDS, EXAMPLES = 8, 100, 7, 2000
 
 
-def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
+def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, Callable[[], object]]:
     """Return, for every arm, a function that takes the steps."""
     rng = np.random.default_rng(0)
     w, v = (torch.tensor(rng.normal(0, 0.05, s)).float() for s in ((NETWORKS, D, n), (NETWORKS, n, D)))
@@ -38,7 +40,7 @@ def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
     order = torch.tensor(rng.integers(0, EXAMPLES, (STEPS, NETWORKS, batch)))
     rates = torch.full((STEPS, NETWORKS), 1e-3)
     rule, seeds = Optimizer(optimizer), list(range(NETWORKS))
-    methods = {}
+    methods: dict[str, Callable[[], object]] = {}
     spec = NetworkSpec("sigmoid", rule, batch)
     stack = TorchStack([w, v], [b, c], spec)
     methods["torch engine"] = lambda: stack.advance(x, y, order, rates)
@@ -50,8 +52,8 @@ def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, object]:
     ):  # fmt: skip
         own = NetworkSpec("sigmoid", rule, batch, Reconstruction(), corruption=corruption)
         free, tied = TorchStack([w, v], [b, c], own, seeds), TiedAutoencoder(w, b, c, own, seeds)
-        methods[f"{name}, free"] = lambda net=free: net.advance(x, x, order, rates)
-        methods[f"{name}, tied"] = lambda net=tied: net.advance(x, x, order, rates)
+        methods[f"{name}, free"] = partial(free.advance, x, x, order, rates)
+        methods[f"{name}, tied"] = partial(tied.advance, x, x, order, rates)
     machine = RBM(w.clone(), c.clone(), b.clone(), seeds)
     methods["RBM, CD-1"] = lambda: [machine.step(x[rows], 1e-3) for rows in order]
     return methods

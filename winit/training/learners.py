@@ -206,9 +206,7 @@ class BoltzmannLayer:
             self.machine.step(align(x[batch]), self.rate, momentum, rbm.weight_cost, rbm.gibbs_steps)
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        v = x.expand(len(self.machine.weights), -1, -1)
-        reconstruction = self.machine.visible_mean(self.machine.hidden_mean(v))
-        return torch.stack([one.square().sum() for one in reconstruction - v]) / v.shape[1]
+        return self.machine.loss(x)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)

@@ -18,8 +18,12 @@ def obstacle(spec: NetworkSpec) -> str | None:
     """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
     if not isinstance(spec.objective, Classification):
         return "it trains classifiers"
-    if spec.batch_norm or spec.dropout or spec.corruption:
+    if spec.batch_norm or spec.dropout:
         return "it has neither batch normalization nor dropout"
+    if spec.corruption:
+        return "it does not corrupt inputs"
+    if not isinstance(spec.activation, str):
+        return "it has vector code for one activation by its name, not for functions or several activations"
     if spec.activation not in PHI or spec.optimizer.name not in EPILOGUE:
         return f"it has no vector code for {spec.activation} with {spec.optimizer.name}"
     return None
