@@ -69,7 +69,7 @@ from winit.study.reference import json_schema
         ("measure.trace_points=-1", "measure.trace_points: got -1; allowed is a whole number from 0 to"),
         ("name=..", 'name: got ".."; allowed is letters, digits'),
         ("seed=-1", "seed: got -1; allowed is a whole number from 0 to"),
-        ("dataset.spirals.turns=2", "cannot compose the study from study=smoke dataset.spirals.turns=2:"),
+        ("dataset.spirals.turns=2", "dataset.spirals: the study has no dataset spirals; choose it: dataset=spirals"),
         ("dataset.digits.turns=2", "unknown key 'dataset.digits.turns'"),
         ("grid.depth", "cannot read 'grid.depth'; write key=value, and quote lists"),
         ("grid.depth=2,3", "cannot sweep with 'grid.depth=2,3'; give a list instead: grid.depth=[…]"),

@@ -183,8 +183,12 @@ def _merged(files: ConfFiles, hydra_overrides: list[str], overrides: Sequence[st
         tree = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         reason = " ".join(str(error.__cause__ or error).split())
-        hint = "; name the dataset first: dataset=<name>" if "dataset." in " ".join(overrides) else ""
-        raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}{hint}") from None
+        absent = re.search(r"Key '(\w+)' is not in struct full_key: dataset\.", reason)
+        if absent:
+            raise ValueError(
+                f"dataset.{absent[1]}: the study has no dataset {absent[1]}; choose it: dataset={absent[1]}"
+            ) from None
+        raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}") from None
     assert isinstance(tree, dict)  # what is composed is a mapping
     return {str(key): value for key, value in tree.items()}
 
