@@ -357,7 +357,7 @@ class Study:
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
         if grid.tuning_replicates and " replicates" in text:
-            text += f" and {grid.tuning_replicates} for tuning"
+            text += f" and {grid.tuning_replicates:,} for tuning"
         text += ", less what is not applicable" if self.not_applicable else ""
         names = self.extra_grids
         return text + (f"; with the extra {'grids' if len(names) > 1 else 'grid'} {', '.join(names)}" if names else "")
