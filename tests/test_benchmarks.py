@@ -26,8 +26,8 @@ def ours(optimizer: str) -> list[torch.Tensor]:
 def test_vmap_trains_the_same_networks(optimizer):
     train, parameters = peers.vmap_trainer(problem(SMALL, SMALL.networks, SMALL.steps), SMALL.activation, optimizer)
     train()
-    for theirs, mine in zip(parameters, ours(optimizer), strict=True):
-        torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=1e-6)
+    for theirs, own in zip(parameters, ours(optimizer), strict=True):
+        torch.testing.assert_close(theirs, own, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("optimizer", RATES)
@@ -35,5 +35,5 @@ def test_jax_trains_the_same_networks(optimizer):
     pytest.importorskip("jax", reason="jax is not installed: pip install -e '.[benchmark]'")
     task = problem(SMALL, SMALL.networks, SMALL.steps)
     _, result = peers.jax_trainer(task, SMALL.activation, optimizer)
-    for theirs, mine in zip(result(), ours(optimizer), strict=True):
-        torch.testing.assert_close(torch.from_numpy(theirs.copy()), mine, rtol=1e-5, atol=1e-6)
+    for theirs, own in zip(result(), ours(optimizer), strict=True):
+        torch.testing.assert_close(torch.from_numpy(theirs.copy()), own, rtol=1e-5, atol=1e-6)

@@ -101,7 +101,7 @@ def page_of(grid: dict[str, object], arm: dict[str, object], *others: str) -> st
     overrides = [
         f"++grid.{factor}={written(value)}" for factor, value in (SMALL | grid).items() if factor not in follows
     ]
-    beside = [f"+arms.mine={written(arm)}", "arms.pretraining=null"] if arm else ["arms=null"]
+    beside = [f"+extra_grids.mine={written(arm)}", "extra_grids.pretraining=null"] if arm else ["extra_grids=null"]
     try:
         study = compose([*BRIEF, *overrides, *beside, *others])
     except ValueError as refusal:

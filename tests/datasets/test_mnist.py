@@ -34,8 +34,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_it_is_read_from_the_folder_that_the_setting_names(folder):
-    place, (train_x, train_y, test_x, test_y) = folder
-    x, y = mnist.read(str(place))
+    root, (train_x, train_y, test_x, test_y) = folder
+    x, y = mnist.read(str(root))
     np.testing.assert_array_equal(
         x, (np.concatenate([train_x, test_x]).reshape(8, 784) / np.float32(255)).astype(np.float32)
     )
@@ -43,8 +43,8 @@ def test_it_is_read_from_the_folder_that_the_setting_names(folder):
 
 
 def test_the_environment_names_a_folder_and_the_setting_comes_first(folder, monkeypatch, tmp_path_factory):
-    place, _ = folder
-    monkeypatch.setenv(mnist.VARIABLE, str(place))
+    root, _ = folder
+    monkeypatch.setenv(mnist.VARIABLE, str(root))
     assert len(mnist.files()) == 4
     elsewhere = tmp_path_factory.mktemp("empty")
     with pytest.raises(ValueError, match=f"MNIST: data.dir={elsewhere} has no file train-images"):
@@ -53,15 +53,15 @@ def test_the_environment_names_a_folder_and_the_setting_comes_first(folder, monk
 
 @pytest.mark.parametrize("name", list(mnist.FILES))
 def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
-    place, _ = folder
-    whole = (place / name).read_bytes()
+    root, _ = folder
+    whole = (root / name).read_bytes()
     for content in (whole[:-7], whole[:20] + bytes([whole[20] ^ 1]) + whole[21:], b""):
-        (place / name).write_bytes(content)
+        (root / name).write_bytes(content)
         with pytest.raises(ValueError, match=f"{name} is damaged or another file: its SHA-256 is .* remove it"):
-            mnist.read(str(place))
-    (place / name).unlink()
+            mnist.read(str(root))
+    (root / name).unlink()
     with pytest.raises(ValueError, match=f"has no file {name}; put train-images-idx3-ubyte.gz, .* there"):
-        datasets.ensure("mnist", str(place))
+        datasets.ensure("mnist", str(root))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from winit.analysis import replay
-from winit.analysis.collect import tables
+from winit.analysis import collect, replay
 from winit.report.context import page_tables
 from winit.report.page import write
 from winit.store import files
@@ -25,10 +24,10 @@ def made_of(study, root):
     for workload in study.workloads:
         for rows in train(workload, workload.runs, torch.device("cpu")):
             store.commit(workload.name, rows)
-    found = tables(study, store) | {"replay": replay.replay(0, draws=20)}
-    for name, frame in found.items():
+    tables = collect.tables(study, store) | {"replay": replay.replay(0, draws=20)}
+    for name, frame in tables.items():
         files.write(folder, name, frame)
-    write_record(study, folder, found)
+    write_record(study, folder, tables)
     page = root / "report" / "index.html"
     write(study, folder, page)
     return page_tables(study, {name: files.read(folder, name) for name in TABLES}), page

@@ -25,8 +25,8 @@ def test_every_claim_of_the_tutorial_has_a_chapter():
 
 
 def test_a_study_has_the_chapters_of_its_runs():
-    found = [chapter.id for chapter in chapters.of_study({"he_normal", "zeros"}, is_pretrained=False)]
-    assert found == ["zero", "constant", "he", "field"]
+    ids = [chapter.id for chapter in chapters.of_study({"he_normal", "zeros"}, is_pretrained=False)]
+    assert ids == ["zero", "constant", "he", "field"]
     assert "pretraining" in [chapter.id for chapter in chapters.of_study(set(), is_pretrained=True)]
 
 

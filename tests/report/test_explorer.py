@@ -36,25 +36,25 @@ def arm(explored, **factors) -> int:
 
 
 def test_charts_show_medians_at_the_chosen_rate(made, explored):
-    _, found, _ = made
+    _, tables, _ = made
     number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
     rows = read(explored.curves).query(f"arm == {number}").set_index("step")
-    best = digits(found["summary"]).query(
+    best = digits(tables["summary"]).query(
         "is_best_rate and activation == 'tanh' and depth == 3 and initializer == 'he_normal'"
     )
-    chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
-    curves = found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])]
+    chosen = tables["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
+    curves = tables["curves"][tables["curves"]["run_id"].isin(chosen["run_id"])]
     for metric in explorer.METRICS:
         assert rows[metric].to_numpy() == pytest.approx(curves.groupby("step")[metric].median().to_numpy(), rel=1e-3)
 
 
 def test_charts_show_variances_beside_their_theory(made, explored):
-    _, found, _ = made
+    _, tables, _ = made
     number = arm(explored, setting="digits", activation="tanh", depth=3, initializer="he_normal")
     rows = read(explored.layers).query(f"arm == {number}").set_index("layer")
     with figure_style():
         forward, backward = (
-            signals.signal(found["layers"], digits(found["runs"]), quantity, 3, digits(found["theory"])).data
+            signals.signal(tables["layers"], digits(tables["runs"]), quantity, 3, digits(tables["theory"])).data
             for quantity in ("h_variance", "delta_variance")
         )
     for data, quantity in ((forward, "h_variance"), (backward, "delta_variance")):
@@ -64,20 +64,20 @@ def test_charts_show_variances_beside_their_theory(made, explored):
 
 
 def test_charts_data_do_not_grow_with_runs(made, explored):
-    _, found, _ = made
-    more = dict(found)
+    _, tables, _ = made
+    more = dict(tables)
     for name in ("runs", "curves", "layers"):
-        twice = found[name].assign(run_id=found[name]["run_id"] + "x")
-        more[name] = pd.concat([found[name], twice], ignore_index=True)
+        twice = tables[name].assign(run_id=tables[name]["run_id"] + "x")
+        more[name] = pd.concat([tables[name], twice], ignore_index=True)
     again = explorer.explorer(more)
     assert (again.arms, again.curves, again.layers) == (explored.arms, explored.curves, explored.layers)
 
 
 def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
-    _, found, _ = made
+    _, tables, _ = made
     size = len(explored.curves) + len(explored.layers)
     assert explored.note == "" and size < explorer.BUDGET
-    small = explorer.explorer(found, budget=size // 2)
+    small = explorer.explorer(tables, budget=size // 2)
     assert len(small.curves) + len(small.layers) <= size // 2
     assert "training accuracy" in small.note and "1 settings" in small.note.replace("1 setting,", "1 settings,")
     assert set(small.metrics) == {"validation_score", "train_loss"}

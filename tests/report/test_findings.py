@@ -11,30 +11,30 @@ from winit.study.compose import compose
 
 
 def test_findings_hold_numbers_of_the_tables(made):
-    study, found, _ = made
-    texts = [f.text for f in findings.headlines(found, False)]
-    ok = int((found["runs"]["status"] == "ok").sum())
+    study, tables, _ = made
+    texts = [f.text for f in findings.headlines(tables, False)]
+    ok = int((tables["runs"]["status"] == "ok").sum())
     assert texts[0].startswith(f"Of {study.run_count:,} networks trained, {ok:,} (")
     assert any(
         "72 of 72 networks started from zeros" in t for t in texts
     )  # 3 activations · 2 depths · 2 rates · 3 · 2 datasets
-    signal = " ".join(f.text for f in findings.of_section("gradients", found, False))
+    signal = " ".join(f.text for f in findings.of_section("gradients", tables, False))
     assert "digits, tanh, 3 layers" in signal and "spirals, ReLU, 3 layers" in signal
-    for finding in findings.headlines(found, False):
+    for finding in findings.headlines(tables, False):
         assert "nan" not in finding.text and "inf" not in finding.text.replace("infinite", "")
 
 
 def test_findings_about_absent_arms_are_left_out(made):
-    _, found, _ = made
-    runs = found["runs"][found["runs"]["initializer"] == "he_normal"]
-    assert findings.symmetry(found["layers"], runs) == []
-    assert findings.reach(found["summary"][found["summary"]["initializer"] == "he_normal"]) == []
+    _, tables, _ = made
+    runs = tables["runs"][tables["runs"]["initializer"] == "he_normal"]
+    assert findings.symmetry(tables["layers"], runs) == []
+    assert findings.reach(tables["summary"][tables["summary"]["initializer"] == "he_normal"]) == []
 
 
 def test_findings_name_the_setting_where_there_are_several(made):
-    _, found, _ = made
-    twice = found["summary"].assign(optimizer="adam")
-    texts = [f.text for f in findings.deepest(pd.concat([found["summary"], twice]))]
+    _, tables, _ = made
+    twice = tables["summary"].assign(optimizer="adam")
+    texts = [f.text for f in findings.deepest(pd.concat([tables["summary"], twice]))]
     assert len(set(texts)) == len(texts) and any(t.startswith("digits, Adam, tanh") for t in texts)
 
 

@@ -12,8 +12,7 @@ import torch
 
 from tests.report.made import Page
 from winit import schemes
-from winit.analysis import replay
-from winit.analysis.collect import tables
+from winit.analysis import collect, replay
 from winit.report import explorer
 from winit.report.page import in_script, json_in_script, write
 from winit.report.sections import SECTIONS, convergence
@@ -57,14 +56,14 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
     for workload in study.workloads:
         for rows in train(workload, workload.runs, torch.device("cpu")):
             store.commit(workload.name, rows)
-    found = tables(study, store) | {"replay": replay.replay(0, draws=5)}
-    assert set(found["runs"]["status"]) == {"diverged"}
-    assert (found["summary"]["test_score"] == 0).all()
-    for name, frame in found.items():
+    tables = collect.tables(study, store) | {"replay": replay.replay(0, draws=5)}
+    assert set(tables["runs"]["status"]) == {"diverged"}
+    assert (tables["summary"]["test_score"] == 0).all()
+    for name, frame in tables.items():
         files.write(folder, name, frame)
-    write_record(study, folder, found)
+    write_record(study, folder, tables)
     write(study, folder, tmp_path / "report" / "index.html")
-    assert f"{len(found['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
+    assert f"{len(tables['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
 
 
 def test_hostile_text_is_escaped(made):
@@ -86,10 +85,10 @@ def test_the_same_tables_give_the_same_bytes(made, tmp_path):
 
 
 def test_the_page_counts_every_run(made):
-    study, found, page = made
+    study, tables, page = made
     text = page.read_text()
     assert f"{study.run_count:,} networks: {study.product}." in text
-    for status, number in found["all_runs"]["status"].value_counts().items():
+    for status, number in tables["all_runs"]["status"].value_counts().items():
         assert re.search(rf'class="{status}"><b>{number:,}</b>', text)
 
 

@@ -42,17 +42,17 @@ def test_departures_are_ranked_and_disagreements_never_left_out():
         {"predicted": 1.0, "low": 0.5, "high": 2.0, "measured": [1.0, 4.0, 0.4] + [1.9] * 20, "spread": 0.7}
     )
     rows = rows.assign(agrees=rows["measured"].between(0.5, 2.0), reason="")
-    found = departures(rows)
-    assert [r["measured"] for r in found] == [4.0, 0.4] + [1.9] * 8
-    assert found[0]["share"] == pytest.approx(2) and "factor of 2" in found[-1]["reason"]
+    shown = departures(rows)
+    assert [r["measured"] for r in shown] == [4.0, 0.4] + [1.9] * 8
+    assert shown[0]["share"] == pytest.approx(2) and "factor of 2" in shown[-1]["reason"]
     assert len(departures(rows.assign(agrees=False))) == 23
     assert ratio_range(rows.head(3)) == pytest.approx((0.46, 1.0, 3.7))
     assert departures(rows.head(0)) == [] and ratio_range(rows.head(0)) is None
 
 
 def test_untrained_networks_in_numbers(made):
-    _, found, _ = made
-    rows = initial(found)
+    _, tables, _ = made
+    rows = initial(tables)
     (row,) = [r for r in rows if (r["setting"], r["activation"], r["initializer"]) == ("digits", "relu", "zeros")]
     assert row["loss"] == pytest.approx(1) and row["jacobian_median"] == 0
     assert np.isnan(row["spread"]) and np.isnan(row["correlation"])
@@ -60,17 +60,17 @@ def test_untrained_networks_in_numbers(made):
 
 
 def test_the_table_of_runs_has_every_arm_and_every_failure(made):
-    _, found, page = made
-    best = found["all_summary"].query("is_best_rate")
-    rows = rows_module.arms(found["all_summary"])
+    _, tables, page = made
+    best = tables["all_summary"].query("is_best_rate")
+    rows = rows_module.arms(tables["all_summary"])
     assert len(rows) == len(best)
     text = page.read_text().split('<table id="arms"')[1].split("</table>")[0]
     assert text.count("<tr>") == len(best) + 1
-    lost, total = failures(found["all_runs"])
-    counts = found["all_runs"]["status"].value_counts()
+    lost, total = failures(tables["all_runs"])
+    counts = tables["all_runs"]["status"].value_counts()
     assert total == len(lost)  # few enough to be shown in full
     for status in ("diverged", "stuck"):
         assert sum(r["lost"] for r in lost if r["status"] == status) == counts.get(status, 0)
     numbers = [r["lost"] for r in lost if r["status"] == "stuck"]
     assert numbers == sorted(numbers, reverse=True) and all(r["lost"] <= r["runs"] for r in lost)
-    assert failures(found["all_runs"].query("status == 'ok'")) == ([], 0)
+    assert failures(tables["all_runs"].query("status == 'ok'")) == ([], 0)

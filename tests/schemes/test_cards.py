@@ -28,24 +28,24 @@ def kurtosis(values: np.ndarray) -> float:
     return float((values**4).mean() / np.square(values).mean() ** 2)
 
 
-def assert_same_distribution(mine: np.ndarray, theirs: np.ndarray) -> None:
+def assert_same_distribution(ours: np.ndarray, theirs: np.ndarray) -> None:
     """Compare two samples: equal where nothing is random, else in mean, variance, fourth moment and share of zeros.
 
     Tolerances are five standard errors of the difference of two samples; fan_in for fan_out would be 67 % off in
     variance, an uncorrected truncation 23 %, and a uniform for a normal 1.2 in kurtosis.
     """
     theirs = np.asarray(theirs, dtype=float)
-    assert mine.shape == theirs.shape
-    if len(np.unique(mine)) <= 2:
-        np.testing.assert_allclose(theirs, mine, atol=1e-7)
+    assert ours.shape == theirs.shape
+    if len(np.unique(ours)) <= 2:
+        np.testing.assert_allclose(theirs, ours, atol=1e-7)
         return
-    n, fourth = mine.size, kurtosis(mine)
-    size = math.sqrt(np.square(mine).mean())
+    n, fourth = ours.size, kurtosis(ours)
+    size = math.sqrt(np.square(ours).mean())
     assert abs(theirs.mean()) < 5 * size / math.sqrt(n)
     assert np.square(theirs).mean() / size**2 == pytest.approx(1, abs=5 * math.sqrt(2 * max(fourth - 1, 0.01) / n))
     if n > 10_000:
         assert kurtosis(theirs) == pytest.approx(fourth, rel=0.05)
-        assert (theirs == 0).mean() == pytest.approx((mine == 0).mean(), abs=5e-3)
+        assert (theirs == 0).mean() == pytest.approx((ours == 0).mean(), abs=5e-3)
 
 
 @pytest.mark.parametrize("card", [c for c in CARDS.values() if c.torch], ids=lambda c: c.name)

@@ -314,7 +314,7 @@ def test_a_new_scheme_is_one_object(monkeypatch, tiny):
     """Registered under its name, it has a label, a style, an order and a card, and it is drawn, calibrated and trained."""
     from winit.training.workload import train
 
-    mine = Centred(
+    centred = Centred(
         name="mine",
         label="centred × {gain}",
         family="structured",
@@ -329,7 +329,7 @@ def test_a_new_scheme_is_one_object(monkeypatch, tiny):
         fill=lambda layer, gain: gain * layer.stream.standard_normal(layer.shape) / sqrt(layer.fan_in),
         torch="fill(layer, {gain})",
     )
-    monkeypatch.setitem(schemes.SCHEMES, "mine", mine)
+    monkeypatch.setitem(schemes.SCHEMES, "mine", centred)
     w, b = draw("mine:1.5", layer(activation="tanh"))
     np.testing.assert_allclose(np.ones(IN) @ w + b, 0, atol=1e-12)
     assert schemes.label("mine:1.50+lsuv") == "centred × 1.5 + LSUV"

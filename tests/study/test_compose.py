@@ -83,8 +83,8 @@ def test_a_study_is_named_after_its_file_unless_it_says_otherwise(tmp_path, monk
     (tmp_path / "conf" / "study" / "mine.yaml").write_text(
         "# @package _global_\ndefaults: [default]\ngrid:\n  depth: [3]\n"
     )
-    mine = compose(["study=mine"])
-    assert mine.name == "mine" and mine.settings["grid"]["depth"] == [3]
+    study = compose(["study=mine"])
+    assert study.name == "mine" and study.settings["grid"]["depth"] == [3]
     assert compose(["study=mine", "name=2024"]).name == "2024"
     (tmp_path / "conf" / "study" / "bare.yaml").write_text("defaults: [default]\n")
     (tmp_path / "conf" / "study" / "bare.yaml").write_text("grid:\n  depth: [3]\n")

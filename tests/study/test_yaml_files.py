@@ -53,8 +53,8 @@ def test_numbers_come_back_from_every_reader(value):
 
 
 def test_keys_of_text_keep_what_is_written():
-    found = yaml_files.parse("name: 2024_01\ndata: {dir: 007}\nx: 1e-3\ny: null", ["name", "data.dir", "y"])
-    assert found == {"name": "2024_01", "data": {"dir": "007"}, "x": 0.001, "y": None}
+    parsed = yaml_files.parse("name: 2024_01\ndata: {dir: 007}\nx: 1e-3\ny: null", ["name", "data.dir", "y"])
+    assert parsed == {"name": "2024_01", "data": {"dir": "007"}, "x": 0.001, "y": None}
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ PHIS = [*ACTIVATIONS.values(), ERF]
 @pytest.mark.parametrize("phi", PHIS, ids=lambda phi: phi.name)
 def test_moments_at_one(phi):
     m, g = moments(phi, 1.0), gains(phi)
-    found = m.square, g.forward, g.backward, m.slope / m.square, m.growth / m.square
-    assert found == pytest.approx(AT_ONE[phi.name], abs=1.1e-3)
+    computed = m.square, g.forward, g.backward, m.slope / m.square, m.growth / m.square
+    assert computed == pytest.approx(AT_ONE[phi.name], abs=1.1e-3)
     assert g.mean == pytest.approx(sqrt(g.forward * g.backward))
 
 

@@ -22,13 +22,13 @@ def diagram(tmp_path_factory):
             "grid.replicates=2", f"grid.initializer=[{','.join(points)},he_normal,edge_of_chaos:0.05]",
         ]
     )  # fmt: skip
-    found, page = made_of(study, root)
-    return found, page.parent
+    tables, page = made_of(study, root)
+    return tables, page.parent
 
 
 def test_the_phase_diagram_lies_on_the_theory(diagram):
-    found, folder = diagram
-    phase = found["phase"]
+    tables, folder = diagram
+    phase = tables["phase"]
     assert phase[["sigma_w2", "sigma_b2"]].agg(["min", "max"]).to_numpy().tolist() == [[0.5, 0.0], [4.0, 0.2]]
     # The contour χ₁ = 1 runs through the critical points of the mean-field theory.
     for sigma_b2 in (phase["sigma_b2"].max(),):
@@ -49,16 +49,16 @@ def test_the_phase_diagram_lies_on_the_theory(diagram):
 
 
 def test_a_study_without_such_arms_has_no_phase_diagram(made):
-    _, found, page = made
-    assert found["phase"].empty and 'id="phase"' not in page.read_text()
+    _, tables, page = made
+    assert tables["phase"].empty and 'id="phase"' not in page.read_text()
 
 
 def test_depth_limits_are_those_of_the_theory(made):
-    _, found, _ = made
-    limits = digits(found["depth_limits"]).set_index(["activation", "initializer"])
+    _, tables, _ = made
+    limits = digits(tables["depth_limits"]).set_index(["activation", "initializer"])
     assert limits.at[("relu", "he_normal"), "depth_limit"] == np.inf
     assert limits.at[("tanh", "torch_default"), "sigma_w2"] == pytest.approx(1 / 3)
     assert ("relu", "zeros") not in limits.index  # constant weights are no random network
-    best = digits(found["summary"]).query("is_best_rate and activation == 'relu' and initializer == 'he_normal'")
+    best = digits(tables["summary"]).query("is_best_rate and activation == 'relu' and initializer == 'he_normal'")
     trained = best.loc[best["success_rate"] >= 0.5, "depth"]
     assert limits.at[("relu", "he_normal"), "deepest_trained"] == (trained.max() if len(trained) else 0)

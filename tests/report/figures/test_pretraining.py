@@ -45,9 +45,9 @@ def reconstructed(tmp_path_factory):
 
 
 def test_accuracy_is_drawn_by_depth(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = drawings.accuracy_by_depth(found["all_runs"], found["all_summary"], STARTS)
+        drawn = drawings.accuracy_by_depth(tables["all_runs"], tables["all_summary"], STARTS)
     axes = drawn.figure.axes[0]
     here = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["initializer"] == "normal:0.01")]
     medians = here[here["pretraining"] == "rbm"].groupby("depth")["test_score"].median()
@@ -57,8 +57,8 @@ def test_accuracy_is_drawn_by_depth(made):
 
 
 def test_gains_are_those_of_the_table_with_their_intervals(made):
-    _, found, _ = made
-    effects = found["pretraining_effects"]
+    _, tables, _ = made
+    effects = tables["pretraining_effects"]
     with figure_style():
         drawn = drawings.gains(effects, "normal:0.01")
     row = effects[
@@ -72,19 +72,19 @@ def test_gains_are_those_of_the_table_with_their_intervals(made):
 
 
 def test_the_clock_counts_the_updates_of_pretraining(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        data = drawings.on_the_clock(found["all_curves"], found["all_runs"], found["all_summary"], STARTS, 3).data
+        data = drawings.on_the_clock(tables["all_curves"], tables["all_runs"], tables["all_summary"], STARTS, 3).data
     first, last = (data.groupby("pretraining")["updates"].agg(f) for f in ("min", "max"))
     assert first["none"] == 0 and first["rbm"] == 3 * 30 and last["rbm"] == 60 + 3 * 30 == last["none+longer"]
 
 
 def test_layers_learn_and_signals_change(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        errors = drawings.layer_errors(found["pretraining"], found["all_runs"], 3, "normal:0.01")
+        errors = drawings.layer_errors(tables["pretraining"], tables["all_runs"], 3, "normal:0.01")
         signal = drawings.signal_through_pretraining(
-            found["all_layers"], found["all_runs"], found["all_summary"], 3, "normal:0.01"
+            tables["all_layers"], tables["all_runs"], tables["all_summary"], 3, "normal:0.01"
         )
     of = errors.data[(errors.data["pretraining"] == "supervised") & (errors.data["activation"] == "tanh")]
     assert set(of["layer"]) == {1, 2, 3}
@@ -97,20 +97,20 @@ def test_layers_learn_and_signals_change(made):
 
 
 def test_the_page_has_the_section_and_main_figures_show_the_grid_alone(made):
-    _, found, page = made
+    _, tables, page = made
     text = page.read_text()
-    assert set(found["runs"]["pretraining"]) == {"none"} and len(found["all_runs"]) > len(found["runs"])
+    assert set(tables["runs"]["pretraining"]) == {"none"} and len(tables["all_runs"]) > len(tables["runs"])
     assert 'id="pretraining"' in text and "Does greedy layerwise pretraining help?" in text
     ids = re.findall(r'<figure id="([^"]+)"', text)
     assert sum(i.startswith("fig-trainability") for i in ids) == 1 and len(Page(text).ids) == len(set(Page(text).ids))
-    for finding in findings.pretraining(found["pretraining_effects"]):
+    for finding in findings.pretraining(tables["pretraining_effects"]):
         assert Markup.escape(finding.text) in text
-    assert f"{len(found['all_runs']):,}" in text  # every run is counted
+    assert f"{len(tables['all_runs']):,}" in text  # every run is counted
 
 
 def test_the_findings_on_pretraining_hold_numbers_of_the_table(made):
-    _, found, _ = made
-    effects = found["pretraining_effects"]
+    _, tables, _ = made
+    effects = tables["pretraining_effects"]
     here = effects[
         (effects["activation"] == "tanh") & (effects["depth"] == 3) & (effects["initializer"] == "normal:0.01")
         & (effects["compared_with"] == "small weights") & ~effects["pretraining"].str.contains("+", regex=False)
@@ -120,13 +120,13 @@ def test_the_findings_on_pretraining_hold_numbers_of_the_table(made):
 
 
 def test_deep_autoencoders_have_their_own_page(reconstructed):
-    _, found, page = reconstructed
+    _, tables, page = reconstructed
     text = page.read_text()
-    pca = found["baselines"].set_index("baseline").at["PCA", "test_loss"]
+    pca = tables["baselines"].set_index("baseline").at["PCA", "test_loss"]
     assert f"Principal components reach {pca:.2f}" in text
     assert "trainability" not in text and 'id="recommendation"' not in text
     with figure_style():
-        drawn = reconstruction.errors(found["all_runs"], found["all_summary"], found["baselines"])
+        drawn = reconstruction.errors(tables["all_runs"], tables["all_summary"], tables["baselines"])
     marks = sorted(
         x
         for line in drawn.figure.axes[0].get_lines()

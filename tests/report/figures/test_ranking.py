@@ -29,26 +29,24 @@ def made(tmp_path_factory):
 
 
 def test_intervals_are_those_of_the_ranking_in_its_order(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = ranking_figures.intervals(found["ranking"], "tuned")
-    rows = found["ranking"][found["ranking"]["view"] == "tuned"].reset_index(drop=True)
+        drawn = ranking_figures.intervals(tables["ranking"], "tuned")
+    rows = tables["ranking"][tables["ranking"]["view"] == "tuned"].reset_index(drop=True)
     axes = drawn.figure.axes[0]
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == [schemes.label(i) for i in rows["initializer"]]
     lines = [line.get_xydata() for line in axes.get_lines()]
-    for place, row in rows.iterrows():
-        assert any(
-            np.allclose(xy, [[row["success_low"], place], [row["success_high"], place]]) for xy in lines if len(xy) == 2
-        )
-        assert any(np.allclose(xy, [[row["success_rate"], place]]) for xy in lines if len(xy) == 1)
+    for y, row in rows.iterrows():
+        assert any(np.allclose(xy, [[row["success_low"], y], [row["success_high"], y]]) for xy in lines if len(xy) == 2)
+        assert any(np.allclose(xy, [[row["success_rate"], y]]) for xy in lines if len(xy) == 1)
 
 
 def test_speed_draws_profiles_and_arrivals(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = ranking_figures.speed(found["profiles"], found["arrivals"], "tuned")
-    arrived = found["arrivals"].query("view == 'tuned' and initializer == 'he_normal'")
+        drawn = ranking_figures.speed(tables["profiles"], tables["arrivals"], "tuned")
+    arrived = tables["arrivals"].query("view == 'tuned' and initializer == 'he_normal'")
     right = drawn.figure.axes[1]
     assert any(
         np.allclose(line.get_ydata(), arrived["share"])
@@ -59,10 +57,10 @@ def test_speed_draws_profiles_and_arrivals(made):
 
 
 def test_tuning_is_drawn_against_the_fixed_rate(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        data = ranking_figures.tuning_gain(found["ranking"]).data.set_index("initializer")
-    views = found["ranking"].set_index(["view", "initializer"])["success_rate"]
+        data = ranking_figures.tuning_gain(tables["ranking"]).data.set_index("initializer")
+    views = tables["ranking"].set_index(["view", "initializer"])["success_rate"]
     assert (
         data.at["he_normal", "fixed"] == views["fixed", "he_normal"]
         and data.at["he_normal", "tuned"] == views["tuned", "he_normal"]
@@ -70,10 +68,10 @@ def test_tuning_is_drawn_against_the_fixed_rate(made):
 
 
 def test_arms_stand_beside_their_twins_and_not_in_the_main_figures(made):
-    _, found, page = made
+    _, tables, page = made
     text = page.read_text()
     assert 'id="fig-regularization-norm-2"' in text and 'id="fig-regularization-dropout"' in text
-    assert not found["runs"]["batch_norm"].any() and (found["runs"]["dropout"] == 0).all()
+    assert not tables["runs"]["batch_norm"].any() and (tables["runs"]["dropout"] == 0).all()
     norm = pd.read_csv(page.parent / "figures" / "regularization-norm-2.csv")
     assert set(norm["initializer"]) == {"normal:0.01", "he_normal"} and set(norm["batch_norm"]) == {True, False}
     dropout = pd.read_csv(page.parent / "figures" / "regularization-dropout.csv")
@@ -82,23 +80,23 @@ def test_arms_stand_beside_their_twins_and_not_in_the_main_figures(made):
 
 
 def test_tuning_replicates_are_counted_and_judged_nowhere(made):
-    study, found, page = made
-    assert set(found["all_runs"]["role"]) == {"judged", "tuning"} and set(found["runs"]["role"]) == {"judged"}
-    assert (found["all_summary"]["runs"] == study.settings["grid"]["replicates"]).all()
-    assert f"{len(found['all_runs']):,} networks" in page.read_text()
+    study, tables, page = made
+    assert set(tables["all_runs"]["role"]) == {"judged", "tuning"} and set(tables["runs"]["role"]) == {"judged"}
+    assert (tables["all_summary"]["runs"] == study.settings["grid"]["replicates"]).all()
+    assert f"{len(tables['all_runs']):,} networks" in page.read_text()
     curves = pd.read_csv(page.parent / "figures" / "convergence-digits.csv")
-    assert len(curves) and (found["curves"]["run_id"].isin(found["runs"]["run_id"])).all()
+    assert len(curves) and (tables["curves"]["run_id"].isin(tables["runs"]["run_id"])).all()
 
 
 def test_the_page_tells_every_claim_with_its_verdict(made):
-    _, found, page = made
+    _, tables, page = made
     text = page.read_text()
     ids = Page(text).ids
     assert len(ids) == len(set(ids))
-    for _, claim in found["claims"].iterrows():
+    for _, claim in tables["claims"].iterrows():
         assert f"claim-{claim['claim']}" in ids
         assert Markup.escape(claim["evidence"]) in text and Markup.escape(claim["rule"]) in text
-    verdicts = found["claims"].set_index("claim")["verdict"]
+    verdicts = tables["claims"].set_index("claim")["verdict"]
     assert verdicts["equal-units"] == "supported" and verdicts["kumar-repairs-sigmoid"] == "not tested here"
 
 

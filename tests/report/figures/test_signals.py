@@ -12,13 +12,13 @@ from winit.report.figures.style import figure_style
 
 
 def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
-    _, found, _ = made
-    runs = digits(found["runs"])
+    _, tables, _ = made
+    runs = digits(tables["runs"])
     with figure_style():
-        drawn = signals.signal(found["layers"], runs, "z_variance", depth=3)
+        drawn = signals.signal(tables["layers"], runs, "z_variance", depth=3)
     one = runs.query("depth == 3 and activation == 'tanh' and initializer == 'he_normal'")
     one = one[one["learning_rate"] == one["learning_rate"].min()]
-    values = found["layers"].query("stage == 'drawn' and layer == 2")
+    values = tables["layers"].query("stage == 'drawn' and layer == 2")
     values = values[values["run_id"].isin(one["run_id"])]["z_variance"]
     assert len(values) == 3
     expected = np.exp(np.log(values).mean())
@@ -31,10 +31,10 @@ def test_signal_draws_geometric_means_in_the_catalogues_colours(made):
 
 
 def test_signal_draws_the_theory_dotted_and_from_the_outputs_value(made):
-    _, found, _ = made
-    theory = found["theory"].query("dataset == 'digits' and depth == 3")
+    _, tables, _ = made
+    theory = tables["theory"].query("dataset == 'digits' and depth == 3")
     with figure_style():
-        drawn = signals.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+        drawn = signals.signal(tables["layers"], digits(tables["runs"]), "delta_variance", 3, tables["theory"])
     one = drawn.data.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")
     expected = theory.query("activation == 'tanh' and initializer == 'he_normal'").set_index("layer")["delta_ratio"]
     assert one["theory"].to_numpy() == pytest.approx(expected.to_numpy() * one["delta_variance"][4])
@@ -44,25 +44,25 @@ def test_signal_draws_the_theory_dotted_and_from_the_outputs_value(made):
 
 
 def test_correlations_are_drawn_with_their_theory(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = signals.correlation(found["layers"], digits(found["runs"]), 3, found["theory"])
+        drawn = signals.correlation(tables["layers"], digits(tables["runs"]), 3, tables["theory"])
     row = drawn.data.query("activation == 'relu' and initializer == 'he_normal' and layer == 2").iloc[0]
-    runs = digits(found["runs"]).query("activation == 'relu' and initializer == 'he_normal' and depth == 3")
-    at = found["layers"][(found["layers"]["stage"] == "drawn") & (found["layers"]["layer"] == 2)]
+    runs = digits(tables["runs"]).query("activation == 'relu' and initializer == 'he_normal' and depth == 3")
+    at = tables["layers"][(tables["layers"]["stage"] == "drawn") & (tables["layers"]["layer"] == 2)]
     assert row["correlation"] == pytest.approx(at[at["run_id"].isin(runs["run_id"])]["correlation"].mean())
-    expected = digits(found["theory"]).query(
+    expected = digits(tables["theory"]).query(
         "activation == 'relu' and initializer == 'he_normal' and depth == 3 and layer == 2"
     )
     assert row["theory"] == pytest.approx(expected["correlation"].item())
 
 
 def test_signals_are_shaded_as_far_as_they_agree(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = signals.signal(found["layers"], digits(found["runs"]), "delta_variance", 3, found["theory"])
+        drawn = signals.signal(tables["layers"], digits(tables["runs"]), "delta_variance", 3, tables["theory"])
     row = drawn.data.query("activation == 'tanh' and initializer == 'kumar' and layer == 1").iloc[0]
-    agreed = digits(found["agreement"]).query(
+    agreed = digits(tables["agreement"]).query(
         "activation == 'tanh' and initializer == 'kumar' and depth == 3 and quantity == 'delta_ratio'"
     )
     assert row["low"] / row["theory"] == pytest.approx((agreed["low"] / agreed["predicted"]).item())
@@ -70,9 +70,9 @@ def test_signals_are_shaded_as_far_as_they_agree(made):
 
 
 def test_histograms_draw_shares_of_all_counts(made):
-    _, found, page = made
+    _, tables, page = made
     with figure_style():
-        drawn = signals.histograms(found["histograms"], digits(found["runs"]), "h_count", 3)
+        drawn = signals.histograms(tables["histograms"], digits(tables["runs"]), "h_count", 3)
     sums = drawn.data.groupby(["initializer", "activation", "layer"])["share"].sum()
     assert np.allclose(sums, 1) and set(drawn.data["layer"]) == {1, 2, 3}
     assert 'id="histograms"' in page.read_text()

@@ -11,10 +11,10 @@ from winit.report.figures.style import figure_style
 
 
 def test_convergence_draws_the_medians(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
         drawn = trainability.convergence(
-            found["curves"], digits(found["runs"]), digits(found["summary"]), "validation_score"
+            tables["curves"], digits(tables["runs"]), digits(tables["summary"]), "validation_score"
         )
     by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
     axes = by_panel["sigmoid", "depth 2"]
@@ -22,37 +22,37 @@ def test_convergence_draws_the_medians(made):
     lines = drawn_lines(axes)
     for name, rows in data.groupby("initializer"):
         assert tuple(rows[["step", "validation_score"]].to_numpy().round(9).ravel()) in lines, name
-    best = digits(found["summary"]).query(
+    best = digits(tables["summary"]).query(
         "is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'"
     )
-    chosen = found["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
+    chosen = tables["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
     by_hand = (
-        found["curves"][found["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_score"].median()
+        tables["curves"][tables["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_score"].median()
     )
     got = data[data["initializer"] == "he_normal"].set_index("step")["validation_score"]
     pd.testing.assert_series_equal(got, by_hand, check_names=False)
 
 
 def test_trainability_writes_the_numbers_of_the_summary(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = trainability.trainability(digits(found["summary"]), found["not_applicable"])
+        drawn = trainability.trainability(digits(tables["summary"]), tables["not_applicable"])
     axes = next(a for a in drawn.figure.axes if a.get_title() == "ReLU")
     written = [t.get_text() for t in axes.texts]
     assert "not applicable" in written
-    best = digits(found["summary"]).query("is_best_rate and activation == 'relu'")
-    names, depths = schemes.in_order(digits(found["summary"])["initializer"]), sorted(best["depth"].unique())
+    best = digits(tables["summary"]).query("is_best_rate and activation == 'relu'")
+    names, depths = schemes.in_order(digits(tables["summary"])["initializer"]), sorted(best["depth"].unique())
     for _, row in best.iterrows():
-        place = (depths.index(row["depth"]) + 0.5, names.index(row["initializer"]) + 0.5)
-        (text,) = [t.get_text() for t in axes.texts if t.get_position() == place]
+        position = (depths.index(row["depth"]) + 0.5, names.index(row["initializer"]) + 0.5)
+        (text,) = [t.get_text() for t in axes.texts if t.get_position() == position]
         assert text.split()[0] == f"{100 * row['test_score']:.0f}"
         assert ("✓" in text) == (row["ok"] == row["runs"])
 
 
 def test_symmetry_is_drawn_from_the_counts(made):
-    _, found, _ = made
+    _, tables, _ = made
     with figure_style():
-        drawn = trainability.symmetry(found["layers"], digits(found["runs"]), depth=2)
+        drawn = trainability.symmetry(tables["layers"], digits(tables["runs"]), depth=2)
     zeros = drawn.data[drawn.data["initializer"] == "zeros"]
     assert (zeros["distinct_share"] == 1 / 12).all() and (zeros["highest"] == 1).all()
     assert (drawn.data.loc[drawn.data["initializer"] == "he_normal", "distinct_share"] == 1).all()

@@ -102,11 +102,11 @@ def test_the_table_of_runs_filters(browser, page_file):
         everything = rows.count()
         assert page.locator(".filters output").text_content() == f"{everything} of {everything} rows"
         page.locator(".filters input").fill("he NORMAL tanh")
-        found = shown(page, "#arms tbody tr")
-        assert 0 < len(found) < everything
-        assert all("He normal" in r.text_content() and "tanh" in r.text_content() for r in found)
+        rows = shown(page, "#arms tbody tr")
+        assert 0 < len(rows) < everything
+        assert all("He normal" in r.text_content() and "tanh" in r.text_content() for r in rows)
         page.locator('select[data-column="depth"]').select_option("3")
-        assert len(shown(page, "#arms tbody tr")) == len(found) // 2
+        assert len(shown(page, "#arms tbody tr")) == len(rows) // 2
         page.locator(".filters input").fill("no such words")
         assert shown(page, "#arms tbody tr") == []
         assert page.locator(".filters output").text_content() == f"0 of {everything} rows"
@@ -273,10 +273,10 @@ def test_axe_finds_nothing_serious(browser, page_file, scheme):
             drawn(page, name)
         page.add_style_tag(content="figure { content-visibility: visible !important; }")
         page.evaluate("for (const d of document.querySelectorAll('#fig-signals-digits details')) d.open = true")
-        found = axe.Axe().run(page).response["violations"]
+        violations = axe.Axe().run(page).response["violations"]
         grave = [
             f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:200]})"
-            for v in found
+            for v in violations
             if v["impact"] in ("serious", "critical")
         ]
         assert not grave, grave
