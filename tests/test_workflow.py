@@ -133,20 +133,6 @@ def test_a_dry_run_writes_nothing(tmp_path):
     assert files(tmp_path) == set()
 
 
-def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(finished):
-    first = parts(finished)
-    done = run(finished, "grid.learning_rate=[0.1,0.2,1e30]", "grid.replicates=3", "grid.depth=[2,3]")
-    assert "stored: 40 of 180 runs" in done.stdout
-    second = parts(finished)
-    assert first < second
-    trained = run_ids(finished, second - first)
-    assert len(trained) == len(set(trained)) == 140
-    done = run(finished, "grid.initializer=[he_normal]", "--force")
-    assert "to train: nothing" in done.stdout and parts(finished) == second
-    runs = read(finished / "results" / "small", "runs")
-    assert set(runs["initializer"]) == {"he_normal"} and len(runs) == 16
-
-
 def test_lost_and_damaged_parts_are_named_and_trained_again(original, finished):
     lost, *_, victim = sorted(parts(finished))
     (finished / lost).unlink()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from winit.cli import main
@@ -199,12 +200,25 @@ def test_plain_snakemake_asks_for_force_too(finished):
     assert session.open_study({"study": "smoke", "overrides": TINY[1:], "force": 1})[1] is True
 
 
-def test_force_replaces_the_tables_and_keeps_the_store(finished):
-    parts = set((finished / "results" / "store").rglob("*.parquet"))
-    done = call("-m", "winit", "run", *TINY, "grid.depth=[2]", "--force", "--cores", "2", cwd=finished)
-    assert done.returncode == 0, done.stderr
+def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(finished):
+    def parts() -> set[Path]:
+        return set((finished / "results" / "store").rglob("*.parquet"))
+
+    def run(*more: str) -> str:
+        done = call("-m", "winit", "run", *TINY, *more, "--cores", "2", cwd=finished)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = parts()
+    assert "stored: 2 of 12 runs" in run("grid.depth=[1,2,3]", "grid.learning_rate=[0.1,0.2]", "grid.replicates=2")
+    second = parts()
+    assert first < second
+    trained = [
+        run_id for path in second - first for run_id in pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
+    ]
+    assert len(trained) == len(set(trained)) == 10
+    assert "to train: nothing" in run("grid.depth=[2]", "--force") and parts() == second
     assert set(files_module.read(finished / "results" / "x", "runs")["depth"]) == {2}
-    assert set((finished / "results" / "store").rglob("*.parquet")) == parts
 
 
 @pytest.mark.parametrize(

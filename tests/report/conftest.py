@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.report.made import made_of
+from tests.report.made import made_at, make
 from winit.study.compose import compose
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
+def made(shared):
     """A small study, trained and reported, with a question that is hostile to a careless page."""
-    root = tmp_path_factory.mktemp("study")
     study = compose(
         [
             "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=30", "dataset=[digits,spirals]",
@@ -19,4 +18,4 @@ def made(tmp_path_factory):
             "measure.histogram_bins=8",
         ]
     )  # fmt: skip
-    return study, *made_of(study, root)
+    return study, *made_at(study, shared("report", lambda root: make(study, root)))

@@ -18,8 +18,8 @@ from winit.training.workload import train
 from winit.workflow.session import write_record
 
 
-def made_of(study, root):
-    """Train and report a study below a folder; return its tables, as they were written, and its page."""
+def make(study, root):
+    """Train and report a study below a folder."""
     store, folder = RunStore(root / "store"), root / "results"
     for workload in study.workloads:
         for rows in train(workload, workload.runs, torch.device("cpu")):
@@ -28,9 +28,19 @@ def made_of(study, root):
     for name, frame in tables.items():
         files.write(folder, name, frame)
     write_record(study, folder, tables)
-    page = root / "report" / "index.html"
-    write(study, folder, page)
-    return page_tables(study, {name: files.read(folder, name) for name in TABLES}), page
+    write(study, folder, root / "report" / "index.html")
+
+
+def made_at(study, root):
+    """Return the tables of a study, as they were written below a folder, and its page."""
+    tables = {name: files.read(root / "results", name) for name in TABLES}
+    return page_tables(study, tables), root / "report" / "index.html"
+
+
+def made_of(study, root):
+    """Train and report a study below a folder; return its tables and its page."""
+    make(study, root)
+    return made_at(study, root)
 
 
 def drawn_lines(axes):
