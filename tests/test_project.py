@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import house
 from winit import __version__
 from winit.store.schema import TABLES, documentation
 
@@ -85,3 +87,15 @@ def test_what_the_readme_shows_exists():
     for target in re.findall(r"\]\(([^)#]+)\)", readme):
         if not target.startswith("http"):
             assert (ROOT / target).exists(), f"the README points to {target}, which is not there"
+
+
+def test_the_names_in_contributing_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    packages = "|".join(house.MAY_IMPORT)
+    names = set(re.findall(rf"`((?:{packages})(?:\.\w+)+)(?:\(.*?\))?`", text))
+    assert names
+    for name in sorted(name for name in names if not name.endswith(".py")):
+        try:
+            pkgutil.resolve_name(f"winit.{name}")
+        except (ImportError, AttributeError) as error:
+            pytest.fail(f"CONTRIBUTING.md names {name}, which is not there: {error}")
