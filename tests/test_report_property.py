@@ -130,7 +130,7 @@ def left_out(text: str) -> list[str]:
     return re.findall(r"<(?:li|p class=\"note\")>([^<]*Not shown: [^<]*)<", text)
 
 
-@settings(max_examples=10, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(studies())
 def test_any_study_that_trained_has_a_page(drawn):
     grid, arm, others = drawn
