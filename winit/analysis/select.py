@@ -16,7 +16,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.store.schema import FACTORS
-from winit.study.model import Study
+from winit.study.model import Study, numbered_replicates
 from winit.vocabulary.pretraining import parse_pretraining
 
 Tables = Mapping[str, pd.DataFrame]
@@ -68,7 +68,8 @@ def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     for factor in (*ARM, "activation", "depth", "width", "batch_norm", "dropout", "learning_rate"):
         keep &= frame[factor].isin(getattr(grid, factor))
     if "replicate" in frame:
-        keep &= frame["replicate"].between(-grid.tuning_replicates, grid.replicates - 1)
+        replicates = [number for number, _ in numbered_replicates(grid.replicates, grid.tuning_replicates)]
+        keep &= frame["replicate"].isin(replicates)
     return frame[keep]
 
 

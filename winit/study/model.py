@@ -50,6 +50,11 @@ class Run:
     role: Role
 
 
+def numbered_replicates(judged: int, tuning: int) -> list[tuple[int, Role]]:
+    """Return every replicate with its role: judged ones are numbered from 0 upwards, tuning ones from −1 downwards."""
+    return [(i, Role.JUDGED) for i in range(judged)] + [(-i, Role.TUNING) for i in range(1, tuning + 1)]
+
+
 @dataclass(frozen=True)
 class Block:
     """A product of the factors that a stack's networks can differ in."""
@@ -65,12 +70,6 @@ class Block:
         """Return the block of a grid with some of its ways of pretraining."""
         rates = tuple(grid.learning_rate)
         return cls(tuple(grid.initializer), pretrainings, rates, grid.replicates, grid.tuning_replicates)
-
-    @property
-    def all_replicates(self) -> list[tuple[int, Role]]:
-        """Every replicate with its role: judged ones are numbered from 0 upwards, tuning ones from −1 downwards."""
-        judged = [(replicate, Role.JUDGED) for replicate in range(self.replicates)]
-        return judged + [(-replicate, Role.TUNING) for replicate in range(1, self.tuning_replicates + 1)]
 
 
 @dataclass(frozen=True)
@@ -131,7 +130,7 @@ class Workload:
         for block in self.blocks:
             for initializer, pretraining in self._arms_of(block):
                 for rate in block.learning_rates:
-                    for replicate, role in block.all_replicates:
+                    for replicate, role in numbered_replicates(block.replicates, block.tuning_replicates):
                         run_id = identity.run_id(self.name, initializer, pretraining, rate, replicate, self.pretraining)
                         runs.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate, role))
         return tuple(runs.values())
