@@ -83,12 +83,12 @@ rule train:
         f"{RESULTS}/logs/train-{{workload}}.log",
     params:
         study=f"{RESULTS}/study.yaml",
-        runs=lambda wildcards: WORKLOADS[wildcards.workload].runs_digest,
+        arms=lambda wildcards: WORKLOADS[wildcards.workload].arms_digest,
     threads: 1
     resources:
         gpu=int(session.needs_gpu(STUDY)),
     shell:
-        "{WINIT} train {params.study:q} {wildcards.workload:q} --runs {params.runs} --output {output:q} --log {log:q}"
+        "{WINIT} train {params.study:q} {wildcards.workload:q} --arms {params.arms} --output {output:q} --log {log:q}"
 
 
 rule collect:

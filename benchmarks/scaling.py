@@ -28,7 +28,9 @@ import numpy as np
 from winit.store.files import write_bytes
 from winit.store.schema import stored_columns
 from winit.study.compose import compose
-from winit.study.model import Study, Workload, log_spaced
+from winit.study.model import Study
+from winit.study.steps import log_spaced
+from winit.study.workload import Workload
 from winit.study.seeds import seed
 from winit.workflow import session
 from winit.workflow.paths import StudyPaths

@@ -16,10 +16,12 @@ from pathlib import Path
 
 from winit import __version__, datasets
 from winit.store import locks
+from winit.store.parts import RunStore
 from winit.store.schema import REPLAYED
 from winit.study import yaml_files
 from winit.study.compose import from_arguments, read
 from winit.study.model import Study
+from winit.study.workload import Workload
 from winit.theory.activations import ACTIVATIONS
 from winit.tools import card as cards
 from winit.tools import gain as gains
@@ -136,7 +138,7 @@ def _add_rules(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None
     sub = add("train", train, "train one workload of a frozen study (a rule of the workflow)")
     sub.add_argument("study", type=Path)
     sub.add_argument("workload")
-    sub.add_argument("--runs", required=True, help="the digest of the workload's run ids that the workflow expects")
+    sub.add_argument("--arms", required=True, help="the digest of the workload's run ids that the workflow expects")
     sub.add_argument("--output", type=Path, required=True, help="the manifest to write")
     sub.add_argument("--log", type=Path)
     for name, verb, text in (
@@ -260,30 +262,37 @@ def train(given: argparse.Namespace) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
     study, paths = _frozen(given)
     workload = study.workload(given.workload)
-    if workload.runs_digest != given.runs:
+    if workload.arms_digest != given.arms:
         raise ValueError(
-            f"{given.study} asks for other runs of {workload.name} (digest {workload.runs_digest}) than the workflow "
-            f"(digest {given.runs}); run the study again: winit run"
+            f"{given.study} asks for other runs of {workload.name} (digest {workload.arms_digest}) than the workflow "
+            f"(digest {given.arms}); run the study again: winit run"
         )
     store = paths.store
     with store.training(workload.name):
         for path, reason in store.set_aside(workload.name).items():
             LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
-        lacking = session.missing(workload, store)
-        if lacking:
-            from winit.training.engines import choose_device
-            from winit.training.workload import train as train_runs
-
-            progress = Progress(paths.folder / FILE)
-            spoken = time.time()
-            for rows in train_runs(workload, lacking, choose_device(study.device), study.engine):
-                store.commit(workload.name, rows)
-                progress.add(len(rows), len(rows) * workload.flops_per_run)
-                if time.time() - spoken > 5:
-                    spoken = time.time()
-                    LOG.info("%s", progress.line())
-            LOG.info("%s; %s is trained", progress.line(), workload.name)
+        if session.lacking(workload, store):
+            _train(study, workload, store, Progress(paths.folder / FILE))
         session.write_manifest(given.output, workload, store)
+
+
+def _train(study: Study, workload: Workload, store: RunStore, progress: Progress) -> None:
+    """Train the runs that a workload lacks, until no more follow from the scores of those that are there."""
+    from winit.training.engines import choose_device
+    from winit.training.workload import train as train_runs
+
+    device, spoken = choose_device(study.device), time.time()
+    unneeded = session.Needed.of(workload, store).todo
+    while lacking := session.lacking(workload, store):
+        for rows in train_runs(workload, lacking, device, study.engine):
+            store.commit(workload.name, rows)
+            progress.add(len(rows), len(rows) * workload.flops_per_run)
+            unneeded -= len(rows)
+            if time.time() - spoken > 5:
+                spoken = time.time()
+                LOG.info("%s", progress.line())
+    progress.drop(unneeded, unneeded * workload.flops_per_run)
+    LOG.info("%s; %s is trained", progress.line(), workload.name)
 
 
 def collect(given: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from winit.study.compose import CONF, compose, dump, validate
-from winit.study.model import Block
+from winit.study.workload import Block
 
 
 @pytest.fixture

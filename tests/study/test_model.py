@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from winit.study.compose import compose
-from winit.study.model import log_spaced
+from winit.study.steps import log_spaced
 
 
 def test_the_default_study_is_as_large_as_promised():

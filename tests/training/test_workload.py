@@ -9,7 +9,7 @@ import torch
 from tests.engine.networks import single
 from winit import datasets
 from winit.engine.objectives import loss_and_accuracy
-from winit.study.model import log_spaced
+from winit.study.steps import log_spaced
 from winit.study.seeds import seed
 from winit.training.engines import choose_engine
 from winit.training.start import initial_parameters

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 import pandas as pd
 
 from winit.analysis.agreement import agreement
@@ -12,17 +14,20 @@ from winit.analysis.depth import depth_limits, phase
 from winit.analysis.expectation import study_theory
 from winit.analysis.pretraining_effects import pretraining_effects
 from winit.analysis.ranking import arrivals, profiles, ranking
-from winit.analysis.select import RUN_FACTORS, Tables, main_grid
-from winit.analysis.summary import initial_state, summarise
+from winit.analysis.select import RUN_FACTORS, Tables, at_budget, main_grid, of_budget
+from winit.analysis.summary import initial_state, summarise, tuning_table
 from winit.analysis.unfold import workload_tables
 from winit.store.parts import RunStore
 from winit.store.schema import TABLES
 from winit.study.compose import CLAIMS
-from winit.study.model import Study, log_spaced
+from winit.study.model import Study
 from winit.study.seeds import seed
+from winit.study.steps import log_spaced
 
 # What is measured in every run, and what its rows are sorted by within a run.
 MEASURED = {
+    "outcomes": ["budget"],
+    "predictions": ["example"],
     "curves": ["step"],
     "layers": ["step", "layer"],
     "jacobians": ["step"],
@@ -51,16 +56,39 @@ def measured_tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def _field(study: Study, runs: pd.DataFrame, summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the tables that compare the initializers of the main grid over all its cells; empty for deep autoencoders."""
-    runs, summary = main_grid(study, runs), main_grid(study, summary)
-    if study.task.is_reconstruction:
-        runs, summary = runs.head(0), summary.head(0)
-    steps = log_spaced(study.training.steps, study.measure.curve_points)
+def _by_budget(budgets: Iterable[int], table: Callable[[int], pd.DataFrame]) -> pd.DataFrame:
+    """Return a table made for every budget, with the column `budget` in front."""
+    frames = []
+    for budget in budgets:
+        frame = table(budget)
+        frame.insert(0, "budget", budget)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def _field(study: Study, at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the tables that compare the initializers of the main grid over all its cells; empty for deep autoencoders.
+
+    Args:
+        study: the study.
+        at: `runs` at each budget.
+        summary: of all budgets.
+    """
+    stream = seed(study.seed, "analysis")
+
+    def main(frame: pd.DataFrame) -> pd.DataFrame:
+        return main_grid(study, frame).head(0 if study.task.is_reconstruction else None)
+
+    def of(budget: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return main(at[budget]), main(of_budget(summary, budget))
+
+    def steps(budget: int) -> list[int]:
+        return [step for step in log_spaced(study.training.steps, study.measure.curve_points) if step <= budget]
+
     return {
-        "ranking": ranking(runs, summary, study.analysis, seed(study.seed, "analysis")),
-        "profiles": profiles(runs, summary, study.analysis),
-        "arrivals": arrivals(runs, summary, study.analysis, steps),
+        "ranking": _by_budget(at, lambda budget: ranking(*of(budget), study.analysis, stream)),
+        "profiles": _by_budget(at, lambda budget: profiles(*of(budget), study.analysis)),
+        "arrivals": _by_budget(at, lambda budget: arrivals(*of(budget), study.analysis, steps(budget))),
     }
 
 
@@ -72,21 +100,26 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     """
     measured = measured_tables(study, store)
     runs, layers = measured["runs"], measured["layers"]
+    at = {budget: at_budget(runs, measured["outcomes"], budget) for budget in study.budgets}
+    tuned = _by_budget(at, lambda budget: tuning_table(at[budget]))
+    begun = initial_state(runs, measured["curves"], layers)
+    summary = _by_budget(at, lambda b: summarise(at[b], of_budget(tuned, b)).merge(begun, how="left"))
     expected = study_theory(study)
-    summary = summarise(runs).merge(initial_state(runs, measured["curves"], layers), how="left")
-    evidence: Tables = {"runs": runs, "layers": layers, "summary": summary}
+    evidence: Tables = measured | {"tuning": tuned, "summary": summary}
+    final = of_budget(summary)
     return (
         measured
         | {
+            "tuning": tuned,
             "summary": summary,
             "theory": expected,
             "agreement": agreement(layers, runs, expected),
-            "depth_limits": depth_limits(study, summary),
+            "depth_limits": depth_limits(study, final),
             "phase": phase(study),
-            "pretraining_effects": pretraining_effects(runs, summary, study.analysis.margin),
+            "pretraining_effects": pretraining_effects(runs, final, study.analysis.margin),
             "baselines": baselines(study),
             "not_applicable": pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"])),
         }
-        | _field(study, runs, summary)
+        | _field(study, at, summary)
         | judge(read_claims(CLAIMS), evidence, study.task.is_reconstruction)
     )

@@ -12,8 +12,9 @@ import pandas as pd
 from winit import datasets, schemes
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
-from winit.study.model import Study, Workload
+from winit.study.model import Study
 from winit.study.seeds import seed
+from winit.study.workload import Workload
 from winit.theory import prediction
 from winit.theory.maps import correlation_map, length_map
 

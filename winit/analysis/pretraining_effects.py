@@ -15,11 +15,11 @@ from winit.vocabulary.pretraining import parse_pretraining
 def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame, margin: float) -> pd.DataFrame:
     """Return what every way of pretraining, and every control of one, gains in test score over what it is compared with.
 
-    The best scaled scheme is that without pretraining whose tuning score is the highest, then its loss the smallest.
+    The best scaled scheme is that without pretraining whose tuning score is the highest, then the first by name.
 
     Args:
         runs: with `RATE_FACTORS`, `role`, `replicate`, `status` and `test_score`.
-        summary: with `RATE_FACTORS`, `is_best_rate`, `tuning_score` and `tuning_loss`.
+        summary: with `RATE_FACTORS`, `is_best_rate` and `tuning_score`.
         margin: differences within ±margin are called equivalent.
     """
     best = chosen_rates(summary)
@@ -64,7 +64,7 @@ def _references(initializer: str, pretraining: str, best: pd.DataFrame) -> Itera
         yield "small weights", (small, "none")
     scaled = plain[plain["initializer"].map(is_scaled).to_numpy(dtype=bool)]
     if len(scaled):
-        ranked = scaled.sort_values(["tuning_score", "tuning_loss", "initializer"], ascending=[False, True, True])
+        ranked = scaled.sort_values(["tuning_score", "initializer"], ascending=[False, True])
         yield "best scaled", (ranked["initializer"].iloc[0], "none")
     if method != "none" and not control:
         yield "trained longer", (initializer, "none+longer")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from winit import datasets, schemes
 from winit.analysis import stats
-from winit.analysis.select import CELL, at_chosen_rate, diverged_as_worst, judged
+from winit.analysis.select import CELL, at_chosen_rate, judged, scored
 from winit.datasets import part_sizes
 from winit.store.schema import TABLES
 from winit.study.schema import AnalysisSettings
@@ -46,7 +46,7 @@ def views(
     rates = np.sort(of_all_rates["learning_rate"].unique())
     if len(rates) > 1:
         nearest = float(rates[np.abs(np.log(rates / fixed_rate)).argmin()])
-        yield "fixed", nearest, diverged_as_worst(of_all_rates[of_all_rates["learning_rate"] == nearest])
+        yield "fixed", nearest, scored(of_all_rates[of_all_rates["learning_rate"] == nearest])
 
 
 def scores(runs: pd.DataFrame) -> pd.DataFrame:

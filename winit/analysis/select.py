@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from winit import schemes
-from winit.store.schema import FACTORS
-from winit.study.model import Study, numbered_replicates
+from winit.store.schema import FACTORS, TABLES
+from winit.study.model import Study
 from winit.vocabulary.pretraining import parse_pretraining
 
 Tables = Mapping[str, pd.DataFrame]
@@ -26,14 +26,12 @@ CELL = [name for name in FACTORS if name in (*SETTING, "activation", "depth")]
 ARM = ["initializer", "pretraining"]
 # What runs may differ in: `role` follows from `replicate`, and tuning replicates come first.
 RUN_FACTORS = [name for name in FACTORS if name != "role"]
-RATE_FACTORS = [*CELL, *ARM, "learning_rate"]
+RATE_FACTORS = [*CELL, *ARM, "pretraining_rate", "learning_rate"]
 
-# What a diverged run counts as: no comparison may gain by it.
-WORST = {
-    "train_score": 0.0, "validation_score": 0.0, "test_score": 0.0,
-    "train_loss": np.inf, "validation_loss": np.inf, "test_loss": np.inf,
-    "steps_to_target": np.inf,
-}  # fmt: skip
+# What an outcome is: the columns that differ between the budgets of a run.
+OUTCOME = [name for name in TABLES["outcomes"] if name not in ("run_id", "budget")]
+SCORES = ("train_score", "validation_score", "test_score")
+LOSSES = ("train_loss", "validation_loss", "test_loss")
 
 
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
@@ -55,21 +53,15 @@ def tuning(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table that lie in a study's main grid: what extra grids add is left out.
-
-    Tuning replicates count as part of it.
+    """Return the rows of a table whose arms lie in a study's main grid: arms that extra grids add are left out.
 
     Args:
         study: the study.
-        frame: `runs` or `summary`, with `CELL`, `ARM` and `learning_rate`; `replicate` if it has a row for each run.
+        frame: `runs`, `tuning` or `summary`, with `CELL` and `ARM`.
     """
-    grid = study.grid
     keep = frame["dataset"].isin(list(study.datasets))
-    for factor in (*ARM, "activation", "depth", "width", "batch_norm", "dropout", "learning_rate"):
-        keep &= frame[factor].isin(getattr(grid, factor))
-    if "replicate" in frame:
-        replicates = [number for number, _ in numbered_replicates(grid.replicates, grid.tuning_replicates)]
-        keep &= frame["replicate"].isin(replicates)
+    for factor in (*ARM, "activation", "depth", "width", "batch_norm", "dropout"):
+        keep &= frame[factor].isin(getattr(study.grid, factor))
     return frame[keep]
 
 
@@ -83,32 +75,60 @@ def chosen_rates(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_chosen_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the judged runs at the learning rate chosen for their arm; one that diverged counts as the worst.
+    """Return the judged runs at the learning rate chosen for their arm, scored.
 
     Args:
-        runs: with `RATE_FACTORS`, `role` and `status`.
-        summary: with `RATE_FACTORS` and `is_best_rate`.
+        runs: of one budget, with `RATE_FACTORS`, `role`, `status` and `chance`.
+        summary: of the same budget, with `RATE_FACTORS` and `is_best_rate`.
     """
-    return diverged_as_worst(judged(runs).merge(chosen_rates(summary)[RATE_FACTORS], on=RATE_FACTORS))
+    return scored(judged(runs).merge(chosen_rates(summary)[RATE_FACTORS], on=RATE_FACTORS))
 
 
-def diverged_as_worst(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs, those that diverged with the worst result there is, whatever they had reached before.
+def scored(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the scores and losses that comparisons use: a network that diverged knows nothing.
+
+    A diverged run scores at chance, with an infinite loss, and never arrives. No score lies below chance.
 
     Args:
-        runs: with `status`; of the columns in `WORST` those that are there are replaced.
+        runs: with `status` and `chance`; of the outcomes those that are there are replaced.
     """
-    lost = runs["status"] == "diverged"
-    return runs.assign(**{name: runs[name].mask(lost, worst) for name, worst in WORST.items() if name in runs})
+    lost, chance = runs["status"] == "diverged", runs["chance"]
+    columns = {name: runs[name].mask(lost, chance).clip(lower=chance) for name in SCORES if name in runs}
+    columns |= {name: runs[name].mask(lost, np.inf) for name in (*LOSSES, "steps_to_target") if name in runs}
+    return runs.assign(**columns)
+
+
+def at_budget(runs: pd.DataFrame, outcomes: pd.DataFrame, budget: int) -> pd.DataFrame:
+    """Return the runs with their outcomes at a budget, in place of those at the full one.
+
+    Args:
+        runs: the table.
+        outcomes: with `run_id`, `budget` and the outcomes.
+        budget: one of the study's.
+    """
+    read = outcomes[outcomes["budget"] == budget].drop(columns="budget").set_index("run_id")
+    return runs.drop(columns=OUTCOME).join(read, on="run_id")[list(runs.columns)]
+
+
+def of_budget(table: pd.DataFrame, budget: int | None = None) -> pd.DataFrame:
+    """Return the rows of a table at a budget; by default at the full one.
+
+    Args:
+        table: with `budget`.
+        budget: one of the study's.
+    """
+    return table[table["budget"] == (table["budget"].max() if budget is None else budget)]
 
 
 def curves_as_worst(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves, with the worst result there is from where a run diverged.
+    """Return the curves, from where a run diverged with the score of guessing and an infinite loss.
 
     Args:
-        curves: with any columns of `WORST`; they are missing after a divergence.
+        curves: with `chance`; its losses and scores are missing after a divergence.
     """
-    return curves.assign(**{name: curves[name].fillna(worst) for name, worst in WORST.items() if name in curves})
+    columns = {name: curves[name].fillna(curves["chance"]) for name in SCORES if name in curves}
+    columns |= {name: curves[name].fillna(np.inf) for name in LOSSES if name in curves}
+    return curves.assign(**columns)
 
 
 def is_pretrained(pretraining: pd.Series) -> pd.Series:
@@ -122,7 +142,7 @@ def one_rate(runs: pd.DataFrame) -> pd.DataFrame:
     Args:
         runs: with `CELL`, `ARM` and `replicate`; sorted by rate, so that the smallest stands for all.
     """
-    return runs.drop_duplicates([*CELL, *ARM, "replicate"])
+    return runs.drop_duplicates([*CELL, *ARM, "pretraining_rate", "replicate"])
 
 
 def before_training(table: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:

@@ -6,86 +6,118 @@ import numpy as np
 import pandas as pd
 
 from winit.analysis import stats
-from winit.analysis.select import ARM, CELL, RATE_FACTORS, before_training, diverged_as_worst, judged, tuning
+from winit.analysis.select import ARM, CELL, RATE_FACTORS, before_training, judged, scored, tuning
+from winit.study.protocol import choose
 from winit.vocabulary.factors import STATUSES
 
 MEAN_LIMIT = 0.02  # a reconstruction that explains no more than this of the mean predictor's error has learned nothing
 
 
 def steps_to_target(scores: np.ndarray, steps: np.ndarray, target: float) -> np.ndarray:
-    """Return the first step at which each row of scores (runs, steps) is at least the target; infinity if none."""
+    """Return the step at which each row of scores (runs, steps) first meets the target; infinity if it never does.
+
+    Between the evaluated steps s₀ and s₁ around it, where the scores are a₀ < target ≤ a₁, it is interpolated:
+
+        log(s + 1) = log(s₀ + 1) + (target − a₀)/(a₁ − a₀) · (log(s₁ + 1) − log(s₀ + 1))
+    """
     reached = scores >= target  # NaN, after a divergence, compares as False
-    return np.where(reached.any(axis=1), np.asarray(steps, float)[reached.argmax(axis=1)], np.inf)
+    first = reached.argmax(axis=1)
+    row, before = np.arange(len(scores)), np.maximum(first - 1, 0)
+    low, high = scores[row, before], scores[row, first]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(first > 0, (target - low) / (high - low), 0.0)
+    logs = np.log1p(np.asarray(steps, float))
+    at = np.expm1(logs[before] + share * (logs[first] - logs[before]))
+    return np.where(reached.any(axis=1), at, np.inf)
 
 
-def status(runs: pd.DataFrame, limit: float) -> np.ndarray:
-    """Return the status of each run: diverged, else ok, else stuck at or below `limit`, else missed_target.
+def status(runs: pd.DataFrame, budget: int, target: float, limit: float) -> np.ndarray:
+    """Return the status of each run at a budget: one of `STATUSES`.
 
-    A run has also diverged if its last update left a network whose loss is not finite. A run that reached its target and
+    A run has also diverged if its last update left a network whose loss is not finite. A run that met its target and
     diverged later counts as diverged: its weights are of no use.
 
     Args:
-        runs: with `diverged_step`, `validation_loss`, `validation_score` and `steps_to_target`.
-        limit: the largest validation score of a network that has learned nothing.
+        runs: with `diverged_step`, `test_loss`, `test_score` and `steps_to_target` at the budget.
+        budget: updates of all layers until then.
+        target: the test score that a trained network has.
+        limit: the largest test score of a network that has learned nothing.
     """
+    diverged = (runs["diverged_step"] <= budget + 1).fillna(False).to_numpy(dtype=bool)
+    score = runs["test_score"].to_numpy()
     return np.select(
         [
-            runs["diverged_step"].notna().to_numpy(dtype=bool) | ~np.isfinite(runs["validation_loss"].to_numpy()),
+            diverged | ~np.isfinite(runs["test_loss"].to_numpy()),
+            score >= target,
             np.isfinite(runs["steps_to_target"].to_numpy()),
-            runs["validation_score"].to_numpy() <= limit,
+            score <= limit,
         ],
-        ["diverged", "ok", "stuck"],
+        ["diverged", "ok", "lost_target", "stuck"],
         default="missed_target",
     )
 
 
-def summarise(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for every arm, cell and learning rate: counts, success, medians, the chosen rate.
+def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for every arm, cell and rate that was tuned on: the mean validation score, and what it chose.
 
-    The rate is chosen on the tuning replicates, and results are told of the judged ones. Without tuning replicates the
-    judged ones are used for both.
+    The choice is that of `winit.study.protocol`: the highest mean, of equals the smaller rate. Factors on the rates of
+    pretraining that were not chosen have rows, too. Without tuning runs the judged ones choose.
 
     Args:
-        runs: with `RATE_FACTORS`, `role`, `run_id`, `status`, the losses and scores of validation and test, and
-            `steps_to_target`.
+        runs: of one budget, with `RATE_FACTORS`, `role`, `run_id`, `status`, `chance`, `validation_score`.
     """
-    scored = diverged_as_worst(runs).assign(
-        steps_to_target=runs["steps_to_target"]
-    )  # a run may arrive and diverge later
-    for_tuning = tuning(scored)
-    tuned = (for_tuning if len(for_tuning) else scored).groupby(RATE_FACTORS, as_index=False).agg(
-        tuning_score=("validation_score", "median"), tuning_loss=("validation_loss", "median")
-    )  # fmt: skip
-    summary = judged(scored).groupby(RATE_FACTORS, sort=True).agg(
+    keys = [*CELL, *ARM]
+    tuned = tuning(runs)[keys].drop_duplicates().assign(is_tuned=True)
+    marked = scored(runs).merge(tuned, how="left", on=keys)
+    choosing = marked[(marked["role"] == "tuning") | marked["is_tuned"].isna()]
+    table = choosing.groupby(RATE_FACTORS, sort=True).agg(
+        runs=("run_id", "size"),
+        ok=("status", lambda s: int((s == "ok").sum())),
+        diverged=("status", lambda s: int((s == "diverged").sum())),
+        mean_score=("validation_score", "mean"),
+        is_extension=("is_extension", "first"),
+    ).reset_index()  # fmt: skip
+    factor = judged(runs).groupby(keys)["pretraining_rate"].first().rename("judged_factor")
+    table = table.join(factor, on=keys)
+    is_candidate = table["pretraining_rate"] == table.pop("judged_factor")
+    chosen = table[is_candidate].groupby(keys, sort=False)[["learning_rate", "mean_score"]].apply(
+        lambda rows: choose(rows["learning_rate"].tolist(), rows["mean_score"].tolist())
+    ).rename("chosen")  # fmt: skip
+    table = table.join(chosen, on=keys)
+    is_chosen = is_candidate & (table.pop("chosen") == table["learning_rate"])
+    offered = table["learning_rate"].where(is_candidate).groupby([table[key] for key in keys])
+    smallest, largest = offered.transform("min"), offered.transform("max")
+    is_edge = ((table["learning_rate"] == smallest) | (table["learning_rate"] == largest)) & (smallest < largest)
+    return table.assign(is_chosen=is_chosen, is_edge=is_chosen & is_edge)
+
+
+def summarise(runs: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
+    """Return one row for every arm, cell and rate that is judged: counts, success, means.
+
+    Args:
+        runs: of one budget, with `RATE_FACTORS`, `role`, `run_id`, `status`, `chance`, the losses and scores, and
+            `steps_to_target`.
+        tuned: `tuning_table` of the same budget.
+    """
+    summary = judged(scored(runs)).groupby(RATE_FACTORS, sort=True).agg(
         runs=("run_id", "size"),
         **{name: ("status", lambda s, name=name: int((s == name).sum())) for name in STATUSES},
-        validation_loss=("validation_loss", "median"),
-        validation_score=("validation_score", "median"),
-        test_score=("test_score", "median"),
+        train_loss=("train_loss", "median"),
         test_loss=("test_loss", "median"),
+        test_score=("test_score", "mean"),
         test_score_minimum=("test_score", "min"),
         test_score_maximum=("test_score", "max"),
         steps_to_target=("steps_to_target", "median"),
-    ).reset_index().merge(tuned, how="left", on=RATE_FACTORS)  # fmt: skip
+    ).reset_index()  # fmt: skip
+    columns = {"mean_score": "tuning_score", "is_chosen": "is_best_rate", "is_edge": "is_edge_rate"}
+    chosen = tuned[[*RATE_FACTORS, *columns]].rename(columns=columns)
+    summary = summary.merge(chosen, how="left", on=RATE_FACTORS)
+    summary = summary.astype({"is_best_rate": bool, "is_edge_rate": bool})
     summary["success_rate"] = summary["ok"] / summary["runs"]
-    intervals = {pair: stats.wilson(*pair) for pair in set(zip(summary["ok"], summary["runs"], strict=True))}
-    both = [intervals[pair] for pair in zip(summary["ok"], summary["runs"], strict=True)]
-    summary["success_low"], summary["success_high"] = zip(*both, strict=True)
-    return _with_chosen_rate(summary)
-
-
-def _with_chosen_rate(summary: pd.DataFrame) -> pd.DataFrame:
-    """Mark the rate of the best tuning score of each arm; of equals that of the smaller loss, then the larger rate."""
-    arms = [*CELL, *ARM]
-    ranked = summary.sort_values(
-        [*arms, "tuning_score", "tuning_loss", "learning_rate"], ascending=[True] * len(arms) + [False, True, False]
-    )
-    best = ranked.groupby(arms, sort=False).head(1)
-    is_best = pd.Series(summary.index.isin(best.index), index=summary.index)
-    offered = summary.groupby(arms)["learning_rate"]
-    rate, smallest, largest = summary["learning_rate"], offered.transform("min"), offered.transform("max")
-    is_edge = ((rate == smallest) | (rate == largest)) & (smallest < largest)
-    return summary.assign(is_best_rate=is_best, is_edge_rate=is_best & is_edge)
+    pairs = list(zip(summary["ok"], summary["runs"], strict=True))
+    intervals = {pair: stats.wilson(*pair) for pair in set(pairs)}
+    summary["success_low"], summary["success_high"] = zip(*(intervals[pair] for pair in pairs), strict=True)
+    return summary
 
 
 def initial_state(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:

@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 
 from winit import datasets
-from winit.analysis import stats
 from winit.analysis.select import is_pretrained
 from winit.analysis.summary import MEAN_LIMIT, status, steps_to_target
-from winit.datasets import part_sizes
 from winit.store.parts import RunStore
 from winit.store.schema import HISTOGRAM_REACH, stored_columns
-from winit.study.model import Workload
+from winit.study.workload import Workload
 
 Labels = Callable[[np.ndarray], dict[str, np.ndarray]]
 
@@ -96,11 +94,11 @@ def _pretraining_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame
     return table.assign(baseline=np.concatenate([np.repeat(baseline, len(steps)) for baseline, steps in of_run]))
 
 
-def _runs_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run: its factors, how it ended, what it cost."""
+def _runs_table(workload: Workload, stored: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row a run: its factors, and what it cost. Its outcome is added by `_outcomes`."""
     names = stored_columns("runs")
     runs = stored[list(names)].rename(columns=names)
-    runs["role"] = stored["run_id"].map({run.id: run.role for run in workload.runs})
+    runs["role"] = stored["run_id"].map(dict(roles))
     runs["pretraining_updates"] = stored["pretraining"].map(workload.pretraining_updates)
     for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
         runs[column] = getattr(workload, column)
@@ -108,32 +106,65 @@ def _runs_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
         runs[column] = getattr(workload.training, column)
     for column in ("diverged_step", "diverged_layer"):
         runs[column] = pd.array(stored[column], dtype="Int64")
-    for column, name in stored_columns("curves").items():
-        runs[name] = np.stack(stored[column].to_numpy())[:, -1].astype(float)
-    scores = np.stack(stored["validation_accuracy"].to_numpy())  # (runs, evaluated steps)
-    runs["steps_to_target"] = steps_to_target(scores, stored["curve_step"].iloc[0], workload.target_accuracy)
-    facts = datasets.DATASETS[workload.dataset]
-    chance = stats.chance_limit(facts.classes, part_sizes(workload.dataset)[1])
-    runs["status"] = status(runs, MEAN_LIMIT if workload.task.is_reconstruction else chance)
+    runs["chance"] = workload.chance
+    grids = {(arm.initializer, arm.pretraining): arm.learning_rates for arm in workload.arms}
+    rates = zip(runs["initializer"], runs["pretraining"], runs["learning_rate"], strict=True)
+    runs["is_extension"] = [rate not in grids[arm, pretraining] for arm, pretraining, rate in rates]
     return runs
 
 
+def _outcomes(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a run and budget: losses and scores then, the steps to the target, the status."""
+    steps = np.asarray(stored["curve_step"].iloc[0])
+    target = float(np.float32(workload.target_accuracy))  # as scores are stored, so that equal means equal
+    curves = {name: np.stack(stored[column].to_numpy()) for column, name in stored_columns("curves").items()}
+    limit = datasets.chance_limit(workload.dataset, datasets.TEST_PART)
+    limit = MEAN_LIMIT if workload.task.is_reconstruction else limit
+    frames = []
+    for index, budget in enumerate(workload.budgets):
+        at, until = int(np.flatnonzero(steps == budget)[0]), steps <= budget
+        frame = stored[["run_id"]].assign(budget=budget - workload.longer_by)
+        frame = frame.assign(**{name: values[:, at].astype(float) for name, values in curves.items()})
+        for column, name in stored_columns("outcomes").items():
+            frame[name] = [values[index] for values in stored[column]]
+        scores = curves["test_score"][:, until]
+        frame["steps_to_target"] = steps_to_target(scores, steps[until], target)
+        frame["diverged_step"] = pd.array(stored["diverged_step"], dtype="Int64")
+        frame["status"] = status(frame, budget, target, limit)
+        frames.append(frame.drop(columns="diverged_step"))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _predictions(stored: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a run and test example."""
+    sizes = stored["test_prediction"].map(len).to_numpy()
+    frame = {"run_id": np.repeat(stored["run_id"].to_numpy(), sizes)}
+    frame["example"] = np.concatenate([np.arange(size) for size in sizes])
+    frame |= {name: np.concatenate(stored[c].to_numpy()) for c, name in stored_columns("predictions").items()}
+    return pd.DataFrame(frame)
+
+
 def workload_tables(workload: Workload, store: RunStore) -> dict[str, pd.DataFrame]:
-    """Return the runs, curves, layers, jacobians, histograms, traces and pretraining of one workload.
+    """Return the tables of one workload that the run store holds: those in `MEASURED`, and `runs`.
 
     Raises:
         ValueError: the store lacks a run.
     """
-    stored = store.parts_of(workload.name).read().to_pandas(use_threads=False).set_index("run_id", drop=False)
-    wanted = [run.id for run in workload.runs]
-    lacking = [run_id for run_id in wanted if run_id not in stored.index]
-    if lacking:
+    parts = store.parts_of(workload.name)
+    runs, is_complete = workload.schedule(parts.validation_scores)
+    lacking = sum(run.id not in parts.run_ids for run in runs)
+    if lacking or not is_complete:
         raise ValueError(
-            f"the store lacks {len(lacking)} of {len(wanted)} runs of {workload.name}; train them first: winit run"
+            f"the store lacks {lacking} of {len(runs)} runs of {workload.name}; train them first: winit run"
         )
-    stored = stored.loc[wanted].reset_index(drop=True)
+    stored = parts.read().to_pandas(use_threads=False).set_index("run_id", drop=False)
+    stored = stored.loc[[run.id for run in runs]].reset_index(drop=True)
+    outcomes = _outcomes(workload, stored)
+    at_the_end = outcomes[outcomes["budget"] == outcomes["budget"].max()].drop(columns="budget")
     return {
-        "runs": _runs_table(workload, stored),
+        "runs": _runs_table(workload, stored, {run.id: run.role for run in runs}).merge(at_the_end, on="run_id"),
+        "outcomes": outcomes,
+        "predictions": _predictions(stored),
         "curves": unfold(stored, "curve_step", lambda steps: {"step": steps}, stored_columns("curves")),
         "pretraining": _pretraining_table(workload, stored),
     } | _layer_tables(workload, stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import sqrt
+
 from winit.datasets.dataset import AUTO, Dataset
 from winit.datasets.digits import DIGITS
 from winit.datasets.mnist import MNIST
@@ -25,6 +27,22 @@ def dataset_of(name: str) -> Dataset:
 def part_sizes(name: str) -> tuple[int, int, int]:
     """Return the numbers of examples in the training, validation and test parts of a dataset."""
     return dataset_of(name).part_sizes
+
+
+VALIDATION_PART, TEST_PART = 1, 2  # places in `part_sizes`
+
+
+def chance_limit(name: str, part: int) -> float:
+    """Return the accuracy that guessing stays below on a part of a dataset: three standard errors above chance.
+
+    1/C + 3 √((1/C)(1 − 1/C)/N)
+
+    Args:
+        name: of the dataset.
+        part: the place of the part in `part_sizes`.
+    """
+    p = 1 / dataset_of(name).classes
+    return p + 3 * sqrt(p * (1 - p) / part_sizes(name)[part])
 
 
 def ensure(name: str, folder: str = AUTO) -> None:

@@ -28,7 +28,8 @@ from winit.schemes import cards
 from winit.store import files
 from winit.store.schema import TABLES
 from winit.study.compose import dump
-from winit.study.model import Study, log_spaced
+from winit.study.model import Study
+from winit.study.steps import log_spaced
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import SCALINGS, SCHEDULES, STATUSES
 from winit.vocabulary.pretraining import pretraining_label

@@ -69,6 +69,12 @@ class WorkloadParts:
         tables = [read_parquet(io.BytesIO(content), ["run_id"]) for content in self._files[0].values()]
         return {run_id for table in tables for run_id in table["run_id"].to_pylist()}
 
+    @cached_property
+    def validation_scores(self) -> dict[str, list[float]]:
+        """The validation scores, at each budget, of the runs that the sound parts hold; NaN after a divergence."""
+        table = self.read(["run_id", "validation_accuracy"])
+        return dict(zip(table["run_id"].to_pylist(), table["validation_accuracy"].to_pylist(), strict=True))
+
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
         columns = None if columns is None else list(columns)

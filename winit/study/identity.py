@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import astuple
 
+from winit.study.protocol import Arm
 from winit.study.schema import MeasureSettings, PretrainingSettings, TaskSettings, TrainingRecipe
 from winit.vocabulary.pretraining import parse_pretraining
 
 # Part of every run id. Raise it when a change of code moves the numbers of a run, and pin the golden runs again.
-REVISION = 2
+REVISION = 3
 
 _WITH_MOMENTUM = ("momentum", "nesterov")  # optimizers
 
@@ -70,28 +72,30 @@ def workload_digest(
 
 
 def run_id(
-    workload: str, initializer: str, pretraining: str, rate: float, replicate: int, recipe: PretrainingSettings
-) -> str:
+    workload: str, initializer: str, pretraining: str, pretraining_rate: float, rate: float, replicate: int,
+    recipe: PretrainingSettings,
+) -> str:  # fmt: skip
     """Return sixteen hexadecimal digits of all that fixes a run's numbers.
 
     Args:
         workload: its name, which ends in the workload's digest.
         initializer: in its one spelling.
         pretraining: a way of pretraining, with its control.
+        pretraining_rate: the factor on the method's own learning rates.
         rate: the learning rate.
         replicate: the index of its random streams.
         recipe: the settings of pretraining; the method's own are part of the id.
     """
     text = f"{workload}|{initializer}|{rate!r}|{replicate}"
     if pretraining != "none":
-        facts = pretraining_facts(recipe, parse_pretraining(pretraining).method)
+        facts = pretraining_facts(recipe, parse_pretraining(pretraining).method) | {"rate": pretraining_rate}
         text += f"|{pretraining}|{json.dumps(facts, sort_keys=True)}"
     return _digest(text, 16)
 
 
-def runs_digest(run_ids: Iterable[str]) -> str:
-    """Return twelve hexadecimal digits of run ids, in their order."""
-    return _digest("".join(run_ids), 12)
+def arms_digest(arms: Iterable[Arm]) -> str:
+    """Return twelve hexadecimal digits of arms and what they are tried on, in their order."""
+    return _digest(json.dumps([astuple(arm) for arm in arms]), 12)
 
 
 def study_digest(settings: Mapping[str, object]) -> str:

@@ -33,7 +33,9 @@ TEXT_KEYS = [
     if any(isinstance(kind, CheckedText) and kind.is_verbatim for kind in field.metadata)
 ]
 
-BUDGET = ("grid.learning_rate", "grid.replicates", "grid.tuning_replicates")
+BUDGET = (
+    "grid.learning_rate", "grid.pretraining_rate", "grid.extensions", "grid.replicates", "grid.tuning_replicates",
+)  # fmt: skip
 # Keys that ask another question. Learning rates and replicates are a matter of budget.
 ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in KEYS if key.startswith("grid.") and key not in BUDGET}
 

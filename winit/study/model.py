@@ -1,16 +1,16 @@
-"""Studies, workloads and runs: what is asked, and which runs answer it."""
+"""Studies: what is asked, and the workloads that answer it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cached_property
-from itertools import pairwise, product
+from itertools import product
 
-from winit import datasets, schemes
+from winit import schemes
 from winit.study import identity
 from winit.study.applicability import why_not_pretrainable
+from winit.study.protocol import NO_RUNS, RunCounts
 from winit.study.schema import (
     AnalysisSettings,
     DatasetSettings,
@@ -24,180 +24,8 @@ from winit.study.schema import (
     TrainingRecipe,
     TrainingSettings,
 )
+from winit.study.workload import Block, Workload
 from winit.vocabulary.errors import unknown_name
-from winit.vocabulary.pretraining import parse_pretraining
-
-
-class Role(StrEnum):
-    """What a run is for: the learning rate is chosen on tuning runs, and initializers are compared on judged runs."""
-
-    JUDGED = "judged"
-    TUNING = "tuning"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One network, trained under one setting of every factor.
-
-    `replicate` is an index of random streams. It is unique among the runs of both roles, and says nothing else.
-    """
-
-    id: str
-    initializer: str
-    pretraining: str
-    learning_rate: float
-    replicate: int
-    role: Role
-
-
-def numbered_replicates(judged: int, tuning: int) -> list[tuple[int, Role]]:
-    """Return every replicate with its role: judged ones are numbered from 0 upwards, tuning ones from −1 downwards."""
-    return [(i, Role.JUDGED) for i in range(judged)] + [(-i, Role.TUNING) for i in range(1, tuning + 1)]
-
-
-@dataclass(frozen=True)
-class Block:
-    """A product of the factors that a stack's networks can differ in."""
-
-    initializers: tuple[str, ...]
-    pretrainings: tuple[str, ...]
-    learning_rates: tuple[float, ...]
-    replicates: int
-    tuning_replicates: int = 0
-
-    @classmethod
-    def of(cls, grid: Grid, pretrainings: tuple[str, ...]) -> Block:
-        """Return the block of a grid with some of its ways of pretraining."""
-        rates = tuple(grid.learning_rate)
-        return cls(tuple(grid.initializer), pretrainings, rates, grid.replicates, grid.tuning_replicates)
-
-
-@dataclass(frozen=True)
-class Workload:
-    """All runs of a study that share a stack: one dataset, network, regularization and training recipe."""
-
-    dataset: str
-    dataset_parameters: Mapping[str, float]
-    target_accuracy: float
-    activation: str
-    depth: int
-    width: int
-    batch_norm: bool
-    dropout: float
-    training: TrainingRecipe
-    measure: MeasureSettings
-    seed: int
-    task: TaskSettings
-    scaling: str
-    pretraining: PretrainingSettings
-    blocks: tuple[Block, ...] = ()  # whose union are the workload's runs
-    data_dir: str = "auto"  # where files of data lie: not part of what a run is, because their content is fixed
-
-    @cached_property
-    def digest(self) -> str:
-        """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
-        network = (self.activation, self.depth, self.width, self.batch_norm, self.dropout)
-        return identity.workload_digest(
-            self.seed,
-            self.dataset,
-            self.dataset_parameters,
-            self.scaling,
-            self.task,
-            network,
-            self.training,
-            self.measure,
-        )
-
-    @cached_property
-    def name(self) -> str:
-        """A readable, unique name: the workload's folder in the run store."""
-        shape = [f"d{self.depth}", f"w{self.width}"]
-        if self.task.is_reconstruction:
-            shape = ["encoder" + "x".join(map(str, self.task.encoder))]
-        parts = [self.dataset, self.activation, *shape, self.training.optimizer]
-        parts += ["bn"] * self.batch_norm + [f"drop{self.dropout:g}"] * (self.dropout > 0)
-        return "-".join([*parts, self.digest])
-
-    @cached_property
-    def initializers(self) -> tuple[str, ...]:
-        """The initializers of all blocks, those without a meaning for the activation included."""
-        return tuple(dict.fromkeys(i for block in self.blocks for i in block.initializers))
-
-    @cached_property
-    def runs(self) -> tuple[Run, ...]:
-        """Every run of the workload that has a meaning, once, in the order of the grids."""
-        runs: dict[str, Run] = {}
-        for block in self.blocks:
-            for initializer, pretraining in self._arms_of(block):
-                for rate in block.learning_rates:
-                    for replicate, role in numbered_replicates(block.replicates, block.tuning_replicates):
-                        run_id = identity.run_id(self.name, initializer, pretraining, rate, replicate, self.pretraining)
-                        runs.setdefault(run_id, Run(run_id, initializer, pretraining, rate, replicate, role))
-        return tuple(runs.values())
-
-    def _arms_of(self, block: Block) -> list[tuple[str, str]]:
-        """Return the pairs (initializer, pretraining) of a block that have a meaning."""
-        return [
-            (initializer, pretraining)
-            for initializer in block.initializers
-            if schemes.why_not_applicable(initializer, self.activation) is None
-            for pretraining in block.pretrainings
-            if why_not_pretrainable(pretraining, self.activation, self.task.name) is None
-        ]
-
-    @cached_property
-    def run_count(self) -> int:
-        """The number of runs, counted without making them.
-
-        Runs of one arm and rate differ in the replicate alone, and the replicates of every block run from −tuning to
-        judged − 1: those of several blocks are one such range, too.
-        """
-        ranges: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
-        for block in self.blocks:
-            for arm in self._arms_of(block):
-                of_rate = ranges.setdefault(arm, {})
-                for rate in map(repr, block.learning_rates):  # as in the run's id
-                    judged, tuning = of_rate.get(rate, (0, 0))
-                    of_rate[rate] = max(judged, block.replicates), max(tuning, block.tuning_replicates)
-        return sum(judged + tuning for of_rate in ranges.values() for judged, tuning in of_rate.values())
-
-    @cached_property
-    def runs_digest(self) -> str:
-        """Twelve hexadecimal digits of the run ids: what the workflow compares to see whether a job is out of date."""
-        return identity.runs_digest(run.id for run in self.runs)
-
-    @property
-    def widths(self) -> list[int]:
-        """Units of every layer, inputs first and classes last: depth + 2 numbers."""
-        facts = datasets.DATASETS[self.dataset]
-        if self.task.is_reconstruction:
-            return [facts.inputs, *self.task.encoder, *self.task.encoder[-2::-1], facts.inputs]
-        return [facts.inputs, *[self.width] * self.depth, facts.classes]
-
-    @property
-    def pretrained_layers(self) -> int:
-        """How many layers pretraining trains, where it trains any."""
-        most = len(self.task.encoder) or self.depth
-        return most if self.pretraining.layers == "all" else self.pretraining.layers
-
-    def trained_longer(self) -> Workload:
-        """Return the workload with as many updates more as pretraining every layer would have taken."""
-        steps = self.training.steps + self.pretrained_layers * self.pretraining.steps
-        return replace(self, training=self.training.model_copy(update={"steps": steps}))
-
-    def pretraining_updates(self, pretraining: str) -> int:
-        """Return the updates of single layers that a way of pretraining takes."""
-        method, _ = parse_pretraining(pretraining)
-        return 0 if method == "none" else self.pretrained_layers * self.pretraining.steps
-
-    @property
-    def flops_per_run(self) -> float:
-        """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer.
-
-        Pretraining is not counted: the runs of all learning rates share it.
-        """
-        products = [a * b for a, b in pairwise(self.widths)]
-        return self.training.steps * self.training.batch_size * (6 * sum(products) - 2 * products[0])
 
 
 @dataclass(frozen=True)
@@ -304,8 +132,8 @@ class Study:
             for workload in self._workloads_of(grid):
                 known = workloads.setdefault(workload.name, replace(workload, blocks=()))
                 workloads[workload.name] = replace(known, blocks=(*known.blocks, *workload.blocks))
-        with_runs = (workload for workload in workloads.values() if workload.run_count)
-        return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.run_count))
+        with_runs = (workload for workload in workloads.values() if workload.arms)
+        return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.counts.bound))
 
     def _workloads_of(self, grid: Grid) -> Iterator[Workload]:
         """Yield the workloads of one grid. Runs that are trained longer have workloads of their own."""
@@ -332,6 +160,7 @@ class Study:
                 task=self.task,
                 scaling=self.data.scaling,
                 pretraining=self.pretraining,
+                fixed_rate=self.analysis.fixed_rate,
                 blocks=(Block.of(grid, pretrainings),),
                 data_dir=self.data.dir,
             )
@@ -351,12 +180,8 @@ class Study:
             (len(grid.pretraining), "ways of pretraining"),
             (len(self.training.optimizer), "optimizers"),
             (len(self.datasets), "datasets"),
-            (len(grid.learning_rate), "learning rates"),
-            (grid.replicates, "replicates"),
         ]
-        text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one of everything"
-        if grid.tuning_replicates and " replicates" in text:
-            text += f" and {grid.tuning_replicates:,} for tuning"
+        text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one arm"
         text += ", less what is not applicable" if self.not_applicable else ""
         names = self.extra_grids
         return text + (f"; with the extra {'grids' if len(names) > 1 else 'grid'} {', '.join(names)}" if names else "")
@@ -374,9 +199,14 @@ class Study:
         return [(*key, why) for key, why in reasons.items() if why]
 
     @property
-    def run_count(self) -> int:
-        """The number of runs of all workloads."""
-        return sum(workload.run_count for workload in self.workloads)
+    def budgets(self) -> tuple[int, ...]:
+        """The steps at which outcomes are read, ascending; the last is that of the whole training."""
+        return tuple(sorted({*self.measure.budgets, self.training.steps}))
+
+    @cached_property
+    def counts(self) -> RunCounts:
+        """How many runs all workloads have, before any score is known."""
+        return sum((workload.counts for workload in self.workloads), NO_RUNS)
 
     def workload(self, name: str) -> Workload:
         """Return the workload of that name."""
@@ -384,14 +214,3 @@ class Study:
             if workload.name == name:
                 return workload
         raise ValueError(unknown_name(f"workload of study '{self.name}'", name, [each.name for each in self.workloads]))
-
-
-def log_spaced(last: int, points: int) -> list[int]:
-    """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included.
-
-    Every step, where there are at least as many points; none for no points.
-    """
-    if points > last or not points:
-        return list(range(last + 1)) if points else []
-    ratio = [i / max(points - 2, 1) for i in range(points - 1)]
-    return sorted({0, last} | {round(last**r) for r in ratio if points > 2})

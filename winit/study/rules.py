@@ -8,7 +8,7 @@ from typing import Any
 from winit import schemes
 from winit.datasets import part_sizes
 from winit.study.applicability import why_not_pretrainable
-from winit.study.schema import Grid, StudySettings
+from winit.study.schema import HIGHEST_RATE, LOWEST_RATE, Grid, StudySettings
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.pretraining import parse_pretraining
@@ -32,7 +32,9 @@ def check(settings: StudySettings) -> None:
             f"task.encoder: got {settings.task.encoder}, but classifiers have none; allowed is [], or task=reconstruction"
         )
     _check_sizes(settings)
+    _check_budgets(settings)
     for name, grid in settings.grids.items():
+        _check_rates(grid, _prefix(name))
         if grid.is_pretrained:
             _check_pretrained_layers(settings, grid, _prefix(name))
             _check_units(settings, grid)
@@ -112,6 +114,42 @@ def _check_sizes(settings: StudySettings) -> None:
     if training.warmup >= training.steps:
         raise ValueError(
             f"training.warmup: got {training.warmup} of {training.steps} steps; allowed is less than training.steps"
+        )
+
+
+def _check_budgets(settings: StudySettings) -> None:
+    """Check that shorter budgets are readings of the whole training."""
+    budgets, training = settings.measure.budgets, settings.training
+    if budgets and (training.schedule != "constant" or training.warmup):
+        given = f"warmup {training.warmup}" if training.schedule == "constant" else f"schedule {training.schedule}"
+        raise ValueError(
+            f"measure.budgets: got {budgets} with {given}, but a shorter training is a part of a longer one only at a "
+            "constant rate; allowed is [], or training.schedule=constant without warm-up"
+        )
+    for budget in budgets:
+        if budget >= training.steps or budgets.count(budget) > 1:
+            raise ValueError(
+                f"measure.budgets: got {budgets} with training.steps={training.steps}; "
+                "allowed are numbers below training.steps, each once"
+            )
+
+
+def _check_rates(grid: Grid, prefix: str) -> None:
+    """Check that extensions of a grid of rates stay within the bounds of rates, and that rates can be chosen."""
+    if grid.tuning_replicates == 0 and len(grid.pretraining_rate) > 1:
+        raise ValueError(
+            f"{prefix}.pretraining_rate: got {grid.pretraining_rate} with tuning_replicates 0, so none can be chosen; "
+            "allowed is one number, or more tuning replicates"
+        )
+    rates = sorted(grid.learning_rate)
+    if len(rates) < 2 or not grid.tuning_replicates:
+        return
+    lowest = rates[0] * (rates[0] / rates[1]) ** grid.extensions
+    highest = rates[-1] * (rates[-1] / rates[-2]) ** grid.extensions
+    if lowest < LOWEST_RATE or highest > HIGHEST_RATE:
+        raise ValueError(
+            f"{prefix}.extensions: got {grid.extensions}, which could bring the learning rate to "
+            f"{lowest if lowest < LOWEST_RATE else highest:.3g}; allowed are rates from {LOWEST_RATE:g} to {HIGHEST_RATE:g}"
         )
 
 

@@ -53,7 +53,8 @@ Decoder = Annotated[str, one_of("decoder", DECODERS)]
 Corruption = Annotated[str, one_of("corruption", CORRUPTIONS)]
 Visible = Annotated[str, one_of("visible units", ("auto", *VISIBLE))]
 
-Rate = Annotated[float, Field(ge=1e-30, le=1e30), NUMBER]
+LOWEST_RATE, HIGHEST_RATE = 1e-30, 1e30
+Rate = Annotated[float, Field(ge=LOWEST_RATE, le=HIGHEST_RATE), NUMBER]
 Momentum = Annotated[float, Field(ge=0, le=0.9999), NUMBER]
 LayerCount = Annotated[Integer, Field(ge=1)]
 LayerWidth = Annotated[Integer, Field(ge=1, le=100_000)]
@@ -110,14 +111,20 @@ class GridSettings(SettingsSection):
     pretraining: Levels[Pretraining] = Field(
         description="Ways of greedy layerwise pretraining. A control follows its method after a plus sign."
     )
+    pretraining_rate: Levels[Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]] = Field(
+        description="Factors on pretraining's own learning rates. Several are tuned before the learning rate is."
+    )
     learning_rate: Levels[Rate] = Field(
-        description="Learning rates. Each initializer is judged at the one that serves it best on validation."
+        description="Learning rates to tune on. Runs are judged at the one with the highest mean validation score."
+    )
+    extensions: Annotated[Integer, Field(ge=0, le=20)] = Field(
+        description="Rates that tuning may add at each end of the grid, while the best lies on its edge."
     )
     replicates: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
-        description="Judged runs of each combination, with random streams of their own."
+        description="Judged runs of each combination, each with a split and random streams of its own."
     )
     tuning_replicates: Annotated[Integer, Field(ge=0, le=10_000)] = Field(
-        description="Further runs of each combination, on which the learning rate is chosen. 0: it is chosen on the judged ones."
+        description="Further runs at every rate, on which the rate is chosen. 0: judged runs at every rate choose it."
     )
 
     @property
@@ -211,12 +218,21 @@ class PretrainingSettings(SettingsSection):
     )
     rbm: RbmSettings
 
+    def at_rate(self, factor: float) -> PretrainingSettings:
+        """Return the settings with all learning rates of pretraining multiplied by a factor."""
+        rates = {"learning_rate": factor * self.rbm.learning_rate, "real_rate": factor * self.rbm.real_rate}
+        rbm = self.rbm.model_copy(update=rates)
+        return self.model_copy(update={"learning_rate": factor * self.learning_rate, "rbm": rbm})
+
 
 class MeasureSettings(SettingsSection):
     """When runs are measured, and on how many examples."""
 
+    budgets: Listed[Annotated[Integer, Field(ge=1, le=100_000_000)]] = Field(
+        description="Shorter budgets, in steps, at which outcomes are read beside training.steps. Needs a constant schedule."
+    )
     curve_points: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        description="Log-spaced steps at which loss and accuracy are evaluated, 0 and the last included."
+        description="Log-spaced steps at which losses and scores are evaluated, 0 and the last included."
     )
     layer_points: Annotated[Integer, Field(ge=2, le=100)] = Field(
         description="Log-spaced steps at which every layer is probed, 0 and the last included."
@@ -240,7 +256,7 @@ class AnalysisSettings(SettingsSection):
         description="Differences of scores and accuracies up to this count as equivalent."
     )
     fixed_rate: Rate = Field(
-        description="Learning rate of the view in which nobody tunes: the nearest one of the grid is taken."
+        description="Learning rate at which every arm is judged, too, as if nobody tuned: the nearest one of its grid."
     )
     resamples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(description="Resamples of bootstrap intervals.")
 
@@ -249,7 +265,7 @@ class DatasetSettings(SettingsSection):
     """A dataset of a study."""
 
     target_accuracy: Annotated[float, Field(ge=0, le=1), NUMBER] = Field(
-        description="Score on validation at which a run counts as trained, from the first evaluated step that reaches it."
+        description="Score on the test part that a run must have at the end of a budget to count as trained."
     )
 
     @property

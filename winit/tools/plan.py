@@ -8,7 +8,9 @@ from pathlib import Path
 
 from winit.store.parts import RunStore
 from winit.study.model import Study
+from winit.study.protocol import RunCounts
 from winit.workflow.progress import duration
+from winit.workflow.session import Needed
 
 # Operations per second and core that the engine reaches on small networks; used until the store has measured better.
 NOMINAL_FLOPS = 4e10
@@ -22,7 +24,7 @@ class Plan:
 
     Attributes:
         study: the study.
-        stored: how many of its runs the store holds.
+        done, total: runs that the store holds, and that there will be at most.
         jobs: workloads that lack runs.
         flops: floating-point operations of the runs that are lacking.
         measured_rate: operations per second of the stored runs of these workloads; None if there are none.
@@ -30,7 +32,8 @@ class Plan:
     """
 
     study: Study
-    stored: int
+    done: int
+    total: int
     jobs: int
     flops: float
     measured_rate: float | None
@@ -38,8 +41,8 @@ class Plan:
 
     @property
     def to_train(self) -> int:
-        """The number of runs that the store lacks."""
-        return self.study.run_count - self.stored
+        """The runs that the store lacks, at most."""
+        return self.total - self.done
 
     def seconds(self, cores: int) -> float:
         """Return the estimated time until the page is written, on this number of cores; 0 if there is nothing to train."""
@@ -51,36 +54,60 @@ class Plan:
 
 def plan(study: Study, store: RunStore) -> Plan:
     """Return what is left to train of a study. Reads the store and changes nothing."""
-    stored, jobs, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
+    done, total, jobs, flops, seconds, computed = 0, 0, 0, 0.0, 0.0, 0.0
     broken: dict[Path, str] = {}
     for workload in study.workloads:
         parts = store.parts_of(workload.name)
         broken |= parts.broken
         held = parts.run_ids
-        lacking = sum(run.id not in held for run in workload.runs) if held else workload.run_count
-        stored += workload.run_count - lacking
-        jobs += lacking > 0
-        flops += lacking * workload.flops_per_run
+        needed = Needed.of(workload, store) if held else Needed(0, workload.counts.bound)
+        done, total = done + needed.done, total + needed.total
+        jobs += needed.todo > 0
+        flops += needed.todo * workload.flops_per_run
         if held:
             times = parts.read(["wall_time_s"])["wall_time_s"].to_pylist()  # to_numpy would import pandas
             seconds += sum(times)
             computed += len(times) * workload.flops_per_run
-    return Plan(study, stored, jobs, flops, computed / seconds if seconds else None, broken)
+    return Plan(study, done, total, jobs, flops, computed / seconds if seconds else None, broken)
 
 
 def lines(plan: Plan, cores: int) -> list[str]:
     """Return the plan as a person reads it."""
     study = plan.study
-    text = [f"study {study.name}: {study.run_count:,} runs in {len(study.workloads)} workloads ({study.product})"]
+    text = [f"study {study.name}: {_runs(study.counts)} in {len(study.workloads)} workloads ({study.product})"]
+    text += _protocol(study)
     for initializer, pretraining, activation, reason in study.not_applicable:
         text.append(f"not applicable: {initializer or pretraining} with {activation}: {reason}")
     text += [f"not a part of the store: {path}: {reason}" for path, reason in plan.broken.items()]
-    text.append(f"stored: {plan.stored:,} of {study.run_count:,} runs")
+    known = plan.total if not plan.to_train else study.counts.bound
+    text.append(f"stored: {plan.done:,} of {'' if not plan.to_train else 'up to '}{known:,} runs")
     if not plan.to_train:
         return [*text, "to train: nothing"]
     basis = "at the rate of the stored runs" if plan.measured_rate else "a rough guess; nothing of it is stored yet"
     text.append(
-        f"to train: {plan.to_train:,} runs, {plan.flops / 1e12:,.2f} TFLOP, "
+        f"to train: up to {plan.to_train:,} runs, {plan.flops / 1e12:,.2f} TFLOP, "
         f"about {duration(plan.seconds(cores))} on {cores} cores ({basis})"
     )
     return text
+
+
+def _runs(counts: RunCounts) -> str:
+    """Return the number of runs as a person reads it."""
+    least, most = counts.tuning + counts.least, counts.tuning + counts.most
+    return f"{least:,} runs" if least == most else f"{least:,} to {most:,} runs"
+
+
+def _protocol(study: Study) -> list[str]:
+    """Return how rates are chosen and judged, as a person reads it."""
+    grid, counts = study.grid, study.counts
+    if not counts.tuning:
+        one = len(grid.learning_rate) == 1
+        why = "there is one learning rate" if one else "grid.tuning_replicates is 0: judged runs choose their own rate"
+        return [f"not tuned: {why}"]
+    judged = f"{counts.least:,}" if counts.least == counts.most else f"{counts.least:,} to {counts.most:,}"
+    return [
+        f"tuning: {counts.tuning:,} runs on {grid.tuning_replicates} replicates of every rate; "
+        f"extensions of the grid add at most {counts.extensions:,}",
+        f"judging: {judged} runs on {grid.replicates} other replicates, at the rates chosen for "
+        f"{len(study.budgets)} {'budgets' if len(study.budgets) > 1 else 'budget'} and at the fixed one",
+    ]

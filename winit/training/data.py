@@ -1,4 +1,4 @@
-"""A workload's data on its device."""
+"""The data of a replicate on its device."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from winit import datasets
 from winit.engine.engine import Engine
-from winit.study.model import Workload
 from winit.study.seeds import seed
+from winit.study.workload import Workload
 from winit.training.calibration import CALIBRATION_EXAMPLES, Calibration
 from winit.training.engines import network_spec
 from winit.training.pretraining import Pretrainer
@@ -25,7 +25,9 @@ class Examples(NamedTuple):
 
 
 class WorkloadData:
-    """A workload's data on its device, in the parts that training and measuring use.
+    """The data of one replicate of a workload on its device, in the parts that training and measuring use.
+
+    Every replicate draws its own split, and where data are generated, its own data.
 
     Attributes:
         train, validation, test: the parts of the dataset, with inputs as the engine's `prepare` made them.
@@ -36,8 +38,8 @@ class WorkloadData:
         pretrainer: for runs that are pretrained.
     """
 
-    def __init__(self, workload: Workload, engine: type[Engine], device: torch.device) -> None:
-        source = seed(workload.seed, "data", dataset=workload.dataset)
+    def __init__(self, workload: Workload, engine: type[Engine], device: torch.device, replicate: int = 0) -> None:
+        source = seed(workload.seed, "data", dataset=workload.dataset, replicate=replicate)
         split = datasets.load(
             workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
         )
@@ -58,13 +60,13 @@ class WorkloadData:
         self.probe = examples(split.train, workload.measure.probe_examples)
         mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0
         self.spec = network_spec(workload, mean)
-        self.calibration = _calibration(workload, split.train)
+        self.calibration = _calibration(workload, split.train, replicate)
         self.pretrainer = Pretrainer(workload, split, device)
 
 
-def _calibration(workload: Workload, train: datasets.Part) -> Calibration:
-    """Return the calibration of a workload's networks, on a batch of the training data."""
-    rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset))
+def _calibration(workload: Workload, train: datasets.Part, replicate: int) -> Calibration:
+    """Return the calibration of a replicate's networks, on a batch of the training data."""
+    rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset, replicate=replicate, of="batch"))
     batch = rng.permutation(len(train.y))[:CALIBRATION_EXAMPLES]
     return Calibration(
         torch.tensor(train.x[batch]).double(),

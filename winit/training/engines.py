@@ -11,7 +11,7 @@ from winit.engine.engine import Engine, NetworkSpec
 from winit.engine.objectives import Classification, Reconstruction
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
-from winit.study.model import Workload
+from winit.study.workload import Workload
 from winit.training.pretraining import activations
 
 LOG = logging.getLogger("winit")

@@ -21,9 +21,11 @@ from torch import Tensor
 
 from winit import datasets, schemes
 from winit.datasets import shuffled_epochs
-from winit.study.model import Run, Workload, log_spaced
+from winit.study.protocol import Run
 from winit.study.schema import PretrainingSettings
 from winit.study.seeds import seed
+from winit.study.steps import log_spaced
+from winit.study.workload import Workload
 from winit.training.learners import LEARNERS, DrawnLayer, LayerTask, LearnedLayer, encode
 from winit.vocabulary.pretraining import parse_pretraining
 
@@ -179,17 +181,20 @@ class PretrainingKey(NamedTuple):
 
     initializer: str
     method: str
+    rate: float
     replicate: int
 
     @classmethod
     def of(cls, run: Run) -> PretrainingKey | None:
         """Return the key of a run; None where it is not pretrained."""
         method = parse_pretraining(run.pretraining).method
-        return None if method == "none" else cls(run.initializer, method, run.replicate)
+        return None if method == "none" else cls(run.initializer, method, run.pretraining_rate, run.replicate)
 
 
 class Pretrainer:
-    """Pretrains the networks of a workload: once for each initializer, method and replicate, whatever the rates and controls.
+    """Pretrains the networks of a replicate: once for each initializer, method and pretraining rate.
+
+    Learning rates and controls share them.
 
     Pretrained networks are kept until `forget`, because a network's runs may lie in several chunks.
     """
@@ -218,21 +223,26 @@ class Pretrainer:
             weights, biases: of every layer, as drawn for these runs, (K, fan_in, fan_out) and (K, 1, fan_out).
         """
         keys = [PretrainingKey.of(run) for run in runs]
-        todo: dict[str, dict[PretrainingKey, int]] = {}  # by method: the first run that needs a network
+        todo: dict[tuple[str, float], dict[PretrainingKey, int]] = {}  # the first run that needs a network
         for k, key in enumerate(keys):
             if key and key not in self._networks:
-                todo.setdefault(key.method, {}).setdefault(key, k)
+                todo.setdefault((key.method, key.rate), {}).setdefault(key, k)
         size = networks_at_once(len(self.data.y), self.workload.widths)
-        for method, first_runs in todo.items():
+        for (method, rate), first_runs in todo.items():
             ordered = list(first_runs)
             for start in range(0, len(ordered), size):
                 some = ordered[start : start + size]
                 indices = [first_runs[key] for key in some]
-                self._pretrain(method, some, [w[indices] for w in weights], [b[indices] for b in biases])
+                self._pretrain(method, rate, some, [w[indices] for w in weights], [b[indices] for b in biases])
         return [self._networks[key] if key else None for key in keys]
 
     def _pretrain(
-        self, method: str, keys: list[PretrainingKey], weights: list[np.ndarray], biases: list[np.ndarray]
+        self,
+        method: str,
+        rate: float,
+        keys: list[PretrainingKey],
+        weights: list[np.ndarray],
+        biases: list[np.ndarray],
     ) -> None:
         """Pretrain one network for each key, from its weights and biases, and keep them."""
         workload, count, total = self.workload, self.workload.pretrained_layers, len(weights)
@@ -241,7 +251,8 @@ class Pretrainer:
             for i, activation in enumerate(activations(workload)[:count])
         ]
         seeds = [pretraining_seed(workload, key.replicate) for key in keys]
-        stack = pretrain(method, self.data, layers, workload.pretraining, seeds, workload.measure.curve_points)
+        recipe = workload.pretraining.at_rate(rate)
+        stack = pretrain(method, self.data, layers, recipe, seeds, workload.measure.layer_points)
         unrolled = [(w.cpu().numpy(), b.cpu().numpy()) for w, b in unroll(stack.layers)]
         changed = dict(enumerate(unrolled[:count]))
         if workload.task.is_reconstruction:

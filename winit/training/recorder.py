@@ -11,9 +11,11 @@ from torch import Tensor
 
 from winit.engine.engine import TRACE, Engine
 from winit.store.schema import FIELDS, Row, stored_columns
-from winit.study.model import Run, Workload, log_spaced
+from winit.study.protocol import Run
+from winit.study.steps import log_spaced
+from winit.study.workload import Workload
 from winit.training import probes
-from winit.training.data import WorkloadData
+from winit.training.data import Examples, WorkloadData
 from winit.training.pretraining import activations
 from winit.training.start import InitialState
 
@@ -33,7 +35,8 @@ class Recorder:
     A network that diverges leaves the stack, and what is measured afterwards stays NaN for its run.
 
     Attributes:
-        curve_steps: at which loss and score are evaluated.
+        curve_steps: at which loss and score are evaluated, on the training sample and on the test part.
+        budgets: those among them at which an outcome is read: only then the validation part is looked at.
         layer_steps: at which every layer is probed.
         trace_steps: which are traced, on their own mini-batches.
         moments: of all probes. Networks that are not pretrained have none in the stage `pretrained`.
@@ -44,7 +47,8 @@ class Recorder:
     def __init__(self, workload: Workload, runs: Sequence[Run], data: WorkloadData) -> None:
         self.workload, self.runs, self.data = workload, runs, data
         steps, measure = workload.training.steps, workload.measure
-        self.curve_steps = log_spaced(steps, measure.curve_points)
+        self.budgets = list(workload.budgets)
+        self.curve_steps = sorted({*log_spaced(steps, measure.curve_points), *self.budgets})
         self.layer_steps = log_spaced(steps, measure.layer_points)
         self.trace_steps = log_spaced(steps - 1, measure.trace_points)
         self.moments = [Moment("drawn", 0), Moment("pretrained", 0)]
@@ -54,6 +58,8 @@ class Recorder:
         self._updates = np.array([workload.pretraining_updates(run.pretraining) for run in runs])  # of pretraining
         sizes = {
             "curve_step": len(self.curve_steps),
+            "budget": len(self.budgets),
+            "test_example": 0 if workload.task.is_reconstruction else len(data.test.y),
             "layer_step": len(self.moments),
             "layer": workload.depth + 1,
             "bin": measure.histogram_bins,
@@ -61,27 +67,38 @@ class Recorder:
         }
         names = [
             name
-            for table in ("curves", "layers", "jacobians", "histograms", "traces")
+            for table in ("curves", "outcomes", "predictions", "layers", "jacobians", "histograms", "traces")
             for name in stored_columns(table)
         ]
         self._values: dict[str, np.ndarray] = {}  # (runs, …), as the fields' axes say
-        for field in [FIELDS[name] for name in ("test_loss", "test_accuracy", *names)]:
+        for field in [FIELDS[name] for name in names]:
             empty = np.nan if field.type.startswith("float") else 0
             self._values[field.name] = np.full((len(runs), *(sizes[a] for a in field.axes)), empty, field.type)
 
     def evaluate(self, networks: Engine, step: int) -> None:
-        """Record loss and score on the training sample and on the validation part."""
+        """Record loss and score on the training sample and on the test part."""
         index = self.curve_steps.index(step)
-        for part, examples in (("train", self.data.train_sample), ("validation", self.data.validation)):
-            loss, score = networks.evaluate(*examples)
-            self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
-            self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
+        for part, examples in (("train", self.data.train_sample), ("test", self.data.test)):
+            self._evaluate(networks, part, examples, index)
 
-    def test(self, networks: Engine) -> None:
-        """Record loss and score on the test part."""
-        loss, score = networks.evaluate(*self.data.test)
-        self._values["test_loss"][self.active] = loss.cpu().numpy()
-        self._values["test_accuracy"][self.active] = score.cpu().numpy()
+    def read_outcome(self, networks: Engine, step: int) -> None:
+        """Record loss and score on the validation part at a budget."""
+        self._evaluate(networks, "validation", self.data.validation, self.budgets.index(step))
+
+    def _evaluate(self, networks: Engine, part: str, examples: Examples, index: int) -> None:
+        loss, score = networks.evaluate(*examples)
+        self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
+        self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
+
+    def predict(self, networks: Engine) -> None:
+        """Record what class each test example is given, and the probability that its true class is given."""
+        if self.workload.task.is_reconstruction:
+            return
+        x, y = self.data.test
+        logits = networks.predict(x)
+        probability = torch.softmax(logits, dim=2)[:, torch.arange(len(y)), y]
+        self._values["test_prediction"][self.active] = logits.argmax(dim=2).cpu().numpy()
+        self._values["test_probability"][self.active] = probability.cpu().numpy()
 
     def probe_drawn(self, networks: Engine) -> None:
         """Record every layer of all networks as they were drawn, before any is pretrained."""
@@ -160,6 +177,7 @@ class Recorder:
             "run_id": run.id,
             "initializer": run.initializer,
             "pretraining": run.pretraining,
+            "pretraining_rate": run.pretraining_rate,
             "learning_rate": run.learning_rate,
             "replicate": run.replicate,
             "diverged_step": step,
@@ -179,6 +197,7 @@ class Recorder:
         moments = [i for i, moment in enumerate(self.moments) if updates or moment.stage != "pretrained"]
         fields: dict[str, object] = {
             "curve_step": self.curve_steps,
+            "budget": [budget - self.workload.longer_by for budget in self.budgets],
             "layer_step": [_stored_step(self.moments[i], updates) for i in moments],
             "trace_step": self.trace_steps,
         }

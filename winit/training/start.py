@@ -12,8 +12,9 @@ from torch import Tensor
 
 from winit import schemes
 from winit.engine.engine import Engine, NetworkSpec
-from winit.study.model import Run, Workload
+from winit.study.protocol import Run
 from winit.study.seeds import seed
+from winit.study.workload import Workload
 from winit.training.calibration import Calibration, Cost
 from winit.training.controls import CONTROLS
 from winit.training.data import WorkloadData

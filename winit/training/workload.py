@@ -1,7 +1,8 @@
 """Train the runs of one workload: runs in, store rows out.
 
 The runs of a workload have the same shape, so they are trained as stacks, a cache-sized chunk at a time, each chunk
-through all its steps. A run's numbers do not depend on the chunk it lands in.
+through all its steps. The runs of a chunk have the same replicate, and so the same data: every replicate draws its own
+split. A run's numbers do not depend on the chunk it lands in.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import torch
 from winit import datasets
 from winit.engine.engine import Engine
 from winit.store.schema import Row
-from winit.study.model import Run, Workload
+from winit.study.protocol import Run
 from winit.study.seeds import seed
+from winit.study.workload import Workload
 from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine, chunk_size
 from winit.training.recorder import Recorder
@@ -56,14 +58,16 @@ class ChunkTraining:
     def run(self) -> None:
         """Take all steps. Loss and score are evaluated, and layers probed, before a step's update."""
         recorder, networks = self.recorder, self.networks
-        events = sorted({*recorder.curve_steps, *recorder.layer_steps})
+        events = sorted({*recorder.curve_steps, *recorder.layer_steps})  # budgets are among the former
         for step, following in zip(events, [*events[1:], self.steps], strict=True):
             if not len(recorder.active):
                 return
             if step in recorder.curve_steps:
                 recorder.evaluate(networks, step)
+            if step in recorder.budgets:
+                recorder.read_outcome(networks, step)
             if step == self.steps:
-                recorder.test(networks)
+                recorder.predict(networks)
             if step in recorder.layer_steps:
                 recorder.probe(networks, step)
                 before, runs = [w.clone() for w in networks.weights], recorder.active
@@ -112,7 +116,7 @@ def train(
 
     Args:
         workload: what the runs have in common.
-        runs: those to train, in any order and number.
+        runs: those to train, in any order and number. Those of a replicate are trained together.
         device: where to train.
         engine: `auto`, `kernel` or `torch`; see `choose_engine`.
         networks: the size of a chunk; by default what suits the machine. It does not change any number.
@@ -122,8 +126,10 @@ def train(
     # Subnormal numbers slow tanh down threefold; a value below 1e-38 counts as 0 in training.
     torch.set_flush_denormal(True)
     chosen = choose_engine(engine, workload, device)
-    data = WorkloadData(workload, chosen, device)
     size = networks or chunk_size(workload, device)
-    for start in range(0, len(runs), size):
-        yield train_chunk(workload, runs[start : start + size], chosen, data, device)
-        data.pretrainer.forget(but=runs[start + size :])
+    for replicate in dict.fromkeys(run.replicate for run in runs):
+        own = [run for run in runs if run.replicate == replicate]
+        data = WorkloadData(workload, chosen, device, replicate)
+        for start in range(0, len(own), size):
+            yield train_chunk(workload, own[start : start + size], chosen, data, device)
+            data.pretrainer.forget(but=own[start + size :])

@@ -50,8 +50,9 @@ ENGINES = ("auto", "kernel", "torch")
 
 # In the order in which a reader should meet them: success first.
 STATUSES: dict[str, str] = {
-    "ok": "reached the target accuracy on validation within the budget",
-    "missed_target": "learned, but did not reach the target",
+    "ok": "is at the target at the end of the budget, on test data",
+    "lost_target": "was at the target at an earlier step, but not at the end of the budget",
+    "missed_target": "learned, but never reached the target",
     "stuck": "ended within three standard errors of guessing",
-    "diverged": "produced a non-finite value",
+    "diverged": "produced a non-finite value; it counts as guessing",
 }

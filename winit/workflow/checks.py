@@ -58,11 +58,15 @@ def other_question(study: Study, paths: StudyPaths) -> str | None:
 
 
 def _contains(study: Study, other: Study) -> bool:
-    """Return whether the runs of a study contain those of another one."""
-    runs = {workload.name: workload for workload in study.workloads}
-    if any(workload.name not in runs for workload in other.workloads):
+    """Return whether the arms of a study contain those of another one, each tried on at least as much."""
+    workloads = {workload.name: workload for workload in study.workloads}
+    if any(workload.name not in workloads for workload in other.workloads):
         return False
-    return all({run.id for run in w.runs} <= {run.id for run in runs[w.name].runs} for w in other.workloads)
+    return all(
+        any(ours.contains(theirs) for ours in workloads[workload.name].arms)
+        for workload in other.workloads
+        for theirs in workload.arms
+    )
 
 
 def _leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -17,7 +17,7 @@ class Progress:
 
     @classmethod
     def begin(cls, folder: Path, done: int, total: int, flops: float) -> Progress:
-        """Start the file: `done` of `total` runs are in the store, `flops` operations are to be computed."""
+        """Start the file: `done` of at most `total` runs are in the store, `flops` operations are to be computed."""
         folder.mkdir(parents=True, exist_ok=True)
         progress = cls(folder / FILE)
         progress.path.write_text(f"{time.time()}\t{done}\t{total}\t{flops}\n")
@@ -28,14 +28,20 @@ class Progress:
         with open(self.path, "a") as file:
             file.write(f"{time.time()}\t{runs}\t{flops}\n")
 
+    def drop(self, runs: int, flops: float) -> None:
+        """Record that so many runs turned out not to be needed, because budgets share the rates that they chose."""
+        with open(self.path, "a") as file:
+            file.write(f"{time.time()}\t{-runs}\t{flops}\n")
+
     def line(self) -> str:
         """Return the sentence for a person: runs done of how many, share of the work, time left."""
         head, *chunks = [line.split("\t") for line in self.path.read_text().splitlines()]
         start, done, total, todo = float(head[0]), int(head[1]), int(head[2]), float(head[3])
         chunks = [c for c in chunks if len(c) == 3]
-        done += sum(int(c[1]) for c in chunks)
+        done += sum(max(int(c[1]), 0) for c in chunks)
+        total += sum(min(int(c[1]), 0) for c in chunks)
         computed = sum(float(c[2]) for c in chunks)
-        text = f"{done:,} of {total:,} runs"
+        text = f"{done:,} of up to {total:,} runs"
         if computed and computed < todo:
             left = (time.time() - start) * (todo - computed) / computed
             text += f", {computed / todo:.0%} of the work, about {duration(left)} left"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from winit import __version__
 from winit.store import locks, provenance
@@ -14,22 +14,48 @@ from winit.store.parts import RunStore
 from winit.store.schema import REPLAYED
 from winit.study.compose import dump, resolve
 from winit.study.identity import REVISION
-from winit.study.model import Run, Study, Workload
+from winit.study.model import Study
+from winit.study.protocol import Run
+from winit.study.workload import Workload
 from winit.workflow.checks import check_paths, other_question
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import Progress
 
 
-def missing(workload: Workload, store: RunStore) -> list[Run]:
-    """Return the runs of a workload that the store does not hold."""
-    held = store.parts_of(workload.name).run_ids
-    return [run for run in workload.runs if run.id not in held]
+def lacking(workload: Workload, store: RunStore) -> list[Run]:
+    """Return the runs that a workload needs next and the store does not hold; none once it is done.
+
+    When these are trained, more may follow from their scores.
+    """
+    scores = store.parts_of(workload.name).validation_scores
+    return [run for run in workload.schedule(scores).runs if run.id not in scores]
+
+
+class Needed(NamedTuple):
+    """How many runs a workload needs: done, and in all. Until its rates are chosen, the total is the most there can be."""
+
+    done: int
+    total: int
+
+    @classmethod
+    def of(cls, workload: Workload, store: RunStore) -> Needed:
+        scores = store.parts_of(workload.name).validation_scores
+        runs, is_complete = workload.schedule(scores)
+        done = sum(run.id in scores for run in runs)
+        return cls(done, len(runs) if is_complete else max(len(runs), workload.counts.bound))
+
+    @property
+    def todo(self) -> int:
+        """The runs that are left, at most."""
+        return self.total - self.done
 
 
 def write_manifest(path: Path, workload: Workload, store: RunStore) -> None:
     """Declare a workload trained."""
-    parts = [part.name for part in store.parts_of(workload.name).parts]
-    facts = {"workload": workload.name, "runs": workload.run_count, "digest": workload.runs_digest, "parts": parts}
+    stored = store.parts_of(workload.name)
+    runs = len(workload.schedule(stored.validation_scores).runs)
+    parts = [part.name for part in stored.parts]
+    facts = {"workload": workload.name, "runs": runs, "digest": workload.arms_digest, "parts": parts}
     write_bytes(path, (json.dumps(facts, indent=1) + "\n").encode())
 
 
@@ -69,7 +95,7 @@ def due(study: Study, paths: StudyPaths) -> dict[Path, str]:
     reasons: dict[Path, str] = {}
     for workload in study.workloads:
         manifest = paths.manifest(workload.name)
-        if manifest.exists() and missing(workload, paths.store):
+        if manifest.exists() and lacking(workload, paths.store):
             reasons[manifest] = f"runs of {workload.name} are missing from the store; they are trained"
     record = paths.provenance
     if not record.exists():
@@ -140,9 +166,11 @@ def start(study: Study, force: bool, planned: Mapping[Path, str]) -> None:
 def begin(study: Study, paths: StudyPaths) -> None:
     """Freeze a study and start its progress file."""
     freeze(study, paths)
-    todo = [(w, len(missing(w, paths.store))) for w in study.workloads]
-    done = study.run_count - sum(n for _, n in todo)
-    Progress.begin(paths.folder, done, study.run_count, sum(w.flops_per_run * n for w, n in todo))
+    done, total, flops = 0, 0, 0.0
+    for workload in study.workloads:
+        state = Needed.of(workload, paths.store)
+        done, total, flops = done + state.done, total + state.total, flops + state.todo * workload.flops_per_run
+    Progress.begin(paths.folder, done, total, flops)
 
 
 def freeze(study: Study, paths: StudyPaths) -> None:

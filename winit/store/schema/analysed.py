@@ -5,7 +5,7 @@ from __future__ import annotations
 from winit.store.schema.column import BOOL, FLOAT, INT, INT32, OPTIONAL_INT, STR, Column, Table, others, some, table
 from winit.store.schema.measured import FACTORS, LAYER
 
-_DROPPED = "a diverged run counts as 0"
+_DROPPED = "a diverged run counts as guessing, and no score counts below it"
 _INFINITE = "a diverged run counts as infinite"
 
 PRETRAINING_EFFECTS: Table = table(
@@ -29,17 +29,32 @@ BASELINES: Table = table(
     Column("test_score", FLOAT, "", "share of the mean predictor's error explained"),
 )
 
-SUMMARY: Table = table(
+_STATUSES = ("ok", "lost_target", "missed_target", "stuck", "diverged")
+BUDGET = Column("budget", INT, "updates", "the budget at whose end outcomes are read")
+
+TUNING: Table = table(
+    BUDGET,
     *others(FACTORS, "role", "replicate"),
-    Column("runs", INT, "runs", "replicates"),
-    *(Column(s, INT, "runs", f"runs with status {s}") for s in ("ok", "missed_target", "stuck", "diverged")),
+    Column("runs", INT, "runs", "tuning replicates; judged ones, where there are no tuning runs"),
+    Column("ok", INT, "runs", "of these, runs with status ok"),
+    Column("diverged", INT, "runs", "runs that diverged"),
+    Column("mean_score", FLOAT, "", "mean validation score; a failure counts as guessing"),
+    Column("is_extension", BOOL, "", "whether tuning added the rate to the grid"),
+    Column("is_chosen", BOOL, "", "the rate chosen for this arm at this budget: highest mean, of equals the smaller"),
+    Column("is_edge", BOOL, "", "the chosen rate is the smallest or largest that was tried"),
+)
+
+SUMMARY: Table = table(
+    BUDGET,
+    *others(FACTORS, "role", "replicate"),
+    Column("runs", INT, "runs", "judged replicates"),
+    *(Column(s, INT, "runs", f"runs with status {s}") for s in _STATUSES),
     Column("success_rate", FLOAT, "", "share of runs that are ok"),
     Column("success_low", FLOAT, "", "lower end of its 95 % Wilson interval"),
     Column("success_high", FLOAT, "", "upper end"),
-    Column("validation_loss", FLOAT, "nats", f"median over replicates; {_INFINITE}"),
-    Column("validation_score", FLOAT, "", f"median over replicates; {_DROPPED}"),
-    Column("test_score", FLOAT, "", f"median over replicates; {_DROPPED}"),
+    Column("train_loss", FLOAT, "nats", f"median over replicates; {_INFINITE}"),
     Column("test_loss", FLOAT, "nats", f"median over replicates; {_INFINITE}"),
+    Column("test_score", FLOAT, "", f"mean over replicates; {_DROPPED}"),
     Column("test_score_minimum", FLOAT, "", "smallest replicate"),
     Column("test_score_maximum", FLOAT, "", "largest replicate"),
     Column("steps_to_target", FLOAT, "updates", "median over replicates; infinite where half or more never arrive"),
@@ -52,13 +67,13 @@ SUMMARY: Table = table(
         "",
         "standard deviation over replicates of log(mean z²), last hidden layer, untrained",
     ),
-    Column("tuning_score", FLOAT, "", "median validation score of the tuning replicates; of all, where there are none"),
-    Column("tuning_loss", FLOAT, "nats", "and their median validation loss"),
-    Column("is_best_rate", BOOL, "", "the learning rate chosen for this initializer: best tuning score, then loss"),
-    Column("is_edge_rate", BOOL, "", "the chosen rate is the smallest or largest of the grid"),
+    Column("tuning_score", FLOAT, "", "mean validation score of the tuning replicates, as in tuning"),
+    Column("is_best_rate", BOOL, "", "the rate chosen for this arm at this budget, as in tuning"),
+    Column("is_edge_rate", BOOL, "", "the chosen rate is the smallest or largest that was tried"),
 )
 
 RANKING: Table = table(
+    BUDGET,
     Column("view", STR, "", "tuned: at the rate chosen for each initializer and cell; fixed: at one rate for all"),
     FACTORS["initializer"],
     Column("rate", FLOAT, "", "that one rate; missing in the tuned view"),
@@ -103,6 +118,7 @@ RANKING: Table = table(
 VIEW = Column("view", STR, "", "tuned or fixed, as in ranking")
 
 PROFILES: Table = table(
+    BUDGET,
     VIEW,
     FACTORS["initializer"],
     Column("tau", FLOAT, "", "factor τ"),
@@ -111,6 +127,7 @@ PROFILES: Table = table(
 )
 
 ARRIVALS: Table = table(
+    BUDGET,
     VIEW,
     FACTORS["initializer"],
     Column("step", INT, "updates", "updates done"),
@@ -259,6 +276,7 @@ REPLAY: Table = table(
 ANALYSED: dict[str, Table] = {
     "pretraining_effects": PRETRAINING_EFFECTS,
     "baselines": BASELINES,
+    "tuning": TUNING,
     "summary": SUMMARY,
     "ranking": RANKING,
     "profiles": PROFILES,

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from winit.store.schema.column import BOOL, FLOAT, FLOAT32, INT, INT32, OPTIONAL_INT, STR, Column, Table, kept, table
+from dataclasses import replace
+
+from winit.store.schema.column import (
+    BOOL,
+    FLOAT,
+    FLOAT32,
+    INT,
+    INT32,
+    OPTIONAL_INT,
+    STR,
+    Column,
+    Stored,
+    Table,
+    kept,
+    table,
+)
 
 FACTORS: Table = table(
     Column("dataset", STR, "", "dataset"),
@@ -14,6 +29,7 @@ FACTORS: Table = table(
     Column("optimizer", STR, "", "sgd, momentum, nesterov, adam or adamw"),
     kept("initializer", STR, "", "scheme and its parameters, as in the grid"),
     kept("pretraining", STR, "", "way of pretraining, and the control after a +, as in the grid"),
+    kept("pretraining_rate", FLOAT, "", "factor on the learning rates of the way of pretraining; 1 without pretraining"),
     kept("learning_rate", FLOAT, "", "learning rate"),
     Column(
         "role", STR, "", "judged: initializers are compared on these runs; tuning: they only choose the learning rate"
@@ -21,15 +37,43 @@ FACTORS: Table = table(
     kept("replicate", INT, "", "index of the random streams of weights and mini-batches"),
 )
 
+OUTCOME = (
+    Column("status", STR, "", "ok, lost_target, missed_target, stuck or diverged"),
+    Column(
+        "steps_to_target",
+        FLOAT,
+        "updates",
+        "step at which the test score first meets the target, interpolated in log(step) between evaluated steps; infinite "
+        "if it never does",
+    ),
+    Column(
+        "train_loss",
+        FLOAT,
+        "nats",
+        "mean cross-entropy at the end of the budget, on a fixed sample of training examples; of a reconstruction the "
+        "squared error, without a unit, summed over the outputs, mean over examples; missing after a divergence",
+    ),
+    Column(
+        "train_score",
+        FLOAT,
+        "",
+        "then, same sample: the accuracy of a classifier; of a reconstruction the share of the mean predictor's error "
+        "that is explained",
+    ),
+    Column("validation_loss", FLOAT, "nats", "the loss then, on the part that chooses learning rates"),
+    Column("validation_score", FLOAT, "", "the score then, on that part"),
+    Column("test_loss", FLOAT, "nats", "the loss then, on the part that chooses nothing"),
+    Column("test_score", FLOAT, "", "the score then, on that part"),
+)
+
 RUNS: Table = table(
     kept("run_id", STR, "", "key: 16 hexadecimal digits of everything that fixes the run"),
     *FACTORS.values(),
     Column("steps", INT, "updates", "updates in the budget"),
     Column("batch_size", INT, "examples", "examples in a mini-batch"),
-    Column("status", STR, "", "ok, missed_target, stuck or diverged"),
-    Column(
-        "steps_to_target", FLOAT, "updates", "first evaluated step with the target validation score; infinite if none"
-    ),
+    Column("is_extension", BOOL, "", "whether tuning added its learning rate to the grid"),
+    Column("chance", FLOAT, "", "the score of guessing: 1/C of a classifier, 0 of a reconstruction"),
+    *OUTCOME,
     kept(
         "diverged_step",
         OPTIONAL_INT,
@@ -37,24 +81,6 @@ RUNS: Table = table(
         "step (1 is the first) in whose forward pass the output became non-finite; budget + 1: after the last update",
     ),
     kept("diverged_layer", OPTIONAL_INT, "", "first layer with a non-finite pre-activation; depth + 1 is the output"),
-    Column(
-        "train_loss",
-        FLOAT,
-        "nats",
-        "mean cross-entropy at the end, on a fixed sample of training examples; of a reconstruction the squared error, "
-        "without a unit, summed over the outputs, mean over examples",
-    ),
-    Column(
-        "train_score",
-        FLOAT,
-        "",
-        "at the end, same sample: the accuracy of a classifier; of a reconstruction the share of the mean predictor's "
-        "error that is explained",
-    ),
-    Column("validation_loss", FLOAT, "nats", "the loss at the end"),
-    Column("validation_score", FLOAT, "", "the score at the end"),
-    kept("test_loss", FLOAT, "nats", "the loss at the end"),
-    kept("test_score", FLOAT, "", "the score at the end", field="test_accuracy"),
     kept("device", STR, "", "where it was trained: cpu or cuda"),
     kept("engine", STR, "", "what trained it: kernel (fused, CPU) or torch (batched products)"),
     kept("wall_time_s", FLOAT, "seconds", "its share of the wall time of the stack it was trained in"),
@@ -78,13 +104,38 @@ PROBED_STEP = Column(
     "step", INT32, "updates", "updates done; negative: before pretraining, by its updates of single layers"
 )
 
+# Outcomes that are measured at the budgets; the others are read from the curves.
+_READ = {"validation_loss": "validation_loss", "validation_score": "validation_accuracy"}
+
+OUTCOMES: Table = table(
+    Column("run_id", STR, "", "key, with budget"),
+    kept(
+        "budget",
+        INT,
+        "updates",
+        "where the outcome is read; a run that is trained longer is read as many updates later as pretraining takes",
+        "budget",
+        field="budget",
+    ),
+    *(replace(c, stored=Stored(_READ[c.name], c.type, ("budget",))) if c.name in _READ else c for c in OUTCOME),
+)
+
+PREDICTIONS: Table = table(
+    Column("run_id", STR, "", "key, with example; empty for reconstructions"),
+    Column("example", INT32, "", "number of the test example, in the replicate's own test part"),
+    kept("prediction", INT32, "", "the class that the network gives it at the end", "test_example", field="test_prediction"),
+    kept(
+        "probability", FLOAT32, "", "the probability that it gives the true class", "test_example", field="test_probability"
+    ),
+)
+
 CURVES: Table = table(
     Column("run_id", STR, "", "key, with step"),
     kept("step", INT32, "updates", "updates done", "curve_step", field="curve_step"),
     kept("train_loss", FLOAT32, "nats", "loss, as in runs, on a fixed sample of training examples", "curve_step"),
     kept("train_score", FLOAT32, "", "score, as in runs, same sample", "curve_step", field="train_accuracy"),
-    kept("validation_loss", FLOAT32, "nats", "loss", "curve_step"),
-    kept("validation_score", FLOAT32, "", "score", "curve_step", field="validation_accuracy"),
+    kept("test_loss", FLOAT32, "nats", "loss on the test part", "curve_step"),
+    kept("test_score", FLOAT32, "", "score on the test part", "curve_step", field="test_accuracy"),
 )
 
 
@@ -218,6 +269,8 @@ PRETRAINING: Table = table(
 
 MEASURED: dict[str, Table] = {
     "runs": RUNS,
+    "outcomes": OUTCOMES,
+    "predictions": PREDICTIONS,
     "curves": CURVES,
     "layers": LAYERS,
     "jacobians": JACOBIANS,

@@ -18,7 +18,7 @@ from winit.store.schema.measured import MEASURED
 Row = Mapping[str, object]  # a run's values by field: single values, and lists or flat arrays
 
 # The tables in the order in which a row holds their columns.
-_ORDER = ("runs", "pretraining", "curves", "layers", "jacobians", "histograms", "traces")
+_ORDER = ("runs", "pretraining", "curves", "outcomes", "predictions", "layers", "jacobians", "histograms", "traces")
 FIELDS: dict[str, Stored] = {
     column.stored.name: column.stored for name in _ORDER for column in MEASURED[name].values() if column.stored
 }
