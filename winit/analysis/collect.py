@@ -58,12 +58,9 @@ def measured_tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
 
 def _by_budget(budgets: Iterable[int], table: Callable[[int], pd.DataFrame]) -> pd.DataFrame:
     """Return a table made for every budget, with the column `budget` in front."""
-    frames = []
-    for budget in budgets:
-        frame = table(budget)
-        frame.insert(0, "budget", budget)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    frames = [table(budget).assign(budget=budget) for budget in budgets]
+    joined = pd.concat(frames, ignore_index=True)
+    return joined[["budget", *(name for name in joined.columns if name != "budget")]]
 
 
 def _field(study: Study, at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -105,8 +102,8 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     begun = initial_state(runs, measured["curves"], layers)
     summary = _by_budget(at, lambda b: summarise(at[b], of_budget(tuned, b)).merge(begun, how="left"))
     expected = study_theory(study)
-    evidence: Tables = measured | {"tuning": tuned, "summary": summary}
     final = of_budget(summary)
+    evidence: Tables = measured | {"tuning": of_budget(tuned), "summary": final}
     return (
         measured
         | {

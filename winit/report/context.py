@@ -9,7 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import Tables, judged, main_grid, since_pretraining
+from winit.analysis.select import Tables, judged, main_grid, of_budget, since_pretraining
 from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
 from winit.report.figures.style import Drawn
 from winit.report.wording import PRETRAINED_SETTING, count
@@ -28,11 +28,15 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
     Returns:
         `tables`, of which `runs`, `summary`, `curves`, `layers`, `jacobians` and `histograms` hold the judged runs of the
         main grid alone, and `layers` no measurement from before pretraining. `judged_runs` holds those of every grid.
-        `all_runs`, `all_summary`, `all_curves` and `all_layers` are the tables as they were.
+        `all_runs`, `all_curves` and `all_layers` are the tables as they were; `all_summary`, `summary`, `tuning` and
+        the comparisons of the field are those at the full budget.
     """
-    shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "summary", "curves", "layers")}
+    shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "curves", "layers")}
+    shown |= {name: of_budget(tables[name]) for name in ("ranking", "profiles", "arrivals")}
+    shown["all_summary"], tuned = of_budget(tables["summary"]), of_budget(tables["tuning"])
     shown["judged_runs"] = judged(tables["runs"])
-    shown["runs"], shown["summary"] = (main_grid(study, table) for table in (shown["judged_runs"], tables["summary"]))
+    shown["runs"] = main_grid(study, shown["judged_runs"])
+    shown["summary"], shown["tuning"] = main_grid(study, shown["all_summary"]), main_grid(study, tuned)
     if len(shown["runs"]) < len(tables["runs"]):
         for name in ("curves", "layers", "jacobians", "histograms"):
             shown[name] = tables[name][tables[name]["run_id"].isin(shown["runs"]["run_id"])]

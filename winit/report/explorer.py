@@ -27,9 +27,9 @@ CHECKED = 8  # initializers that are shown before a reader chooses; of more, the
 
 # Least needed last: what does not fit into the budget is dropped from the end.
 METRICS = {
-    "validation_score": "validation accuracy",
+    "test_score": "test accuracy",
     "train_loss": "training loss",
-    "validation_loss": "validation loss",
+    "test_loss": "test loss",
     "train_score": "training accuracy",
 }
 LAYERS = {"h_variance": ("h_variance", "Var(h)"), "delta_variance": ("delta_ratio", "Var(∂ℓ/∂z)")}
@@ -129,7 +129,7 @@ def curves(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
         tables: the tables.
         arms: `_ARM` and `learning_rate`, with the number of the arm as `arm`.
     """
-    chosen = tables["runs"][[*_ARM, "learning_rate", "run_id"]].merge(arms)[["run_id", "arm"]]
+    chosen = tables["runs"][[*_ARM, "learning_rate", "run_id", "chance"]].merge(arms)[["run_id", "arm", "chance"]]
     rows = tables["curves"].astype(dict.fromkeys(METRICS, float)).merge(chosen, on="run_id")
     return curves_as_worst(rows).groupby(["arm", "step"], as_index=False)[list(METRICS)].median()
 

@@ -122,10 +122,10 @@ def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
 def on_the_clock(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, initializers: list[str], depth: int
 ) -> Drawn:
-    """Draw median validation accuracy against all updates, those of pretraining included: a curve begins where they end."""
+    """Draw median test accuracy against all updates, those of pretraining included: a curve begins where they end."""
     chosen = at_chosen_rate(runs[runs["depth"] == depth], summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
-    data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates"]], on="run_id")
+    data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates", "chance"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
     median = curves_as_worst(data).groupby([*ARM, "updates"], as_index=False)["validation_score"].median()
     names = levels(median["pretraining"])
@@ -136,7 +136,7 @@ def on_the_clock(
             rows = shown[shown["pretraining"] == name]
             _line(axes, rows["updates"], rows["validation_score"], name)
         axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if panel.is_bottom else "",
-                 ylabel="validation accuracy" if panel.is_left else "")  # fmt: skip
+                 ylabel="test accuracy" if panel.is_left else "")  # fmt: skip
         _name_start(panel)
     _legend(figure, names)
     return Drawn(figure, median)

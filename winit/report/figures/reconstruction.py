@@ -45,21 +45,21 @@ def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -
 
 
 def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
-    """Draw the validation error of deep autoencoders against all updates, pretraining included: median over replicates."""
+    """Draw the test error of deep autoencoders against all updates, pretraining included: median over replicates."""
     chosen = at_chosen_rate(runs, summary)
-    data = curves.merge(chosen[["run_id", "initializer", "pretraining", "pretraining_updates"]], on="run_id")
+    data = curves.merge(chosen[["run_id", "initializer", "pretraining", "pretraining_updates", "chance"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
     arms = curves_as_worst(data).groupby(["initializer", "pretraining", "updates"], as_index=False)
-    median = arms["validation_loss"].median()
+    median = arms["test_loss"].median()
     figure, grid = blank(1, 1, 3.2, 6.2)
     axes, handles = grid[0][0], []
     for (initializer, pretraining), rows in median.groupby(["initializer", "pretraining"]):
         look = schemes.style(initializer) if pretraining == "none" else pretraining_style(pretraining)
         options = line_options(look)
-        axes.plot(rows["updates"], rows["validation_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
+        axes.plot(rows["updates"], rows["test_loss"], **options, markersize=4, markeredgewidth=0, linewidth=1.3)
         handles.append(Line2D([], [], **options, markersize=5, label=arm_label(initializer, pretraining)))
     for _, line in baselines.iterrows():
         axes.axhline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
-    axes.set(xlabel="updates, of pretraining included", ylabel="squared error per validation example", yscale="log")
+    axes.set(xlabel="updates, of pretraining included", ylabel="squared error per test example", yscale="log")
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return Drawn(figure, median)

@@ -65,7 +65,9 @@ def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
-    chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate"]]
+    chosen = at_chosen_rate(runs, summary)[
+        ["run_id", "activation", "depth", "initializer", "replicate", "chance"]
+    ]
     data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
     names = levels(data["initializer"])
     keys = ["activation", "depth", "initializer", "step"]
@@ -94,18 +96,18 @@ def convergence(
     return Drawn(figure, median)
 
 
-def learning_rate(summary: pd.DataFrame) -> Drawn:
-    """Draw the median validation accuracy at the end against the learning rate; the chosen rate is ringed."""
-    if summary["learning_rate"].nunique() < 2:
+def learning_rate(tuned: pd.DataFrame) -> Drawn:
+    """Draw the mean validation accuracy of the tuning runs against the learning rate; the chosen rate is ringed."""
+    if tuned["learning_rate"].nunique() < 2:
         raise NothingToDraw("every run has the same learning rate")
-    names, rates = levels(summary["initializer"]), levels(summary["learning_rate"])
-    figure, layout = panels(summary, "activation", "depth", height=1.75, sharex=True, sharey=True)
+    names, rates = levels(tuned["initializer"]), levels(tuned["learning_rate"])
+    figure, layout = panels(tuned, "activation", "depth", height=1.75, sharex=True, sharey=True)
     for panel in layout:
-        axes, shown = panel.axes, panel.of(summary)
-        lines(axes, shown, "learning_rate", "validation_score", names)
-        for _, best in chosen_rates(shown).iterrows():
+        axes, shown = panel.axes, panel.of(tuned)
+        lines(axes, shown, "learning_rate", "mean_score", names)
+        for _, best in shown[shown["is_chosen"]].iterrows():
             axes.plot(
-                best["learning_rate"], best["validation_score"], marker="o", markersize=8, fillstyle="none",
+                best["learning_rate"], best["mean_score"], marker="o", markersize=8, fillstyle="none",
                 color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
             )  # fmt: skip
         axes.set_xscale("log")
@@ -116,8 +118,8 @@ def learning_rate(summary: pd.DataFrame) -> Drawn:
         )
     figure.supylabel("validation accuracy at the end", size=9)
     legend(figure, names)
-    columns = [*FACETS, "initializer", "learning_rate", "validation_score", "diverged", "runs", "is_best_rate"]
-    return Drawn(figure, summary[columns])
+    columns = [*FACETS, "initializer", "learning_rate", "mean_score", "diverged", "runs", "is_chosen"]
+    return Drawn(figure, tuned[columns])
 
 
 def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:

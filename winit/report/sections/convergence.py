@@ -18,7 +18,7 @@ def convergence(context: PageContext) -> Section:
             *context.each_setting(
                 "convergence",
                 "Validation accuracy against step",
-                lambda runs, summary: figures.convergence(curves, runs, summary, "validation_score"),
+                lambda runs, summary: figures.convergence(curves, runs, summary, "test_score"),
                 Caption(
                     shows=f"Median validation accuracy {over} at each initializer's chosen rate; thin lines are single runs.",
                     see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "

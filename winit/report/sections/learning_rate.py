@@ -5,6 +5,7 @@ from __future__ import annotations
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Section
 from winit.report.figures import trainability as figures
+from winit.report.wording import PRETRAINED_SETTING
 
 
 def learning_rate(context: PageContext) -> Section:
@@ -13,14 +14,17 @@ def learning_rate(context: PageContext) -> Section:
         "learning-rate",
         "How much does the learning rate matter?",
         "An initialization that trains at one rate alone is a fragile one. Every initializer had the same rates to choose from.",
-        context.each_setting(
+        context.gallery.each(
+            PRETRAINED_SETTING,
+            context.tables["tuning"],
+            (),
             "learning-rate",
             "Validation accuracy against learning rate",
-            lambda runs, summary: figures.learning_rate(summary),
+            figures.learning_rate,
             Caption(
-                shows=f"Median validation accuracy at the end over {context.replicates}; the ring marks the chosen rate.",
+                shows="Mean validation accuracy of the tuning runs at the end; the ring marks the chosen rate.",
                 see="Wide plateaus are forgiving; a ring on the edge of the grid says that a better rate may lie outside.",
-                basis="A diverged run counts as 0.",
+                basis="A diverged run counts as guessing.",
             ),
         ),
     )
