@@ -127,14 +127,14 @@ def on_the_clock(
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
     data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates", "chance"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
-    median = curves_as_worst(data).groupby([*ARM, "updates"], as_index=False)["validation_score"].median()
+    median = curves_as_worst(data).groupby([*ARM, "updates"], as_index=False)["test_score"].median()
     names = levels(median["pretraining"])
     figure, layout = panels(median, "activation", "initializer", height=1.9, sharex=True, sharey=True)
     for panel in layout:
         axes, shown = panel.axes, panel.of(median)
         for name in names:
             rows = shown[shown["pretraining"] == name]
-            _line(axes, rows["updates"], rows["validation_score"], name)
+            _line(axes, rows["updates"], rows["test_score"], name)
         axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if panel.is_bottom else "",
                  ylabel="test accuracy" if panel.is_left else "")  # fmt: skip
         _name_start(panel)
