@@ -59,9 +59,10 @@ def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
         study: the study.
         frame: `runs`, `tuning` or `summary`, with `CELL` and `ARM`.
     """
-    keep = frame["dataset"].isin(list(study.datasets))
+    main = study.resolved.grids[""]
+    keep = frame["dataset"].isin(main.dataset) & frame["optimizer"].isin(main.optimizer)
     for factor in (*ARM, "activation", "depth", "width", "batch_norm", "dropout"):
-        keep &= frame[factor].isin(getattr(study.grid, factor))
+        keep &= frame[factor].isin(getattr(main, factor))
     return frame[keep]
 
 

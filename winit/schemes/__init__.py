@@ -1,7 +1,7 @@
 """Initialization schemes: what each is, how it draws weights and biases, and its card."""
 
 from winit.schemes.cards import SQUARE, Card, card, catalogue, lines
-from winit.schemes.drawing import draw, variances
+from winit.schemes.drawing import draw, same_draws, variances
 from winit.schemes.libraries import TRUNCATED_STD
 from winit.schemes.modifiers import MODIFIERS, Modifier
 from winit.schemes.registry import (
@@ -45,6 +45,7 @@ __all__ = [
     "label",
     "lines",
     "parse",
+    "same_draws",
     "style",
     "variances",
     "why_not_applicable",

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import pairwise
+
 import numpy as np
 
 from winit.schemes.modifiers import MODIFIERS
@@ -49,3 +53,45 @@ def _check(parsed: Parsed, layer: Layer) -> None:
 
 def _is_zeroed(parsed: Parsed, layer: Layer) -> bool:
     return any(MODIFIERS[modifier].zeroes(layer) for modifier in parsed.modifiers)
+
+
+@lru_cache(maxsize=4096)
+def _sample(initializer: str, activation: str, widths: tuple[int, ...]) -> tuple[Parameters, ...]:
+    """Return what an initializer draws in the first, the second and the last two layers, from fixed streams."""
+    shapes = list(enumerate(pairwise(widths), start=1))
+    shown = {index: shape for index, shape in [*shapes[:2], *shapes[-2:]]}
+    return tuple(
+        draw(initializer, Layer(*shape, activation, np.random.default_rng(index), index, len(shapes) - 1))
+        for index, shape in shown.items()
+    )
+
+
+def same_draws(initializers: Iterable[str], activation: str, widths: Sequence[int]) -> dict[str, str]:
+    """Return the initializers that draw the same weights as an earlier one in networks of these widths.
+
+    They are equal from equal streams, to float32's rounding; what modifiers do with data afterwards must be the same, too.
+
+    Args:
+        initializers: those that have a meaning for the activation, in order.
+        activation: of the hidden layers.
+        widths: units of every layer, inputs first.
+
+    Returns:
+        The names of those that repeat an earlier one, each with its name.
+    """
+    kept: list[str] = []
+    repeats: dict[str, str] = {}
+    for name in dict.fromkeys(initializers):
+        twin = next((other for other in kept if _draw_the_same(name, other, activation, tuple(widths))), None)
+        if twin is None:
+            kept.append(name)
+        else:
+            repeats[name] = twin
+    return repeats
+
+
+def _draw_the_same(one: str, other: str, activation: str, widths: tuple[int, ...]) -> bool:
+    if parse(one).modifiers != parse(other).modifiers:
+        return False
+    pairs = zip(_sample(one, activation, widths), _sample(other, activation, widths), strict=True)
+    return all(np.allclose(a, b, rtol=1e-6, atol=0) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))

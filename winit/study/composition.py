@@ -15,7 +15,14 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from winit.study import yaml_files
-from winit.study.keys import TEXT_KEYS, drops_extra_grids, flatten, refuse_both_names, with_current_keys
+from winit.study.keys import (
+    TEXT_KEYS,
+    drops_extra_grids,
+    flatten,
+    refuse_both_names,
+    takes_all_datasets,
+    with_current_keys,
+)
 from winit.study.overrides import Override, parse_override
 from winit.vocabulary.errors import unknown_name
 
@@ -62,6 +69,8 @@ class ConfFiles:
             self.add(chosen, parent)
         if group == "study" and drops_extra_grids(keys):
             tree["extra_grids"] = None
+        if group == "study" and takes_all_datasets(keys):
+            tree["grid"] = {**tree.get("grid", {}), "dataset": []}
         self.read[group, name] = ConfFile(group, name, package, tree, keys)
 
     @property
@@ -144,6 +153,8 @@ def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
     _set_texts(tree, {override.key: override.value for override in given if not override.hydra})
     if drops_extra_grids(keys):
         tree["extra_grids"] = None
+    if takes_all_datasets(keys) and isinstance(tree.get("grid"), dict):
+        tree["grid"] = {**tree["grid"], "dataset": []}  # type: ignore[dict-item]
     _drop_inherited_shape(tree, keys if "task" in keys else keys | files.read["study", study].own_keys)
     if tree.get("name") is None:
         tree["name"] = study

@@ -92,3 +92,8 @@ def drops_extra_grids(keys: set[str]) -> bool:
     The one rule for a study's own file and for overrides.
     """
     return bool(ASKS_ANEW & keys) and not speaks_of_extra_grids(keys)
+
+
+def takes_all_datasets(keys: set[str]) -> bool:
+    """Return whether keys choose datasets without a word on the main grid's: then it takes all of them."""
+    return "dataset" in keys and "grid.dataset" not in keys

@@ -127,20 +127,25 @@ class Study:
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
         """The study's runs, grouped by workload; the most expensive first, so that the last job to end is a short one."""
+        with_runs = (workload for workload in self._all_workloads if workload.arms)
+        return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.counts.bound))
+
+    @cached_property
+    def _all_workloads(self) -> tuple[Workload, ...]:
+        """The workloads of all grids, those without a run included."""
         workloads: dict[str, Workload] = {}
         for grid in self.resolved.grids.values():
             for workload in self._workloads_of(grid):
                 known = workloads.setdefault(workload.name, replace(workload, blocks=()))
                 workloads[workload.name] = replace(known, blocks=(*known.blocks, *workload.blocks))
-        with_runs = (workload for workload in workloads.values() if workload.arms)
-        return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.counts.bound))
+        return tuple(workloads.values())
 
     def _workloads_of(self, grid: Grid) -> Iterator[Workload]:
         """Yield the workloads of one grid. Runs that are trained longer have workloads of their own."""
         longer = tuple(name for name in grid.pretraining if name == "none+longer")
         others = tuple(name for name in grid.pretraining if name != "none+longer")
         for dataset, optimizer, activation, batch_norm, dropout, width, depth, pretrainings in product(
-            grid.dataset, self.training.optimizer, grid.activation, grid.batch_norm, grid.dropout, grid.width, grid.depth,
+            grid.dataset, grid.optimizer, grid.activation, grid.batch_norm, grid.dropout, grid.width, grid.depth,
             [others, longer],
         ):  # fmt: skip
             if not pretrainings:
@@ -190,12 +195,12 @@ class Study:
     def not_applicable(self) -> list[tuple[str, str, str, str]]:
         """What of the grids has no meaning: (initializer, pretraining, activation, reason), the one or the other empty."""
         reasons: dict[tuple[str, str, str], str | None] = {}
-        for grid in self.resolved.grids.values():
-            for activation in grid.activation:
-                for initializer in grid.initializer:
-                    reasons[initializer, "", activation] = schemes.why_not_applicable(initializer, activation)
-                for name in grid.pretraining:
-                    reasons["", name, activation] = why_not_pretrainable(name, activation, self.task.name)
+        for workload in self._all_workloads:
+            for initializer in workload.initializers:
+                reasons.setdefault((initializer, "", workload.activation), workload.why_not(initializer))
+            for name in dict.fromkeys(name for block in workload.blocks for name in block.pretrainings):
+                reason = why_not_pretrainable(name, workload.activation, self.task.name)
+                reasons["", name, workload.activation] = reason
         return [(*key, why) for key, why in reasons.items() if why]
 
     @property

@@ -20,11 +20,11 @@ def check(settings: StudySettings) -> None:
     Raises:
         ValueError: with one sentence that names the key, the value given and what is allowed.
     """
-    for name, levels in settings.extra_grids.items():
-        for dataset in levels.get("dataset", ()):
+    for name, grid in settings.grids.items():
+        for dataset in grid.dataset:
             if dataset not in settings.dataset:
                 sentence = unknown_name("dataset of this study", dataset, settings.dataset)
-                raise ValueError(f"extra_grids.{name}.dataset: {sentence}")
+                raise ValueError(f"{_prefix(name)}.dataset: {sentence}")
     if settings.task.is_reconstruction:
         _check_reconstruction(settings)
     elif settings.task.encoder:

@@ -98,6 +98,10 @@ class TaskSettings(SettingsSection):
 class GridSettings(SettingsSection):
     """The grid: the levels of every factor, and how often each combination is trained."""
 
+    dataset: Listed[Annotated[str, one_of("dataset", DATASETS)]] = Field(
+        description="Datasets, out of the study's. Empty: all of them."
+    )
+
     initializer: Levels[Initializer] = Field(
         description="Initialization schemes, with parameters and modifiers: he_normal, normal:0.01, he_normal+lsuv."
     )
@@ -137,6 +141,7 @@ class Grid(GridSettings):
     """A grid with its datasets: the main grid, or an extra grid completed by the main one's levels."""
 
     dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(description="Datasets, out of the study's.")
+    optimizer: Levels[Optimizer] = Field(description="Optimizers; those of `training` in the main grid.")
 
 
 class Training(SettingsSection, Generic[OneOrMany]):
@@ -364,5 +369,6 @@ class StudySettings(SettingsSection):
     @cached_property
     def grids(self) -> dict[str, Grid]:
         """The grids whose runs the study unites, by name: the main grid, named '', and the extra grids."""
-        main = self.grid.model_dump() | {"dataset": list(self.dataset)}
+        main = self.grid.model_dump() | {"optimizer": self.training.optimizer}
+        main["dataset"] = self.grid.dataset or list(self.dataset)
         return {name: Grid.model_construct(**(main | levels)) for name, levels in [("", {}), *self.extra_grids.items()]}

@@ -120,7 +120,7 @@ class Workload:
         arms: dict[tuple[str, str], Arm] = {}
         for block in self.blocks:
             for initializer in block.initializers:
-                if schemes.why_not_applicable(initializer, self.activation) is not None:
+                if self.why_not(initializer) is not None:
                     continue
                 for pretraining in block.pretrainings:
                     if why_not_pretrainable(pretraining, self.activation, self.task.name) is None:
@@ -128,6 +128,18 @@ class Workload:
                         key = initializer, pretraining
                         arms[key] = arms[key].united(arm) if key in arms else arm
         return tuple(arms.values())
+
+    @cached_property
+    def _same_draws(self) -> dict[str, str]:
+        fitting = [name for name in self.initializers if schemes.why_not_applicable(name, self.activation) is None]
+        return schemes.same_draws(fitting, self.activation, self.widths)
+
+    def why_not(self, initializer: str) -> str | None:
+        """Return the sentence why there is no arm of an initializer, or None where there is one."""
+        twin = self._same_draws.get(initializer)
+        if twin is None:
+            return schemes.why_not_applicable(initializer, self.activation)
+        return f"it draws the same weights as {twin} in these networks, and is trained once"
 
     @property
     def budgets(self) -> tuple[int, ...]:
