@@ -184,7 +184,7 @@ class Study:
             (len(grid.dropout), "dropout rates"),
             (len(grid.pretraining), "ways of pretraining"),
             (len(self.training.optimizer), "optimizers"),
-            (len(self.datasets), "datasets"),
+            (len(self.resolved.grids[""].dataset), "datasets"),
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one arm"
         text += ", less what is not applicable" if self.not_applicable else ""
