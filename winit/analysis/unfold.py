@@ -115,6 +115,12 @@ def _runs_table(workload: Workload, stored: pd.DataFrame, roles: Mapping[str, st
 
 def _outcomes(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
     """Return one row a run and budget: losses and scores then, the steps to the target, the status."""
+    alike = stored.groupby(stored["curve_step"].map(tuple), sort=False)  # tuning runs are evaluated less often
+    return pd.concat([_outcomes_of(workload, rows) for _, rows in alike], ignore_index=True)
+
+
+def _outcomes_of(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
+    """Return the outcomes of runs that were evaluated at the same steps."""
     steps = np.asarray(stored["curve_step"].iloc[0])
     target = float(np.float32(workload.target_accuracy))  # as scores are stored, so that equal means equal
     curves = {name: np.stack(stored[column].to_numpy()) for column, name in stored_columns("curves").items()}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
-from winit import schemes
 from winit.study import identity
 from winit.study.applicability import why_not_pretrainable
 from winit.study.protocol import NO_RUNS, RunCounts

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from winit.engine.engine import TRACE, Engine
 from winit.store.schema import FIELDS, Row, stored_columns
-from winit.study.protocol import Run
+from winit.study.protocol import Role, Run
 from winit.study.steps import log_spaced
 from winit.study.workload import Workload
 from winit.training import probes
@@ -32,6 +32,8 @@ class Moment(NamedTuple):
 class Recorder:
     """The measurements of the runs of a chunk.
 
+    Of tuning runs nothing is measured but what chooses rates: losses and scores at the budgets.
+
     A network that diverges leaves the stack, and what is measured afterwards stays NaN for its run.
 
     Attributes:
@@ -48,10 +50,12 @@ class Recorder:
         self.workload, self.runs, self.data = workload, runs, data
         steps, measure = workload.training.steps, workload.measure
         self.budgets = list(workload.budgets)
-        self.curve_steps = sorted({*log_spaced(steps, measure.curve_points), *self.budgets})
-        self.layer_steps = log_spaced(steps, measure.layer_points)
-        self.trace_steps = log_spaced(steps - 1, measure.trace_points)
-        self.moments = [Moment("drawn", 0), Moment("pretrained", 0)]
+        self.is_judged = runs[0].role is Role.JUDGED  # a chunk has one replicate, and so one role
+        curve = log_spaced(steps, measure.curve_points) if self.is_judged else [0]
+        self.curve_steps = sorted({*curve, *self.budgets})
+        self.layer_steps = log_spaced(steps, measure.layer_points) if self.is_judged else []
+        self.trace_steps = log_spaced(steps - 1, measure.trace_points) if self.is_judged else []
+        self.moments = [Moment("drawn", 0), Moment("pretrained", 0)] if self.is_judged else []
         self.moments += [Moment("training", step) for step in self.layer_steps if step]
         self.active = np.arange(len(runs))
         self.diverged: dict[int, tuple[int, int]] = {}
@@ -59,7 +63,7 @@ class Recorder:
         sizes = {
             "curve_step": len(self.curve_steps),
             "budget": len(self.budgets),
-            "test_example": 0 if workload.task.is_reconstruction else len(data.test.y),
+            "test_example": len(data.test.y) if self.predicts else 0,
             "layer_step": len(self.moments),
             "layer": workload.depth + 1,
             "bin": measure.histogram_bins,
@@ -90,9 +94,14 @@ class Recorder:
         self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
         self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
 
+    @property
+    def predicts(self) -> bool:
+        """Whether predictions are recorded: those of judged classifiers."""
+        return self.is_judged and not self.workload.task.is_reconstruction
+
     def predict(self, networks: Engine) -> None:
         """Record what class each test example is given, and the probability that its true class is given."""
-        if self.workload.task.is_reconstruction:
+        if not self.predicts:
             return
         x, y = self.data.test
         logits = networks.predict(x)
@@ -102,6 +111,8 @@ class Recorder:
 
     def probe_drawn(self, networks: Engine) -> None:
         """Record every layer of all networks as they were drawn, before any is pretrained."""
+        if not self.is_judged:
+            return
         self._probe(networks, np.zeros(len(self.active), np.int64))
 
     def probe(self, networks: Engine, step: int) -> None:
