@@ -70,7 +70,7 @@ def baselines(study: Study) -> pd.DataFrame:
 
 
 def _of_dataset(workload: Workload) -> list[Row]:
-    source = seed(workload.seed, "data", dataset=workload.dataset)
+    source = seed(workload.seed, "data", dataset=workload.dataset, replicate=0)  # the first judged split
     split = datasets.load(workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling)
     if not workload.task.is_reconstruction:
         return [("linear model", 0, *linear_model(split))]

@@ -30,8 +30,8 @@ class Inputs:
 
 
 def probe_inputs(workload: Workload) -> Inputs:
-    """Return what the theory needs to know of a workload's probe batch."""
-    source = seed(workload.seed, "data", dataset=workload.dataset)
+    """Return what the theory needs to know of the probe batch of a workload's first judged replicate."""
+    source = seed(workload.seed, "data", dataset=workload.dataset, replicate=0)
     train = datasets.load(
         workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
     ).train

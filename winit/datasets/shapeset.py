@@ -189,5 +189,6 @@ SHAPESET = Dataset(
     classes=len(CLASSES),
     source="32×32 images of one or two triangles, parallelograms and ellipses, generated as in Glorot & Bengio 2010",
     read=lambda rng, folder, parameters: shapeset(rng),
+    test=1800,  # every example is measured many times in a run, and each has 1,024 inputs
     is_image=True,
 )

@@ -17,6 +17,9 @@ from winit.training.engines import network_spec
 from winit.training.pretraining import Pretrainer
 
 
+SAMPLE = 1000  # training examples on which curves are evaluated
+
+
 class Examples(NamedTuple):
     """Inputs x (N, D), and targets y: labels (N,), or for a reconstruction the inputs again."""
 
@@ -31,7 +34,7 @@ class WorkloadData:
 
     Attributes:
         train, validation, test: the parts of the dataset, with inputs as the engine's `prepare` made them.
-        train_sample: as many training examples as there are for validation, prepared likewise.
+        train_sample: as many training examples as there are for validation, at most SAMPLE, prepared likewise.
         probe: the examples on which layers are measured, as they are.
         spec: what the networks of the workload have in common.
         calibration: for initializers that look at data.
@@ -56,7 +59,7 @@ class WorkloadData:
 
         self.train, self.validation, self.test = map(prepared, (split.train, split.validation, split.test))
         # The split is shuffled, so the first examples are a fair sample.
-        self.train_sample = prepared(split.train, len(split.validation.y))
+        self.train_sample = prepared(split.train, min(len(split.validation.y), SAMPLE))
         self.probe = examples(split.train, workload.measure.probe_examples)
         mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0
         self.spec = network_spec(workload, mean)
