@@ -144,8 +144,9 @@ def evidence(contrast: Contrast, at: Mapping[int, Tables]) -> list[CellOutcome]:
 
 def _after(cells: Sequence[CellOutcome]) -> str:
     """Return the budgets of some cells in words; empty where they are of layers."""
-    budgets = sorted({cell.budget for cell in cells if cell.budget is not None})
-    return " and ".join(f"{budget:,}" for budget in budgets) + " updates" if budgets else ""
+    *others, last = [f"{budget:,}" for budget in sorted({c.budget for c in cells if c.budget is not None})] or [""]
+    together = f"{', '.join(others)} and {last}" if others else last
+    return f"{together} updates" if together else ""
 
 
 def _counts(cells: Sequence[CellOutcome]) -> str:

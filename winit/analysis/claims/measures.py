@@ -59,7 +59,7 @@ class Measure:
 _SHARE: dict[str, Any] = {"form": ".0f", "factor": 100, "unit": " %"}
 _POINTS: dict[str, Any] = {"form": "+.1f", "factor": 100, "unit": " points"}
 _DECADES: dict[str, Any] = {"form": "+.2f", "unit": " decades", "moment": "layers"}
-_VERSUS = {"needs": ("initializer", "compared_with"), "offers": ("pretraining",)}
+_VERSUS: dict[str, Any] = {"needs": ("initializer", "compared_with"), "offers": ("pretraining",)}
 _ALL: dict[str, Any] = {"needs": (), "offers": ("initializer",)}
 
 MEASURES: dict[str, Measure] = {

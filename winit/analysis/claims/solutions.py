@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-import pandas as pd
 from scipy.spatial.distance import pdist
 
 from winit import schemes
