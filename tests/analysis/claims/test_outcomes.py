@@ -132,7 +132,7 @@ def test_pretraining_is_compared_with_its_start_trained_as_much_longer(judged):
         arm("normal:0.01", 10, pretraining="rbm"), arm("normal:0.01", 10, pretraining="autoencoder", status="stuck"),
     )  # fmt: skip
     ways = ["autoencoder", "rbm", "supervised"]
-    claim, cells = judged(made, trains_more("normal:0.01", "normal:0.01", pretraining=ways))
+    cells = judged(made, trains_more("normal:0.01", "normal:0.01", pretraining=ways))[1]
     cells = cells.set_index("pretraining")
     assert cells["value"].to_dict() == pytest.approx({"autoencoder": -0.9, "rbm": 0.1})
     assert cells["outcome"].to_dict() == {"autoencoder": "refutes", "rbm": "undecided"}
