@@ -36,6 +36,15 @@ def test_value_and_slope_at_zero_are_those_of_the_function(phi):
         assert float(phi.dphi(np.zeros(1))[0]) == pytest.approx(phi.slope_at_0)
 
 
+@pytest.mark.parametrize("phi", ACTIVATIONS.values(), ids=lambda phi: phi.name)
+def test_what_saturates_is_flat_on_both_sides_and_says_where_it_is_steepest(phi):
+    slopes = np.abs(phi.dphi(np.linspace(-50, 50, 100_001)))
+    is_flat = max(slopes[0], slopes[-1]) < 1e-3 * slopes.max()
+    assert (phi.steepest is not None) == is_flat
+    if is_flat:
+        assert slopes.max() == pytest.approx(phi.steepest, rel=1e-6)
+
+
 @pytest.mark.parametrize("phi", [*ACTIVATIONS.values(), ERF], ids=lambda phi: phi.name)
 def test_the_critical_line_is_where_the_activation_says(phi):
     for bias_variance in (1e-3, 0.05, 1.0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,9 +50,7 @@ def test_statistics_are_those_of_autograd(activation, batch_norm):
                 each = len(model) // (len(linears) - 1)  # modules of a hidden layer
                 act = model[each * i + 1 : each * (i + 1)](z)
                 expected |= {"h_mean": act.mean(), "h_variance": act.var(correction=0)}
-                bounds = ACTIVATIONS[activation].saturated
-                if bounds:
-                    expected["saturated"] = ((act < bounds[0]) | (act > bounds[1])).double().mean()
+                expected["h_example_variance"] = act.var(dim=0, correction=0).mean()
             for name, value in expected.items():
                 assert measured[name][k, i].item() == pytest.approx(value.item(), rel=1e-9, abs=1e-15), (name, i)
     assert torch.isnan(measured["h_mean"][:, -1]).all() and torch.isnan(measured["dead"][:, -1]).all()
@@ -68,6 +67,46 @@ def test_bits_do_not_depend_on_the_stack(widths):
         apart = probes.layer_statistics(few, "tanh", x, y)
         for name, values in apart.items():
             torch.testing.assert_close(values, together[name][chosen], rtol=0, atol=0, equal_nan=True, msg=name)
+
+
+# Where |φ′(z)| falls below a twentieth of its largest value, solved by hand.
+TANH_BOUND = np.arccosh(20**0.5)
+FLAT_BEYOND = {
+    "tanh": TANH_BOUND,
+    "lecun_tanh": 1.5 * TANH_BOUND,
+    "sigmoid": 2 * TANH_BOUND,  # σ′(z) = sech²(z/2)/4
+    "softsign": 20**0.5 - 1,
+}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_saturated_is_one_bound_on_the_slope(activation):
+    x = torch.linspace(-9, 9, 181, dtype=torch.float64)[:, None].float()
+    weights, biases = [torch.ones(1, 1, 1), torch.ones(1, 1, 2)], [torch.zeros(1, 1, 1), torch.zeros(1, 1, 2)]
+    labels = torch.zeros(len(x), dtype=torch.long)
+    measured = probes.layer_statistics(stack(weights, biases, activation), activation, x, labels)["saturated"]
+    if activation in FLAT_BEYOND:
+        expected = np.mean(np.abs(x.numpy()) > FLAT_BEYOND[activation])
+        assert measured[0, 0].item() == pytest.approx(expected, abs=1e-12) and 0.2 < expected < 0.8
+    else:  # not flat on both sides
+        assert torch.isnan(measured).all()
+
+
+def test_variance_over_examples_is_not_that_between_units():
+    # Units that differ from one another, and not at all between examples: their biases alone speak.
+    weights, biases = (
+        [torch.zeros(1, 2, 3), torch.ones(1, 3, 2)],
+        [torch.tensor([[[-1.0, 0.0, 2.0]]]), torch.zeros(1, 1, 2)],
+    )
+    x = torch.rand(6, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(6, dtype=torch.long)
+    measured = probes.layer_statistics(stack(weights, biases, "sigmoid"), "sigmoid", x, labels)
+    assert measured["h_example_variance"][0, 0].item() == pytest.approx(0, abs=1e-30)
+    assert measured["h_variance"][0, 0].item() > 0.05 and torch.isnan(measured["h_example_variance"][0, -1])
+    weights[0][0, :, 1] = torch.tensor([3.0, -2.0])
+    measured = probes.layer_statistics(stack(weights, biases, "sigmoid"), "sigmoid", x, labels)
+    unit = 1 / (1 + np.exp(-(3.0 * x[:, 0].double() - 2.0 * x[:, 1].double()).numpy()))
+    assert measured["h_example_variance"][0, 0].item() == pytest.approx(unit.var() / 3)
 
 
 def test_tiny_gradients_do_not_underflow():

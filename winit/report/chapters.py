@@ -126,7 +126,7 @@ CHAPTERS = (
         "Sigmoid's panel: does the gradient fall more slowly with Kumar's weights than with the others, and is that enough?",
         "gradients",
         "The expansion holds where pre-activations are small. With a variance of 12.8/n they are not.",
-        ("kumar-repairs-sigmoid",),
+        ("kumar-repairs-sigmoid", "kumar-repairs-sigmoid-soon", "ten-sigmoid-layers-train", "twenty-sigmoid-layers-train"),
     ),
     Chapter(
         "pretraining", "Pretraining, layer by layer", (),
@@ -137,7 +137,7 @@ CHAPTERS = (
         "Filled marks against hollow ones: what the moments alone gain is scale, the rest is structure.",
         "pretraining",
         "The comparison of 2006 was with small random weights. The table below has the best well-scaled start beside them.",
-        ("pretraining-helps",),
+        ("pretraining-helps", "pretraining-beats-random-at-equal-updates", "pretraining-beats-random-at-equal-time"),
     ),
     Chapter(
         "field", "So does initialization matter?", (),

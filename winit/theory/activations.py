@@ -31,8 +31,8 @@ class Activation:
         kinks: points where φ or φ′ jumps or bends; quadrature is split there.
         value_at_0: φ(0).
         slope_at_0: φ′(0), or None where φ has a kink at 0.
-        saturated: bounds of the healthy outputs; a unit whose output lies outside is saturated. None where φ does not
-            saturate.
+        steepest: the largest |φ′|, where φ saturates: it is bounded on both sides, and flat towards both. None for other
+            φ; a ReLU below zero is inactive, not saturated.
         has_critical_line: whether wide networks with some bias variance can be critical.
         torch: dotted path of the torch function that computes φ, such as `torch.nn.functional.hardtanh`. Networks are
             trained with it, by autograd, unless `winit.engine.activations` has faster code under the same name.
@@ -46,7 +46,7 @@ class Activation:
     kinks: tuple[float, ...] = ()
     value_at_0: float = 0.0
     slope_at_0: float | None = 1.0
-    saturated: tuple[float, float] | None = None
+    steepest: float | None = None
     has_critical_line: bool = True
     torch: str | None = None
 
@@ -94,9 +94,9 @@ _ALL = (
         lambda z: expit(z) * expit(-z),
         value_at_0=0.5,
         slope_at_0=0.25,
-        saturated=(0.03, 0.97),
+        steepest=0.25,
     ),
-    Activation("tanh", "tanh", "tanh z", np.tanh, lambda z: 1 - np.tanh(z) ** 2, saturated=(-0.97, 0.97)),
+    Activation("tanh", "tanh", "tanh z", np.tanh, lambda z: 1 - np.tanh(z) ** 2, steepest=1.0),
     Activation(
         "relu",
         "ReLU",
@@ -146,7 +146,7 @@ _ALL = (
         lambda z: LECUN_SCALE * np.tanh(LECUN_SLOPE * z),
         lambda z: LECUN_SCALE * LECUN_SLOPE * (1 - np.tanh(LECUN_SLOPE * z) ** 2),
         slope_at_0=LECUN_SCALE * 2 / 3,
-        saturated=(-0.97 * LECUN_SCALE, 0.97 * LECUN_SCALE),
+        steepest=LECUN_SCALE * LECUN_SLOPE,
     ),
     Activation(
         "softsign",
@@ -155,7 +155,7 @@ _ALL = (
         lambda z: z / (1 + np.abs(z)),
         lambda z: (1 + np.abs(z)) ** -2.0,
         kinks=(0.0,),
-        saturated=(-0.97, 0.97),
+        steepest=1.0,
     ),
 )
 ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation in _ALL}

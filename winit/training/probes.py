@@ -19,6 +19,7 @@ from winit.store.schema import HISTOGRAM_REACH
 from winit.theory.activations import ACTIVATIONS
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
+SATURATED_SLOPE = 0.05  # a unit is saturated on an example where |φ′| is below this share of its maximum
 
 
 def _flat(values: Tensor) -> Tensor:
@@ -142,8 +143,8 @@ def jacobian_statistics(networks: Engine, x: Tensor) -> Tensor:
 
 
 STATISTICS = (  # by layer; NaN where one is not defined
-    "z_mean", "z_variance", "h_mean", "h_variance", "delta_variance", "gradient_variance", "saturated", "dead",
-    "distinct_units", "correlation", "weight_rank", "activation_rank",
+    "z_mean", "z_variance", "h_mean", "h_variance", "h_example_variance", "delta_variance", "gradient_variance",
+    "saturated", "dead", "distinct_units", "correlation", "weight_rank", "activation_rank",
 )  # fmt: skip
 
 
@@ -208,23 +209,33 @@ def _measure_forward(
         h = phi.phi(z)
         kept.append(z if phi.keeps_input else h)
         inputs.append(h)
-        out["dead"][:, i] = (phi.dphi(kept[i]).abs().amax(dim=1) < DEAD_SLOPE).double().mean(dim=1)
-        _measure_outputs(h, activations[i], {name: values[:, i] for name, values in out.items()})
+        views = {name: values[:, i] for name, values in out.items()}
+        _measure_slopes(phi.dphi(kept[i]).abs(), ACTIVATIONS[activations[i]].steepest, views)
+        _measure_outputs(h, views)
     return _ForwardPass(inputs, kept, normalized, z)
 
 
-def _measure_outputs(h: Tensor, activation: str, out: dict[str, Tensor]) -> None:
+def _measure_slopes(slopes: Tensor, steepest: float | None, out: dict[str, Tensor]) -> None:
+    """Enter what is measured in the slopes |φ′| (K, N, n) of one hidden layer into its views of the statistics.
+
+    A unit is saturated on an example where |φ′(z)| < 0.05 max|φ′|: one bound for every activation that saturates.
+    """
+    out["dead"].copy_((slopes.amax(dim=1) < DEAD_SLOPE).double().mean(dim=1))
+    if steepest is not None:
+        out["saturated"].copy_(_flat(slopes < SATURATED_SLOPE * steepest).double().mean(dim=1))
+
+
+def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
     """Enter what is measured in the outputs h (K, N, n) of one hidden layer into its views of the statistics."""
     mean, variance = mean_and_variance(h)
     out["h_mean"].copy_(mean)
     out["h_variance"].copy_(variance)
-    out["activation_rank"].copy_(effective_rank(align(h - h.mean(dim=1, keepdim=True))))
+    centred = align(h - h.mean(dim=1, keepdim=True))
+    out["h_example_variance"].copy_(_flat(centred).square().mean(dim=1))  # all units have as many examples
+    out["activation_rank"].copy_(effective_rank(centred))
     bins = out["h_count"].shape[-1]
     if bins:
         out["h_count"].copy_(histogram(h, bins))
-    bounds = ACTIVATIONS[activation].saturated
-    if bounds:
-        out["saturated"].copy_(_flat((h < bounds[0]) | (h > bounds[1])).double().mean(dim=1))
 
 
 def _measure_backward(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -9,31 +10,35 @@ import yaml
 
 from winit.analysis.claims.declaration import Claim
 from winit.analysis.claims.reading import read
-from winit.analysis.select import RATE_FACTORS
+from winit.analysis.select import OUTCOME, at_budget
+from winit.analysis.summary import summarise, tuning_table
 
 RUN = {
     "dataset": "digits", "activation": "tanh", "depth": 3, "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
-    "initializer": "normal:0.01", "pretraining": "none", "learning_rate": 0.1, "role": "judged", "replicate": 0, "status": "ok",
-    "steps_to_target": 100.0, "test_score": 0.9, "validation_score": 0.9, "validation_loss": 0.5,
+    "initializer": "normal:0.01", "pretraining": "none", "pretraining_rate": 1.0, "learning_rate": 0.1, "role": "judged",
+    "replicate": 0, "is_extension": False, "chance": 0.1, "status": "ok", "steps_to_target": 100.0, "train_loss": 0.01,
+    "train_score": 1.0, "validation_loss": 0.5, "validation_score": 0.9, "test_loss": 0.5, "test_score": 0.9,
 }  # fmt: skip
 
-
 LAYER = {
-    "stage": "drawn",
-    "step": 0,
-    "h_variance": 1.0,
-    "delta_variance": 1.0,
-    "saturated": 0.0,
-    "h_mean": 0.0,
-    "distinct_units": 8,
-}
+    "stage": "drawn", "step": 0, "h_variance": 1.0, "h_example_variance": 1.0, "delta_variance": 1.0, "saturated": 0.0,
+    "h_mean": 0.0, "distinct_units": 8,
+}  # fmt: skip
 
+EFFECT = {
+    "dataset": "digits", "activation": "sigmoid", "depth": 10, "width": 8, "batch_norm": False, "dropout": 0.0,
+    "optimizer": "sgd", "initializer": "normal:0.01", "pretraining": "rbm", "compared_at": "equal updates",
+    "compared_with": "best random start", "reference_initializer": "kumar", "pairs": 10, "success_difference": 0.0,
+    "success_difference_low": -0.3, "success_difference_high": 0.3, "difference": 0.05, "difference_low": 0.04,
+    "difference_high": 0.06, "verdict": "better",
+}  # fmt: skip
 
 TEXTS = {"statement": "It is so.", "source": "the tutorial", "measured": "how it is", "figure": "signals"}
+FULL_BUDGET = 2000
 
 
-def arm(initializer: str, replicates: int = 3, **columns: object) -> list[dict]:
-    """Return the runs of an arm; a list in a column has one value for each replicate."""
+def arm(initializer: str, replicates: int = 5, **columns: object) -> list[dict]:
+    """Return the judged runs of an arm; a list in a column has one value for each replicate."""
     return [
         RUN
         | {"initializer": initializer, "replicate": r}
@@ -42,8 +47,28 @@ def arm(initializer: str, replicates: int = 3, **columns: object) -> list[dict]:
     ]
 
 
-def tables(*arms: list[dict], layers: dict[str, list[dict]] | None = None) -> dict[str, pd.DataFrame]:
-    """Return the tables of some arms: of each initializer's runs the layers, given from the first to the last."""
+def tuned(initializer: str, score: float, **columns: object) -> list[dict]:
+    """Return two tuning runs of an arm with this validation score."""
+    runs = arm(initializer, 2, validation_score=score, **columns)
+    return [run | {"role": "tuning", "replicate": -1 - run["replicate"]} for run in runs]
+
+
+def tables(
+    *arms: list[dict],
+    layers: Mapping[str, list[dict]] | None = None,
+    earlier: Mapping[int, Mapping[str, dict]] | None = None,
+    predictions: Mapping[str, tuple[list, list]] | None = None,
+    effects: list[dict] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of some arms.
+
+    Args:
+        arms: their runs, with the outcomes at the full budget.
+        layers: by initializer, of each of its runs, from the first layer to the last.
+        earlier: by shorter budget and initializer, what differs there in the outcomes of its runs.
+        predictions: by initializer, of each of its runs: classes and probabilities, of one test example after another.
+        effects: what differs in rows of `pretraining_effects` from `EFFECT`.
+    """
     runs = pd.DataFrame([run for some in arms for run in some])
     runs["run_id"] = [f"{i:016x}" for i in range(len(runs))]
     rows = [
@@ -51,11 +76,28 @@ def tables(*arms: list[dict], layers: dict[str, list[dict]] | None = None) -> di
         for _, run in runs.iterrows()
         for i, layer in enumerate((layers or {}).get(run["initializer"], [{}] * (run["depth"] + 1)), start=1)
     ]
-    factors = [name for name in RUN if name in RATE_FACTORS]
-    summary = runs.groupby(factors, as_index=False)["validation_score"].max()
-    group = summary.groupby([name for name in factors if name != "learning_rate"])["validation_score"]
-    summary["is_best_rate"] = summary["validation_score"] == group.transform("max")
-    return {"runs": runs, "summary": summary, "layers": pd.DataFrame(rows)}
+    outcomes = [runs[["run_id", *OUTCOME]].assign(budget=FULL_BUDGET)]
+    for budget, by_initializer in (earlier or {}).items():
+        differing = [run[OUTCOME].to_dict() | by_initializer.get(run["initializer"], {}) for _, run in runs.iterrows()]
+        outcomes.append(pd.DataFrame(differing).assign(run_id=runs["run_id"], budget=budget))
+    outcomes = pd.concat(outcomes, ignore_index=True)
+    made = {"runs": runs, "outcomes": outcomes, "layers": pd.DataFrame(rows)}
+    of_budgets = []
+    for budget in sorted(outcomes["budget"].unique()):
+        at = at_budget(runs, outcomes, budget)
+        chosen = tuning_table(at)
+        of_budgets.append((chosen.assign(budget=budget), summarise(at, chosen).assign(budget=budget)))
+    made["tuning"], made["summary"] = (pd.concat(frames, ignore_index=True) for frames in zip(*of_budgets, strict=True))
+    predicted = [
+        {"run_id": run["run_id"], "example": i, "prediction": prediction, "probability": probability}
+        for _, run in runs.iterrows()
+        for i, (prediction, probability) in enumerate(
+            zip(*(predictions or {}).get(run["initializer"], ([], [])), strict=True)
+        )
+    ]
+    made["predictions"] = pd.DataFrame(predicted, columns=["run_id", "example", "prediction", "probability"])
+    made["pretraining_effects"] = pd.DataFrame([EFFECT | effect for effect in effects or []], columns=list(EFFECT))
+    return made
 
 
 def contrast(measure: str, supported_if: dict, refuted_if: dict, **parameters: object) -> dict:
@@ -78,13 +120,20 @@ def units(*counts: int, step: int = 50) -> list[dict]:
 
 
 TRAINS = ({"at_least": 0.5}, {"at_most": 0.5})
-
-
 GAINS = ({"at_least": 0.01}, {"at_most": 0.01})
+MORE_OFTEN = ({"at_least": 0}, {"at_most": 0})
 
 
 def gain(*ours: str, **more: object) -> dict:
     return contrast("accuracy_gain", *GAINS, initializer=list(ours), compared_with=["glorot_normal"], **more)
+
+
+def trains(*initializers: str, **more: object) -> dict:
+    return contrast("success", *TRAINS, initializer=list(initializers), **more)
+
+
+def trains_more(ours: str, theirs: str, **more: object) -> dict:
+    return contrast("success_difference", *MORE_OFTEN, initializer=[ours], compared_with=[theirs], **more)
 
 
 FASTER = {"initializer": ["he_normal"], "compared_with": ["normal:0.01"]}

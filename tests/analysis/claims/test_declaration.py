@@ -1,14 +1,11 @@
-"""Conditions, outcomes and titles of declared claims."""
+"""Conditions, outcomes, titles and rules of declared claims."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from tests.analysis.claims.made_up import (
-    declared,
-    gain,
-)
+from tests.analysis.claims.made_up import SYMMETRIC, contrast, declared, gain, trains
 from winit.analysis.claims.declaration import Condition, Contrast
 
 
@@ -29,17 +26,34 @@ def test_a_condition_holds_for_a_whole_interval_and_its_own_ends(word, ends, hel
 
 def test_an_interval_across_a_threshold_decides_nothing():
     rule = Contrast("accuracy_gain", {}, Condition("at_least", (0.01,)), Condition("at_most", (0.01,)))
-    nan = np.nan
-    assert rule.outcome(0.05, 0.01, 0.09) == "supports" and rule.outcome(0.05, 0.009, 0.09) == "undecided"
-    assert rule.outcome(-0.05, -0.09, 0.01) == "refutes" and rule.outcome(-0.05, -0.2, 0.011) == "undecided"
-    # Without an interval the number itself decides, but not where the two conditions meet.
-    assert rule.outcome(0.011, nan, nan) == "supports" and rule.outcome(0.009, nan, nan) == "refutes"
-    assert rule.outcome(0.01, nan, nan) == "undecided" and rule.outcome(nan, nan, nan) == "undecided"
+    assert rule.outcome(0.01, 0.09) == "supports" and rule.outcome(0.009, 0.09) == "undecided"
+    assert rule.outcome(-0.09, 0.01) == "refutes" and rule.outcome(-0.2, 0.011) == "undecided"
+    assert rule.outcome(0.01, 0.01) == "undecided" and rule.outcome(np.nan, np.nan) == "undecided"
 
 
 def test_few_initializers_are_named_and_many_counted(tmp_path):
     names = ["he_normal", "he_uniform", "kumar"]
+    what = "gain in test accuracy where both train"
     for n, title in ((2, "He normal or He uniform over Glorot normal"), (3, "3 initializers over Glorot normal")):
-        assert declared(tmp_path, gain(*names[:n]))[0].contrast[0].title == f"gain in test accuracy, {title}"
+        assert declared(tmp_path, gain(*names[:n]))[0].contrast[0].title == f"{what}, {title}"
     pretrained = declared(tmp_path, gain("normal:0.01", pretraining="rbm"))[0].contrast[0]
-    assert pretrained.title == "gain in test accuracy, normal σ = 0.01 with pretraining over Glorot normal"
+    assert pretrained.title == f"{what}, normal σ = 0.01 with pretraining over Glorot normal, trained as much longer"
+
+
+def test_what_pretraining_is_compared_at_is_said(tmp_path):
+    entry = contrast("pretraining_gain", {"at_least": 0}, {"at_most": 0}, pretraining="rbm", compared_at="equal time")
+    title = declared(tmp_path, entry)[0].contrast[0].title
+    assert title == "gain over the best random start, with pretraining, at equal time"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [({}, " at the full budget:"), ({"budget": "first"}, " at the shortest budget:"), ({"budget": "all"}, " at every budget:")],
+)  # fmt: skip
+def test_a_rule_says_its_budget(tmp_path, given, words):
+    assert words in declared(tmp_path, trains("kumar", **given))[0].rule
+
+
+def test_what_is_measured_in_layers_has_no_budget(tmp_path):
+    claim = declared(tmp_path, SYMMETRIC)[0]
+    assert claim.contrast[0].budget == "" and "budget" not in claim.rule

@@ -2,26 +2,28 @@
 
 A claim names one or more *contrasts*: a measure, what it is taken of, and two conditions on its number, written down
 beforehand. A measure gives one number for each *cell* (dataset × activation × depth × width × optimizer, and often
-initializer), with a 95 % interval where there are at least three replicates. A cell supports the claim if its whole
-interval meets the one condition, refutes it if it meets the other, and is undecided otherwise: an effect within its own
-interval of a threshold decides nothing.
+initializer), with an interval. A cell supports the claim if its whole interval meets the one condition, refutes it if it
+meets the other, and is undecided otherwise: an effect within its own interval of a threshold decides nothing.
+`winit.analysis.claims.judging` says how wide an interval is, and what the cells of a contrast and the contrasts of a claim
+come to.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 
 from winit import schemes
-from winit.analysis.claims.measures import MEASURES, Parameters
+from winit.analysis.claims.evidence import Parameters
+from winit.analysis.claims.measures import MEASURES
 
 FIGURES = (
     "trainability", "convergence", "signals", "gradients", "saturation", "symmetry", "learning-rate", "pretraining",
     "regularization",
 )  # fmt: skip
-OUTCOMES = ("supports", "refutes", "undecided")
+OUTCOMES = ("supports", "refutes", "undecided", "no evidence")
 VERDICTS = ("supported", "refuted", "mixed", "undecided", "not tested here")
 
 
@@ -53,6 +55,9 @@ class Condition:
         }[self.word]
 
 
+# Where outcomes are read, and how a rule says it.
+BUDGETS = {"first": "at the shortest budget", "last": "at the full budget", "all": "at every budget"}
+
 CONDITIONS = {"at_least": 1, "at_most": 1, "between": 2, "outside": 2}  # and how many numbers each has
 
 
@@ -77,13 +82,25 @@ class Contrast:
             listed(self.parameters.get("compared_with", ())),
         )
         if "pretraining" in self.parameters:
-            ours += " with pretraining"
-        return MEASURES[self.measure].quantity + (f", {ours}" if ours else "") + (f" over {theirs}" if theirs else "")
+            ours = f"{ours} with pretraining".strip()
+        theirs += ", trained as much longer" if theirs and "pretraining" in self.parameters else ""
+        equal = self.parameters.get("compared_at", "")
+        return (
+            MEASURES[self.measure].quantity
+            + (f", {ours}" if ours else "")
+            + (f" over {theirs}" if theirs else "")
+            + (f", at {equal}" if equal else "")
+        )
+
+    @property
+    def budget(self) -> str:
+        """Which budgets it is read at: a word of `BUDGETS`; empty where it is of layers."""
+        return "" if MEASURES[self.measure].moment == "layers" else self.parameters.get("budget", "last")
 
     @property
     def overlap(self) -> str:
         """The sentence that says where a number would meet both conditions; empty where none does."""
-        ends = [-math.inf, *sorted({*self.supported_if.ends, *self.refuted_if.ends}), math.inf]
+        ends = [-inf, *sorted({*self.supported_if.ends, *self.refuted_if.ends}), inf]
         if not any(self.supported_if.holds(*span) and self.refuted_if.holds(*span) for span in pairwise(ends)):
             return ""
         supported_if, refuted_if = (side.text("{:g}".format) for side in (self.supported_if, self.refuted_if))
@@ -93,14 +110,14 @@ class Contrast:
     def rule(self) -> str:
         """The rule in words and numbers."""
         write = MEASURES[self.measure].threshold
-        return f"{self.title}: supports if {self.supported_if.text(write)}, refutes if {self.refuted_if.text(write)}"
+        when = f" {BUDGETS[self.budget]}" if self.budget else ""
+        return (
+            f"{self.title}{when}: supports if {self.supported_if.text(write)}, refutes if {self.refuted_if.text(write)}"
+        )
 
-    def outcome(self, value: float, low: float, high: float) -> str:
-        """Return what a cell's number says, by its interval where it has one."""
-        if math.isnan(value):
-            return "undecided"
-        ends = (value, value) if math.isnan(low) or math.isnan(high) else (low, high)
-        supports, refutes = self.supported_if.holds(*ends), self.refuted_if.holds(*ends)
+    def outcome(self, low: float, high: float) -> str:
+        """Return what a cell says whose number lies between low and high."""
+        supports, refutes = self.supported_if.holds(low, high), self.refuted_if.holds(low, high)
         if supports == refutes:  # neither; or both, on the point where the conditions meet
             return "undecided"
         return "supports" if supports else "refutes"

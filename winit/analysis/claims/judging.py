@@ -1,75 +1,215 @@
-"""Judge claims by a study's tables."""
+"""Judge claims by a study's tables.
+
+1. *Cells.* The more cells a contrast has, the more of them would decide by chance. If r of m cells decide, each is judged by
+   its interval at the level 1 − 0.05 r/m, r as large as it can be: of the cells that decide at most 5 % are expected to
+   decide wrongly, and if no cell should decide, the chance that any does is at most 5 %. (An adjustment of the chance of
+   *any* wrong cell would ask more of each than ten replicates can give, from 26 cells on, even if they all agree.) A cell
+   with fewer than five replicates, or without a number, is no evidence: it decides nothing and is not counted. No training
+   on either side is such a case.
+2. *Contrasts.* A contrast is supported if more than half of its cells with evidence support it, refuted if more than half
+   refute it. It is mixed only if at least a tenth of them say the one and at least a tenth the other: a single cell among
+   forty does not turn a rule around. Else it is undecided.
+3. *Claims.* A claim says that all its contrasts hold. It is refuted if one is refuted, and supported if all are supported.
+
+Source: Benjamini & Hochberg 1995, J. R. Statist. Soc. B 57; of the intervals Benjamini & Yekutieli 2005, JASA 100.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from winit.analysis.claims.declaration import OUTCOMES, Claim, Contrast
-from winit.analysis.claims.measures import MEASURES, PLAIN_CELL, Cell, Evidence, median
-from winit.analysis.select import Tables, judged
+from winit.analysis.claims.declaration import Claim, Contrast
+from winit.analysis.claims.estimates import median
+from winit.analysis.claims.evidence import Evidence, Parameters
+from winit.analysis.claims.measures import MEASURES
+from winit.analysis.select import Tables, at_budget, of_budget
 from winit.store.schema import TABLES
+
+ERROR = 0.05  # of the cells of a contrast that decide, the share that may do so wrongly
+MIXED_SHARE = 0.1  # of the cells, on either side
+WORDS = ("refuted", "mixed", "not tested here", "undecided")  # of contrasts: the first that any has is the claim's
+
+
+class CellOutcome(NamedTuple):
+    """What one cell has measured, and what this says of a contrast.
+
+    Attributes:
+        evidence: the number.
+        budget: at which it was read; None where it is of layers.
+        outcome: one of `OUTCOMES`.
+        level: of the interval by which it was judged; NaN without evidence, like its ends.
+        low, high: the ends.
+    """
+
+    evidence: Evidence
+    budget: int | None
+    outcome: str = "no evidence"
+    level: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+
+    @property
+    def row(self) -> dict[str, object]:
+        """Its columns in the table `claims_evidence`."""
+        interval = {"level": self.level, "low": self.low, "high": self.high}
+        return self.evidence.row | interval | {"budget": self.budget, "outcome": self.outcome}
+
+
+def decide(contrast: Contrast, cells: Sequence[CellOutcome]) -> list[CellOutcome]:
+    """Return the cells of a contrast with what each says, adjusted for their number."""
+    number = sum(not cell.evidence.is_silent for cell in cells)
+    deciding = number
+    while True:
+        # At a stricter level no more of them decide: what is left is the next number that can be reached.
+        told = [_at_level(contrast, cell, 1 - ERROR * max(deciding, 1) / max(number, 1)) for cell in cells]
+        still = sum(cell.outcome in ("supports", "refutes") for cell in told)
+        if still >= deciding:
+            return told
+        deciding = still
+
+
+def _at_level(contrast: Contrast, cell: CellOutcome, level: float) -> CellOutcome:
+    """Return a cell with what it says by its interval at a level."""
+    if cell.evidence.is_silent:
+        return cell
+    low, high = cell.evidence.estimate.at(level)
+    return cell._replace(outcome=contrast.outcome(low, high), level=level, low=low, high=high)
 
 
 def verdict(outcomes: Sequence[str]) -> str:
-    """Return the verdict on a claim, given what each of its cells says."""
+    """Return the verdict on a contrast, given what each of its cells says."""
     if not outcomes:
         return "not tested here"
-    supporting, refuting = outcomes.count("supports"), outcomes.count("refutes")
-    if supporting and refuting:
+    supporting, refuting, undecided = (outcomes.count(word) for word in ("supports", "refutes", "undecided"))
+    cells = supporting + refuting + undecided
+    if cells and min(supporting, refuting) >= MIXED_SHARE * cells and min(supporting, refuting):
         return "mixed"
-    if 2 * supporting > len(outcomes):
+    if 2 * supporting > cells:
         return "supported"
-    return "refuted" if 2 * refuting > len(outcomes) else "undecided"
+    return "refuted" if 2 * refuting > cells else "undecided"
 
 
-def _at_depth(cells: list[Evidence], depth: int | str) -> list[Evidence]:
-    """Return the cells of all depths, the deepest of each, or those of networks at least so deep."""
-    if depth == "all":
-        return cells
-    if isinstance(depth, int):
-        return [one for one in cells if one.depth >= depth]
-
-    def rest(one: Evidence) -> Cell:
-        return tuple(value for name, value in zip(PLAIN_CELL, one.cell, strict=True) if name != "depth")
-
-    deepest: dict[Cell, int] = {}
-    for one in cells:
-        deepest[rest(one)] = max(deepest.get(rest(one), 0), one.depth)
-    return [one for one in cells if one.depth == deepest[rest(one)]]
+def combined(verdicts: Sequence[str]) -> str:
+    """Return the verdict on a claim, given those on its contrasts, all of which it says."""
+    return next((word for word in WORDS if word in verdicts), "supported")
 
 
-def evidence(contrast: Contrast, tables: Tables) -> list[tuple[Evidence, str]]:
-    """Return what each cell has measured for one contrast, and its outcome."""
-    runs, parameters = judged(tables["runs"]), contrast.parameters
-    if "dataset" in parameters:
-        runs = runs[runs["dataset"].isin(parameters["dataset"])]
-    if "activation" in parameters:
-        runs = runs[runs["activation"].isin(parameters["activation"])]
-    measured = MEASURES[contrast.measure].rows({**tables, "runs": runs}, parameters)
-    return [(one, contrast.outcome(*one.number)) for one in _at_depth(measured, parameters.get("depth", "all"))]
+def _at_depth(cells: Sequence[Evidence], depth: str | int | tuple[int, ...]) -> list[Evidence]:
+    """Return the cells of all depths, of networks at least so deep, or of the depths listed."""
+    if isinstance(depth, str):
+        return list(cells)
+    return [cell for cell in cells if (cell.depth >= depth if isinstance(depth, int) else cell.depth in depth)]
 
 
-def _sentence(contrast: Contrast, cells: Sequence[tuple[Evidence, str]]) -> str:
+def _narrowed(frame: pd.DataFrame, parameters: Parameters) -> pd.DataFrame:
+    """Return the rows of a table with the datasets and activations that a contrast names."""
+    for key in ("dataset", "activation"):
+        if key in parameters and key in frame:
+            frame = frame[frame[key].isin(parameters[key])]
+    return frame
+
+
+def _by_budget(tables: Tables) -> dict[int, Tables]:
+    """Return the tables as they are at each budget: the judged runs and those that chose, with their outcomes then."""
+    budgets = sorted(tables["outcomes"]["budget"].unique().tolist())
+    return {
+        budget: {name: of_budget(frame, budget) if "budget" in frame else frame for name, frame in tables.items()}
+        | {"runs": at_budget(tables["runs"], tables["outcomes"], budget)}
+        for budget in budgets
+    }
+
+
+def evidence(contrast: Contrast, at: Mapping[int, Tables]) -> list[CellOutcome]:
+    """Return what each cell has measured for one contrast, and what it says.
+
+    Args:
+        contrast: what is asked.
+        at: the study's tables at each of its budgets, ascending.
+    """
+    budgets = {"first": [*at][:1], "all": [*at]}.get(contrast.budget, [*at][-1:])
+    parameters = contrast.parameters
+    cells = []
+    for budget in budgets:
+        tables = {name: _narrowed(frame, parameters) for name, frame in at[budget].items()}
+        measured = MEASURES[contrast.measure].rows(tables, parameters)
+        shown = _at_depth(measured, parameters.get("depth", "all"))
+        cells += [CellOutcome(cell, budget if contrast.budget else None) for cell in shown]
+    return decide(contrast, cells)
+
+
+def _after(cells: Sequence[CellOutcome]) -> str:
+    """Return the budgets of some cells in words; empty where they are of layers."""
+    *others, last = [f"{budget:,}" for budget in sorted({c.budget for c in cells if c.budget is not None})] or [""]
+    together = f"{', '.join(others)} and {last}" if others else last
+    return f"{together} updates" if together else ""
+
+
+def _counts(cells: Sequence[CellOutcome]) -> str:
+    """Say what so many cells say."""
+    outcomes = [cell.outcome for cell in cells]
+    if len(cells) == 1:
+        said = {"supports": "supports it", "refutes": "refutes it", "undecided": "is undecided"}
+        return f"the only cell {said.get(outcomes[0], 'is no evidence')}"
+    supporting, refuting, undecided, silent = map(outcomes.count, ("supports", "refutes", "undecided", "no evidence"))
+    text = f"{supporting} of {len(cells) - silent} cells support it, {refuting} refute it, {undecided} undecided"
+    return text + (f" ({silent} more are no evidence)" if silent else "")
+
+
+def _sentence(contrast: Contrast, cells: Sequence[CellOutcome]) -> str:
     """Say what the cells of one contrast have shown, with the numbers."""
     title, write = contrast.title[0].upper() + contrast.title[1:], MEASURES[contrast.measure].write
     if not cells:
         return f"{title}: no runs to tell."
-    supporting, refuting, undecided = ([outcome for _, outcome in cells].count(each) for each in OUTCOMES)
-    if len(cells) == 1:
-        text = f"{title}: the only cell {'supports it' if supporting else 'refutes it' if refuting else 'is undecided'}"
-    else:
-        text = f"{title}: {supporting} of {len(cells)} cells support it, {refuting} refute it, {undecided} undecided"
-    values = np.sort([one.number.mean for one, _ in cells if not math.isnan(one.number.mean)])
-    if len(values) == 0:
+    after = _after(cells)
+    text = f"{title}{f', after {after}' if after else ''}: {_counts(cells)}"
+    telling = [cell for cell in cells if cell.outcome != "no evidence"]
+    if not telling:
         return f"{text}."
+    values = np.sort([cell.evidence.estimate.value for cell in telling])
     if len(cells) == 1:
-        _, low, high = cells[0][0].number
-        return f"{text}; {write(values[0])}" + ("" if math.isnan(low) else f" (95 % interval {write(low, high)})") + "."
+        return (
+            f"{text}; {write(values[0])} ({100 * cells[0].level:.4g} % interval {write(cells[0].low, cells[0].high)})."
+        )
     return f"{text}; median {write(median(values))}, from {write(values[0], values[-1])}."
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """A claim with what each cell of its contrasts says."""
+
+    claim: Claim
+    contrasts: list[tuple[Contrast, list[CellOutcome]]]
+
+    @property
+    def ledger_row(self) -> dict[str, object]:
+        """Its row in the table `claims`."""
+        claim, cells = self.claim, [cell for _, cells in self.contrasts for cell in cells]
+        outcomes = [cell.outcome for cell in cells]
+        texts = {
+            name: getattr(claim, name) for name in ("statement", "source", "measured", "rule", "figure", "correction")
+        }
+        sentences = " ".join(_sentence(contrast, cells) for contrast, cells in self.contrasts)
+        counts = {"supporting": "supports", "refuting": "refutes", "without_evidence": "no evidence"}
+        return (
+            texts
+            | {name: outcomes.count(word) for name, word in counts.items()}
+            | {"claim": claim.id, "budget": _after(cells), "cells": len(cells)}
+            | {"verdict": combined([verdict([cell.outcome for cell in cells]) for _, cells in self.contrasts])}
+            | {"evidence": sentences if cells else "This study has none of the runs that it needs."}
+        )
+
+    @property
+    def evidence_rows(self) -> Iterator[dict[str, object]]:
+        """Its rows in the table `claims_evidence`."""
+        for contrast, cells in self.contrasts:
+            for cell in cells:
+                quantity = cell.evidence.quantity or MEASURES[contrast.measure].quantity
+                yield cell.row | {"claim": self.claim.id, "quantity": quantity}
 
 
 def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = False) -> dict[str, pd.DataFrame]:
@@ -77,27 +217,19 @@ def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = Fal
 
     Args:
         claims: as `read` returns them.
-        tables: the study's `runs`, `summary` and `layers`, with extra grids.
+        tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary` and `pretraining_effects`,
+            with extra grids.
         is_reconstruction: whether it trains deep autoencoders. They test nothing: the claims are of classifiers.
     """
     if is_reconstruction:
-        tables = dict(tables) | {"runs": tables["runs"].head(0)}
-    ledger: list[dict[str, object]] = []
-    rows: list[dict[str, object]] = []
-    for claim in claims:
-        shown = [(contrast, evidence(contrast, tables)) for contrast in claim.contrast]
-        outcomes = [outcome for _, cells in shown for _, outcome in cells]
-        text = " ".join(_sentence(contrast, cells) for contrast, cells in shown)
-        ledger.append(
-            {name: getattr(claim, name) for name in ("statement", "source", "measured", "rule", "figure", "correction")}
-            | {"claim": claim.id, "cells": len(outcomes), "verdict": verdict(outcomes)}
-            | {"evidence": text if outcomes else "This study has none of the runs that it needs."}
-            | {"supporting": outcomes.count("supports"), "refuting": outcomes.count("refutes")}
-        )
-        for contrast, cells in shown:
-            names = {"claim": claim.id, "quantity": MEASURES[contrast.measure].quantity}
-            rows += [names | one.row | {"outcome": outcome} for one, outcome in cells]
-    return {"claims": _table(ledger, "claims"), "claims_evidence": _table(rows, "claims_evidence")}
+        tables = dict(tables) | {name: tables[name].head(0) for name in ("runs", "pretraining_effects")}
+    at = _by_budget(tables)
+    judgements = [_Judgement(claim, [(one, evidence(one, at)) for one in claim.contrast]) for claim in claims]
+    rows = [row for judgement in judgements for row in judgement.evidence_rows]
+    return {
+        "claims": _table([judgement.ledger_row for judgement in judgements], "claims"),
+        "claims_evidence": _table(rows, "claims_evidence"),
+    }
 
 
 def _table(rows: list[dict[str, object]], name: str) -> pd.DataFrame:

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from winit.analysis.claims.declaration import CONDITIONS, FIGURES, Claim, Condition, Contrast
-from winit.analysis.claims.measures import MEASURES, Parameters
+from winit.analysis.claims.declaration import BUDGETS, CONDITIONS, FIGURES, Claim, Condition, Contrast
+from winit.analysis.claims.evidence import Parameters
+from winit.analysis.claims.measures import MEASURES
 from winit.datasets import DATASETS
 from winit.study import yaml_files
 from winit.study.fields import (
@@ -73,6 +74,8 @@ def _identifier(value: object) -> str:
 
 Text = Annotated[Sentence, AfterValidator(lambda text: " ".join(text.split()))]  # files fold long lines
 Number = Annotated[float, Field(allow_inf_nan=False), NUMBER]
+Layers = Annotated[Integer, Field(ge=1)]
+COMPARED_AT = ("equal updates", "equal time")
 
 TEXTS: dict[str, Key[str]] = {
     "id": Key.of(Annotated[str, CheckedText(_identifier, "lower-case letters, digits and '-'")]),
@@ -86,18 +89,19 @@ PARAMETERS: dict[str, Key[Any]] = {
     "dataset": Key.of(Levels[Annotated[str, one_of("dataset", DATASETS)]]),
     "activation": Key.of(Levels[Annotated[str, one_of("activation", ACTIVATIONS)]]),
     "depth": Key.of(
-        Literal["all", "deepest"] | Annotated[Integer, Field(ge=1)],
-        "all, deepest, or a whole number: so many layers and more",
+        Literal["all"] | Layers | Levels[Layers],
+        "all, a whole number (so many layers and more), or a list of whole numbers (these depths)",
     ),
+    "budget": Key.of(Annotated[str, one_of("budget", BUDGETS)]),
     "initializer": Key.of(Levels[Initializer], "a list of initializers"),
     "compared_with": Key.of(Levels[Initializer], "a list of initializers"),
+    "compared_at": Key.of(Annotated[str, one_of("comparison", COMPARED_AT)]),
     "pretraining": Key.of(Levels[Pretraining], "a list of ways of pretraining"),
     "dropout": Key.of(Annotated[float, Field(ge=0, lt=1), NUMBER]),
 }
 MEASURE: Key[str] = Key.of(Annotated[str, one_of("measure", MEASURES)])
 NUMBERS: TypeAdapter[list[float]] = TypeAdapter(list[Number])
 
-EVERYWHERE = ("dataset", "activation", "depth")  # every measure may be narrowed by these
 KEYS = [field.name for field in fields(Claim)]
 
 
@@ -130,11 +134,10 @@ def _condition(where: str, value: object) -> Condition:
 def _parameters(where: str, tree: Mapping[str, object], name: str) -> Parameters:
     """Return the parameters of a contrast: those that its measure takes."""
     measure = MEASURES[name]
-    takes = (*EVERYWHERE, *measure.needs, *measure.offers)
     for key in tree:
-        if key in PARAMETERS and key not in takes:
-            raise ValueError(f"{where}: the measure {name} has no parameter {key}; it has {', '.join(takes)}")
-    given = [key for key in takes if key in tree or key in measure.needs]
+        if key in PARAMETERS and key not in measure.takes:
+            raise ValueError(f"{where}: the measure {name} has no parameter {key}; it has {', '.join(measure.takes)}")
+    given = [key for key in measure.takes if key in tree or key in measure.needs]
     values = {key: PARAMETERS[key].read(f"{where}.{key}", tree.get(key)) for key in given}
     kept = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
     return cast(Parameters, kept)  # PARAMETERS has the type of every key

@@ -156,7 +156,7 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     figure, layout = panels(mean, "activation", height=2.4, sharey=True)
     for panel in layout:
         axes = panel.axes
-        quantity = "saturated" if ACTIVATIONS[panel.levels["activation"]].saturated else "dead"
+        quantity = "dead" if ACTIVATIONS[panel.levels["activation"]].steepest is None else "saturated"
         lines(axes, panel.of(mean), "layer", quantity, names)
         title = f"{panel.name('activation')}: {QUANTITIES[quantity]}"
         axes.set(title=title, xlabel="layer", ylabel="share", ylim=(-0.03, 1.03))

@@ -19,7 +19,7 @@ def saturation(context: PageContext) -> Section:
             "Saturated and dead share by layer at initialization",
             lambda runs, summary: figures.saturation(layers, runs, deepest(runs)),
             Caption(
-                shows="Share of activations beyond ±0.97 (tanh), or outside 0.03 to 0.97 (sigmoid); for ReLU the share of units with "
+                shows="Share of units and probe examples with a slope below 5 % of the largest; for ReLU the share of units with "
                 f"zero slope on every probe example. Mean over {context.replicates}.",
                 see="A high line is a layer in which most units pass hardly any gradient. Whether such a network trains all the same is "
                 "a question for the map above, not for this figure.",

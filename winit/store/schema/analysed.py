@@ -162,17 +162,25 @@ CLAIMS: Table = table(
     Column("source", STR, "", "where it is claimed"),
     Column("measured", STR, "", "what is measured, in words"),
     Column("rule", STR, "", "when a cell supports or refutes it, written down before the data"),
+    Column("budget", STR, "", "after how many updates it was judged; empty where it is of layers alone"),
     Column("figure", STR, "", "the page's section that shows it"),
     Column("correction", STR, "", "where the tutorial is wrong or imprecise; else empty"),
     Column("cells", INT, "cells", "cells that have the runs it needs"),
     Column("supporting", INT, "cells", "of these, cells that support it"),
     Column("refuting", INT, "cells", "cells that refute it"),
     Column(
+        "without_evidence",
+        INT,
+        "cells",
+        "cells that can say nothing: too few replicates, or nothing trains on either side",
+    ),
+    Column(
         "verdict",
         STR,
         "",
-        "supported (by most cells, refuted by none), refuted (likewise), mixed (some support, some refute), undecided, "
-        "not tested here",
+        "refuted if one of its contrasts is, else mixed, not tested here or undecided if one is, else supported; a contrast is "
+        "supported or refuted by more than half of its cells with evidence, and mixed if at least a tenth say the one and at "
+        "least a tenth the other",
     ),
     Column("evidence", STR, "", "the sentence with the numbers"),
 )
@@ -183,14 +191,14 @@ CLAIMS_EVIDENCE: Table = table(
     Column("initializer", STR, "", "what the number is of; several, where it is of all of them together"),
     FACTORS["pretraining"],
     Column("quantity", STR, "", "what the number says"),
+    Column("budget", OPTIONAL_INT, "updates", "when it was read; missing where it is of layers"),
     Column("value", FLOAT, "", "the number; missing where it has none"),
-    Column(
-        "low", FLOAT, "", "lower end of its 95 % interval; missing with fewer than three replicates, and for counts"
-    ),
+    Column("level", FLOAT, "", "of confidence, adjusted for the number of cells that decide; missing without evidence"),
+    Column("low", FLOAT, "", "lower end of its interval at that level"),
     Column("high", FLOAT, "", "upper end"),
     Column("replicates", INT, "", "networks, or pairs of them, that it is of"),
     Column("compared_with", STR, "", "initializer of what it is compared with; empty where it stands alone"),
-    Column("outcome", STR, "", "supports, refutes or undecided"),
+    Column("outcome", STR, "", "supports, refutes, undecided or no evidence"),
 )
 
 _NETWORK = some(FACTORS, "dataset", "activation", "depth", "width", "initializer")

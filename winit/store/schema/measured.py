@@ -152,10 +152,15 @@ LAYERS: Table = table(
     _layer("z_mean", "", "mean of the pre-activations over probe examples and units"),
     _layer("z_variance", "", "their variance"),
     _layer("h_mean", "", "mean of the activations; missing in the output layer"),
-    _layer("h_variance", "", "their variance"),
+    _layer("h_variance", "", "their variance, over examples and units together"),
+    _layer("h_example_variance", "", "variance of a unit's activation over probe examples, mean over units"),
     _layer("delta_variance", "", "variance of ∂(loss of an example)/∂z over probe examples and units"),
     _layer("gradient_variance", "", "variance of ∂(mean loss)/∂W over the weights of the layer"),
-    _layer("saturated", "", "share of activations in the tails; missing where φ does not saturate"),
+    _layer(
+        "saturated",
+        "",
+        "share of units × probe examples with |φ′(z)| below 0.05 of its maximum; missing where φ does not saturate",
+    ),
     _layer("dead", "", "share of units with |φ′| below 1e-6 on every probe example"),
     kept(
         "distinct_units",

@@ -1,0 +1,251 @@
+"""Measures of what training comes to within a budget: success first, then what is left to compare among runs that train.
+
+Every arm is read at the rate chosen for it at that budget. The best of several arms is chosen on tuning runs. An arm whose
+runs all diverged had no rate that it could be trained with, and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.analysis.claims.estimates import UNKNOWN, Ends, Estimate, mean, share, share_difference, widened
+from winit.analysis.claims.evidence import PLAIN_CELL, Cell, Evidence, Parameters
+from winit.analysis.select import ARM, Tables, at_chosen_rate, tuning
+
+Arm = tuple[str, str]  # values of ARM
+
+
+def named(parameters: Parameters, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs from the initializers that a contrast names; from all of them if it names none."""
+    return runs[runs["initializer"].isin(parameters["initializer"])] if "initializer" in parameters else runs
+
+
+def plain(runs: pd.DataFrame, dropout: float = 0.0) -> pd.DataFrame:
+    """Return the runs without batch normalization and pretraining, and with so much dropout."""
+    return runs[~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["dropout"] == dropout)]
+
+
+def _unnormed(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~frame["batch_norm"] & (frame["dropout"] == 0)]
+
+
+def _is_ok(runs: pd.DataFrame, side: str = "") -> np.ndarray:
+    return (runs[f"status{side}"] == "ok").to_numpy()
+
+
+def _all_diverged(runs: pd.DataFrame, side: str = "") -> bool:
+    return bool((runs[f"status{side}"] == "diverged").all())
+
+
+def _success(runs: pd.DataFrame) -> Estimate:
+    return UNKNOWN if _all_diverged(runs) else share(int(_is_ok(runs).sum()), len(runs))
+
+
+def success(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the share of an initializer's runs that are at the target when the budget ends."""
+    runs = named(parameters, plain(at_chosen_rate(tables["runs"], tables["summary"])))
+    return [
+        Evidence(tuple(cell), _success(rows), len(rows), initializer)
+        for (*cell, initializer), rows in runs.groupby([*PLAIN_CELL, "initializer"])
+    ]
+
+
+class _Field(NamedTuple):
+    """The arms of a cell.
+
+    Attributes:
+        arms: the judged runs of each at its chosen rate, by replicate.
+        scores: the mean score on tuning runs of each that has such runs.
+    """
+
+    arms: Mapping[Arm, pd.DataFrame]
+    scores: Mapping[Arm, float]
+
+    def best(self, candidates: Sequence[Arm]) -> Arm | None:
+        """Return the arm with the highest mean score on tuning runs, of equals the first; none if it cannot be chosen.
+
+        A single arm needs no choice. Judged runs choose nothing.
+        """
+        there = [arm for arm in candidates if arm in self.arms]
+        if len(there) == 1:
+            return there[0]
+        tuned = [arm for arm in there if arm in self.scores]
+        return max(tuned, key=self.scores.__getitem__) if tuned else None
+
+
+def _fields(tables: Tables) -> Iterator[tuple[Cell, _Field]]:
+    """Yield the arms of each cell, without batch normalization and dropout."""
+    runs = _unnormed(at_chosen_rate(tables["runs"], tables["summary"]))
+    tuned = tuning(tables["runs"])[[*PLAIN_CELL, *ARM, "batch_norm", "dropout"]].drop_duplicates()
+    chosen = _unnormed(tables["tuning"].merge(tuned))
+    chosen = chosen[chosen["is_chosen"]]
+    scores = {cell: rows.set_index(ARM)["mean_score"].to_dict() for cell, rows in chosen.groupby(PLAIN_CELL)}
+    for cell, rows in runs.groupby(PLAIN_CELL):
+        arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(ARM)}
+        yield cell, _Field(arms, scores.get(cell, {}))
+
+
+def best_success(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the share of runs at the target when the budget ends, of the best of several initializers."""
+    rows = []
+    for cell, field in _fields(tables):
+        best = field.best([(initializer, "none") for initializer in parameters["initializer"]])
+        if best:
+            rows.append(Evidence(cell, _success(field.arms[best]), len(field.arms[best]), best[0]))
+    return rows
+
+
+class _Pair(NamedTuple):
+    """The best of ours beside one of theirs.
+
+    Attributes:
+        cell: where.
+        names: of the arms, as `Evidence` has them.
+        both: the runs of ours, and with the suffix `_reference` those of theirs, by replicate.
+    """
+
+    cell: Cell
+    names: dict[str, str]
+    both: pd.DataFrame
+
+    def evidence(self, estimate: Estimate, pairs: int) -> Evidence:
+        """Return a number of so many pairs as evidence; unknown where all runs of one side diverged."""
+        is_lost = _all_diverged(self.both) or _all_diverged(self.both, "_reference")
+        return Evidence(self.cell, UNKNOWN if is_lost else estimate, pairs, **self.names)
+
+
+def _pairs(tables: Tables, parameters: Parameters) -> Iterator[_Pair]:
+    """Yield, in each cell, the best of `initializer` beside each of `compared_with`, paired by replicate.
+
+    Ways of pretraining are ours alone, one at a time. What they are compared with is trained as much longer.
+    """
+    for cell, field in _fields(tables):
+        for pretraining in parameters.get("pretraining", ("none",)):
+            best = field.best([(initializer, pretraining) for initializer in parameters["initializer"]])
+            for initializer in parameters["compared_with"]:
+                reference = (initializer, "none" if pretraining == "none" else "none+longer")
+                if best and best != reference and reference in field.arms:
+                    names = {"initializer": best[0], "pretraining": pretraining, "compared_with": initializer}
+                    theirs = field.arms[reference].add_suffix("_reference")
+                    yield _Pair(cell, names, field.arms[best].join(theirs, how="inner"))
+
+
+def success_difference(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the difference in the share of runs at the target, the best of ours − theirs, paired by replicate.
+
+    Where no run of either side trains there is no difference to speak of.
+    """
+    rows = []
+    for pair in _pairs(tables, parameters):
+        ours, theirs = _is_ok(pair.both), _is_ok(pair.both, "_reference")
+        estimate = share_difference(ours, theirs) if (ours | theirs).any() else UNKNOWN
+        rows.append(pair.evidence(estimate, len(pair.both)))
+    return rows
+
+
+def accuracy_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the difference in test accuracy, the best of ours − theirs, among the pairs in which both train."""
+    rows = []
+    for pair in _pairs(tables, parameters):
+        both = pair.both[_is_ok(pair.both) & _is_ok(pair.both, "_reference")]
+        rows.append(pair.evidence(mean(both["test_score"] - both["test_score_reference"]), len(both)))
+    return rows
+
+
+def speed(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the factor by which the best of ours is faster to the target, theirs/ours, the geometric mean over pairs.
+
+    Only pairs in which both arrive count: a run that never arrives is not slow, it does not train.
+    """
+    rows = []
+    for pair in _pairs(tables, parameters):
+        # Of at least one step: a network may be at its target before training.
+        steps = pair.both[["steps_to_target", "steps_to_target_reference"]].clip(lower=1)
+        steps = steps[np.isfinite(steps).all(axis=1)]
+        logs = np.log2(steps["steps_to_target_reference"] / steps["steps_to_target"])
+        rows.append(pair.evidence(mean(logs).transformed(lambda log: 2.0**log), len(steps)))
+    return rows
+
+
+def _with_and_without_norm(
+    tables: Tables, parameters: Parameters, column: str
+) -> Iterator[tuple[Cell, list[pd.DataFrame]]]:
+    """Yield, in each cell, a column of the runs without and with batch normalization: replicates × initializers that have both."""
+    runs = named(parameters, at_chosen_rate(tables["runs"], tables["summary"]))
+    runs = runs[(runs["pretraining"] == "none") & (runs["dropout"] == 0)]
+    for cell, cells in runs.groupby(PLAIN_CELL):
+        sides = [
+            side.pivot(index="replicate", columns="initializer", values=column)
+            for _, side in cells.groupby("batch_norm")
+        ]
+        if len(sides) == 2:
+            both = schemes.in_order(set(sides[0].columns) & set(sides[1].columns))
+            without, normed = (side[both].dropna() for side in sides)
+            replicates = without.index.intersection(normed.index)
+            if len(both) > 1 and len(replicates):
+                yield cell, [without.loc[replicates], normed.loc[replicates]]
+
+
+def success_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take how much less often it depends on the initializer whether a network trains, if it has batch normalization.
+
+    share of replicates in which some initializers train and others do not, without − with
+    """
+    rows = []
+    for cell, sides in _with_and_without_norm(tables, parameters, "status"):
+        trains = [(side == "ok").to_numpy() for side in sides]
+        differs = [side.any(axis=1) & ~side.all(axis=1) for side in trains]
+        estimate = share_difference(*differs) if any(side.any() for side in trains) else UNKNOWN
+        rows.append(Evidence(cell, estimate, len(sides[0]), ", ".join(sides[0].columns)))
+    return rows
+
+
+def accuracy_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take by how much batch normalization narrows the range of test accuracy over the initializers that train both ways.
+
+    (max − min over these initializers, without) − (max − min, with), paired by replicate
+    """
+    statuses = dict(_with_and_without_norm(tables, parameters, "status"))
+    rows = []
+    for cell, sides in _with_and_without_norm(tables, parameters, "test_score"):
+        train = np.logical_and.reduce([(status == "ok").to_numpy() for status in statuses[cell]])
+        enough = train.sum(axis=1) > 1
+        ranges = [(side.where(train).max(axis=1) - side.where(train).min(axis=1))[enough] for side in sides]
+        rows.append(Evidence(cell, mean(ranges[0] - ranges[1]), int(enough.sum()), ", ".join(sides[0].columns)))
+    return rows
+
+
+def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take what pretraining gains over the best random start: in success where that differs, else in test score.
+
+    Read from the table of pretraining's effects. Success is looked at first: where its 95 % interval excludes 0, it is the
+    number. Both are looked at, so each has half of the error that a level leaves.
+    """
+    table = tables["pretraining_effects"]
+    chosen = named(parameters, _unnormed(table))
+    chosen = chosen[chosen["pretraining"].isin(parameters["pretraining"])]
+    chosen = chosen[chosen["compared_at"] == parameters["compared_at"]]
+    chosen = chosen[chosen["compared_with"] == "best random start"]
+    return [_gain(row) for _, row in chosen.iterrows()]
+
+
+def _gain(row: pd.Series) -> Evidence:
+    """Return the evidence of one row of `pretraining_effects`."""
+    is_success = row["success_difference_low"] > 0 or row["success_difference_high"] < 0
+    prefix, quantity = ("success_difference", "gain in success") if is_success else ("difference", "gain in test score")
+    value, low, high = (float(row[prefix + end]) for end in ("", "_low", "_high"))
+    says_nothing = low == high == 0  # stuck against stuck
+    number = UNKNOWN if says_nothing else widened(value, low, high, int(row["pairs"]))
+
+    def at(level: float) -> Ends:
+        return number.at((1 + level) / 2)
+
+    return Evidence(
+        tuple(row[name] for name in PLAIN_CELL), Estimate(number.value, at), int(row["pairs"]),
+        row["initializer"], row["pretraining"], row["reference_initializer"], f"{quantity} over the best random start",
+    )  # fmt: skip

@@ -1,0 +1,95 @@
+"""Measures of layers: of networks before training, and how many of their units differ after it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.analysis.claims.estimates import counted, mean
+from winit.analysis.claims.evidence import PLAIN_CELL, Cell, Evidence, Parameters
+from winit.analysis.claims.outcomes import named, plain
+from winit.analysis.select import Tables, before_training, judged
+
+
+def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, str, list[pd.DataFrame]]]:
+    """Yield each cell and initializer, and the hidden layers of each of its networks before training.
+
+    A network has one state before training, whatever the learning rates it is trained with.
+    """
+    key = [*PLAIN_CELL, "initializer"]
+    runs = named(parameters, plain(judged(tables["runs"]))).drop_duplicates([*key, "replicate"])
+    layers = before_training(tables["layers"], runs, key)
+    layers = layers[layers["layer"] <= layers["depth"]].sort_values("layer")
+    for (*cell, initializer), rows in layers.groupby(key):
+        yield tuple(cell), initializer, [network for _, network in rows.groupby("run_id")]
+
+
+def distinct_units(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Count the distinct units of the hidden layer that has most of them, at the last step measured, in any run of a cell.
+
+    A claim that units stay equal is refuted by one run in which they do not: the number is its own interval.
+    """
+    runs = named(parameters, plain(judged(tables["runs"]), parameters.get("dropout", 0.0)))
+    layers = tables["layers"]
+    columns = ["run_id", *PLAIN_CELL, "initializer", "replicate"]
+    layers = layers[layers["stage"] == "training"].merge(runs[columns], on="run_id")
+    layers = layers[layers["layer"] <= layers["depth"]]
+    last = layers[layers["step"] == layers.groupby("run_id")["step"].transform("max")]
+    return [
+        Evidence(
+            cell,
+            counted(float(rows["distinct_units"].max())),
+            rows["replicate"].nunique(),
+            ", ".join(schemes.in_order(rows["initializer"])),
+        )
+        for cell, rows in last.groupby(PLAIN_CELL)
+    ]
+
+
+def _decades(first: float, last: float) -> float:
+    """Return log10(last/first); −∞ where nothing is left, +∞ where one of the two is not finite."""
+    if not (math.isfinite(first) and math.isfinite(last)):
+        return math.inf
+    return math.log10(last / first) if first > 0 and last > 0 else -math.inf
+
+
+def _factor(of: str, is_backward: bool, tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the total factor of a variance over the hidden layers before training, the way its signal goes, in decades."""
+    rows = []
+    for cell, initializer, networks in _untrained(tables, parameters):
+        depth = cell[PLAIN_CELL.index("depth")]
+        if depth < 2:
+            continue
+        factors = []
+        for network in networks:
+            values = np.full(depth, np.inf)  # the layers of a network that is not finite are missing
+            values[network["layer"].to_numpy() - 1] = network[of]
+            is_finite = np.isfinite(values).all()
+            ends = (values[-1], values[0]) if is_backward else (values[0], values[-1])
+            factors.append(_decades(*ends) if is_finite else math.inf)
+        rows.append(Evidence(cell, mean(factors), len(factors), initializer))
+    return rows
+
+
+def activation_factor(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take log10 of the variance over examples in the last hidden layer, relative to the first, before training."""
+    return _factor("h_example_variance", False, tables, parameters)
+
+
+def gradient_factor(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take log10 of the gradient's variance in the first hidden layer, relative to the last, before training."""
+    return _factor("delta_variance", True, tables, parameters)
+
+
+def saturated_share(tables: Tables, parameters: Parameters) -> list[Evidence]:
+    """Take the saturated share of units and examples, the mean over hidden layers before training."""
+    rows = []
+    for cell, initializer, networks in _untrained(tables, parameters):
+        means = [network["saturated"].mean() for network in networks if network["saturated"].notna().all()]
+        if means:
+            rows.append(Evidence(cell, mean(means), len(means), initializer))
+    return rows
