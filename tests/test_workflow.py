@@ -17,7 +17,7 @@ import pytest
 from winit.cli import main
 from winit.store.files import read
 from winit.store.parts import RunStore
-from winit.store.schema import TABLES, TIME_COLUMNS
+from winit.store.schema import TABLES, TIME_COLUMNS, TIME_TABLES
 from winit.study.compose import compose
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +47,7 @@ def run(cwd: Path, *more: str, cores: int = 2) -> subprocess.CompletedProcess:
 
 
 def tables_of(cwd: Path, name: str = "small") -> dict[str, pd.DataFrame]:
-    tables = {table: read(cwd / "results" / name, table) for table in TABLES}
+    tables = {table: read(cwd / "results" / name, table) for table in TABLES if table not in TIME_TABLES}
     tables["runs"] = tables["runs"].drop(columns=list(TIME_COLUMNS))
     return tables
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from winit.analysis.pretraining_effects import pretraining_effects
+from winit.analysis.pretraining_effects import paired_success, pretraining_effects, pretraining_time_effects
 
 SETTING = {
     "dataset": "digits",
@@ -16,60 +16,134 @@ SETTING = {
     "batch_norm": False,
     "dropout": 0.0,
     "optimizer": "sgd",
+    "pretraining_rate": 1.0,
+    "learning_rate": 0.1,
+}
+BUDGET, MORE, TARGET, MARGIN = 100, 300, 0.9, 0.01
+SECONDS = {"none": 1.0, "none+longer": 4.0}  # of training; a pretrained run has 2 of pretraining besides
+
+
+def runs_and_summary(scores: dict[tuple[str, str], list[float]], tuning: dict[tuple[str, str], float] | None = None):
+    """Return runs and summary of arms (initializer, pretraining), one test score a replicate; NaN diverged."""
+    runs, summary = [], []
+    for (initializer, pretraining), values in scores.items():
+        arm = SETTING | {"initializer": initializer, "pretraining": pretraining}
+        is_plain = pretraining.startswith("none")
+        for replicate, score in enumerate(values):
+            status = "diverged" if np.isnan(score) else "ok" if score >= TARGET else "missed_target"
+            runs.append(
+                arm | {
+                    "run_id": f"{initializer} {pretraining} {replicate}", "role": "judged", "replicate": replicate,
+                    "chance": 0.1, "test_score": score, "status": status,
+                    "steps": BUDGET + MORE if pretraining == "none+longer" else BUDGET,
+                    "pretraining_updates": 0 if is_plain else MORE, "calibration_time_s": 0.0,
+                    "wall_time_s": SECONDS.get(pretraining, 1.0), "pretraining_time_s": 0.0 if is_plain else 2.0,
+                }
+            )  # fmt: skip
+        score = (tuning or {}).get((initializer, pretraining), np.nan_to_num(values, nan=0.1).mean())
+        summary.append(arm | {"budget": BUDGET, "is_best_rate": True, "tuning_score": score})
+    return {BUDGET: pd.DataFrame(runs)}, pd.DataFrame(summary)
+
+
+def effects(scores, tuning=None) -> pd.DataFrame:
+    keys = ["pretraining", "compared_at", "compared_with"]
+    return pretraining_effects(*runs_and_summary(scores, tuning), MARGIN).set_index(keys).sort_index()
+
+
+FIELD = {
+    ("normal:0.01", "none"): [0.1] * 5,
+    ("normal:0.01", "none+longer"): [0.2] * 5,
+    ("normal:0.01", "rbm"): [0.96, 0.95, 0.96, 0.95, 0.96],
+    ("normal:0.01", "rbm+moments"): [0.91, 0.91, 0.91, 0.5, 0.5],
+    ("normal:1", "none"): [0.3] * 5,
+    ("normal:1", "none+longer"): [0.97, 0.97, 0.97, 0.97, 0.97],
+    ("he_normal", "none"): [0.99] * 5,
 }
 
 
-def tables(accuracies: dict[tuple[str, str], list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return runs and summary of arms (initializer, pretraining), one accuracy a replicate; NaN diverged."""
-    rows = [
-        SETTING
-        | {
-            "initializer": i,
-            "pretraining": p,
-            "learning_rate": 0.1,
-            "role": "judged",
-            "replicate": r,
-            "test_score": a,
-            "status": "diverged" if np.isnan(a) else "ok",
-        }
-        for (i, p), values in accuracies.items()
-        for r, a in enumerate(values)
+def test_each_comparison_is_at_equal_training_or_at_equal_updates():
+    result = effects(FIELD)
+    assert list(result.loc["rbm"].index) == [
+        ("equal training", "same start"),
+        ("equal updates", "best random start"),
+        ("equal updates", "moments"),
+        ("equal updates", "same start"),
     ]
-    summary = [
-        SETTING | {"initializer": i, "pretraining": p, "learning_rate": 0.1, "is_best_rate": True,
-                   "tuning_score": np.nanmedian(values), "tuning_loss": 1.0}
-        for (i, p), values in accuracies.items()
-    ]  # fmt: skip
-    return pd.DataFrame(rows), pd.DataFrame(summary)
+    assert result.at[("rbm", "equal training", "same start"), "reference_updates"] == BUDGET
+    at_updates = result.loc[("rbm", "equal updates")]
+    assert set(at_updates["reference_updates"]) == {BUDGET + MORE}
+    # He's plain arm scores the most, but it has had fewer updates; of the others no rule on names leaves out normal:1.
+    best = at_updates.loc["best random start"]
+    assert (best["reference_initializer"], best["reference_pretraining"]) == ("normal:1", "none+longer")
+    assert result.loc[("rbm+moments", "equal updates", "same start"), "reference_pretraining"] == "none+longer"
 
 
-def test_every_reference_is_met_in_pairs():
-    runs, summary = tables({
-        ("normal:0.01", "none"): [0.1, 0.1, 0.1, 0.1],
-        ("normal:0.01", "rbm"): [0.9, 0.8, 0.9, 0.8],
-        ("normal:0.01", "rbm+moments"): [0.5, 0.4, 0.5, 0.4],
-        ("he_normal", "none"): [0.9, 0.8, 0.9, 0.8],
-        ("glorot_uniform", "none"): [0.7, 0.7, 0.7, np.nan],
-        ("constant:0.1", "none"): [0.99, 0.99, 0.99, 0.99],
-    })  # fmt: skip
-    result = pretraining_effects(runs, summary, 0.01).set_index(["pretraining", "compared_with"])
-    assert set(result.loc["rbm"].index) == {"same start", "small weights", "best scaled", "moments"}
-    best = result.loc[("rbm", "best scaled")]
-    assert best["reference_initializer"] == "he_normal" and best["difference"] == 0 and best["verdict"] == "equivalent"
-    start = result.loc[("rbm", "same start")]
-    # Differences 0.8, 0.7, 0.8, 0.7: standard deviation 0.0577, half-width 3.1824 · 0.0577/2.
-    assert start["difference"] == pytest.approx(0.75) and start["verdict"] == "better"
-    assert start["difference_high"] - 0.75 == pytest.approx(3.18245 * 0.057735 / 2, rel=1e-4)
-    assert result.loc[("rbm", "moments"), "difference"] == pytest.approx(0.4)
-    assert result.loc[("rbm+moments", "same start"), "difference"] == pytest.approx(0.35)
+def test_the_best_random_start_is_chosen_on_tuning_runs():
+    chosen = effects(FIELD, {("normal:0.01", "none+longer"): 0.8, ("normal:1", "none+longer"): 0.7})
+    at_updates = chosen.loc[("rbm", "equal updates")]
+    assert at_updates.at["best random start", "reference_initializer"] == "normal:0.01"
+    assert at_updates.at["random start", "reference_initializer"] == "normal:1"
+    equal = effects(FIELD, {("normal:0.01", "none+longer"): 0.7, ("normal:1", "none+longer"): 0.7})
+    assert equal.at[("rbm", "equal updates", "best random start"), "reference_initializer"] == "normal:0.01"
 
 
-def test_a_diverged_run_counts_as_nothing_right():
-    runs, summary = tables({("he_normal", "none"): [0.5, np.nan, 0.5], ("he_normal", "autoencoder"): [0.5, 0.5, 0.5]})
-    result = pretraining_effects(runs, summary, 0.01).set_index("compared_with")
-    assert result.at["same start", "difference"] == pytest.approx(0.5 / 3)
-    assert result.at["same start", "replicates"] == 3
+def test_success_comes_first_and_scores_are_compared_among_pairs_that_train():
+    result = effects(FIELD)
+    start = result.loc[("rbm", "equal updates", "same start")]
+    assert start["success_difference"] == 1 and start["verdict"] == "better"
+    assert start["trained_pairs"] == 0 and np.isnan(start["difference"])
+    best = result.loc[("rbm", "equal updates", "best random start")]
+    # Differences −.01, −.02, −.01, −.02, −.01: standard deviation .0054772, half-width 2.776445 · .0054772/√5.
+    assert best["difference"] == pytest.approx(-0.014) and best["trained_pairs"] == 5
+    assert best["difference_high"] + 0.014 == pytest.approx(2.776445 * 0.0054772 / 5**0.5, rel=1e-4)
+    assert best["success_difference"] == 0 and best["success_difference_low"] < 0 and best["verdict"] == "worse"
+    moments = result.loc[("rbm", "equal updates", "moments")]
+    assert moments["success_difference"] == pytest.approx(0.4) and moments["trained_pairs"] == 3
+    assert moments["difference_low"] > 0 and moments["verdict"] == "undecided"  # success differs, and does not decide
+
+
+def test_few_pairs_and_failures_of_both_decide_nothing():
+    four = effects({("he_normal", "none"): [0.1] * 4, ("he_normal", "autoencoder"): [0.95] * 4})
+    assert four["success_difference_low"].iloc[0] > 0 and four["verdict"].iloc[0] == "undecided"
+    lost = effects({("he_normal", "none"): [np.nan] * 6, ("he_normal", "autoencoder"): [0.5] * 6})
+    assert lost["verdict"].iloc[0] == "undecided" and lost["trained_pairs"].iloc[0] == 0
+
+
+def test_a_paired_difference_of_success_has_the_interval_of_bonett_and_price():
+    # 8 pairs in which only ours succeeds, 2 in which only theirs does, of 40: b̃ = 9/42, c̃ = 3/42.
+    ours = np.array([True] * 8 + [False] * 2 + [True] * 30)
+    theirs = np.array([False] * 8 + [True] * 2 + [True] * 30)
+    result = paired_success(ours, theirs)
+    centre, reach = 6 / 42, 1.959964 * np.sqrt((12 / 42 - (6 / 42) ** 2) / 42)
+    assert result == pytest.approx((6 / 40, centre - reach, centre + reach), abs=1e-6)
+    assert paired_success(ours, ours).low < 0 < paired_success(ours, ours).high
+    assert np.isnan(paired_success(ours[:0], theirs[:0]).mean)
+
+
+def test_at_equal_time_the_reference_is_read_after_as_many_seconds():
+    at, summary = runs_and_summary(FIELD)
+    steps = [0, 100, 200, 299, 301, 400]  # 3 seconds are 300 updates of 10 ms
+    scores = {"none+longer": [0.1, 0.3, 0.5, 0.91, 0.97, 0.97], "none": [0.1, 0.92]}
+    curves = pd.concat(
+        pd.DataFrame({"run_id": run.run_id, "step": steps[: len(values)], "test_score": values})
+        for run in at[BUDGET].itertuples()
+        if (values := scores.get(run.pretraining))
+    )
+    result = pretraining_time_effects(at, summary, curves, {"digits": TARGET}, MARGIN)
+    assert set(result["compared_at"]) == {"equal time"} and set(result["pretraining"]) == {"rbm", "rbm+moments"}
+    rbm = result[result["pretraining"] == "rbm"].set_index("reference_initializer")
+    assert set(rbm["compared_with"]) == {"same start", "random start", "best random start"}
+    longer = rbm.loc["normal:1"]
+    assert longer["reference_updates"] == 299 and longer["success_difference"] == 0
+    assert longer["difference"] == pytest.approx(np.mean(FIELD["normal:0.01", "rbm"]) - 0.91)
+    # There is no longer arm of He's, so it is read where its training ends.
+    assert rbm.at["he_normal", "reference_updates"] == 100 and rbm.at["he_normal", "reference_pretraining"] == "none"
+    assert rbm.at["he_normal", "difference"] == pytest.approx(longer["difference"] - 0.01)
 
 
 def test_a_study_without_pretraining_has_none():
-    assert pretraining_effects(*tables({("he_normal", "none"): [0.5]}), 0.01).empty
+    made = {("he_normal", "none"): [0.5], ("he_normal", "none+longer"): [0.6]}
+    assert effects(made).empty
+    at, summary = runs_and_summary(made)
+    curves = pd.DataFrame({"run_id": ["he_normal none 0"], "step": [0], "test_score": [0.5]})
+    assert pretraining_time_effects(at, summary, curves, {"digits": TARGET}, MARGIN).empty

@@ -12,7 +12,7 @@ from winit.analysis.claims.judging import judge
 from winit.analysis.claims.reading import read as read_claims
 from winit.analysis.depth import depth_limits, phase
 from winit.analysis.expectation import study_theory
-from winit.analysis.pretraining_effects import pretraining_effects
+from winit.analysis.pretraining_effects import pretraining_effects, pretraining_time_effects
 from winit.analysis.ranking import arrivals, profiles, ranking
 from winit.analysis.select import RUN_FACTORS, Tables, at_budget, main_grid, of_budget
 from winit.analysis.summary import initial_state, summarise, tuning_table
@@ -103,6 +103,7 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     summary = _by_budget(at, lambda b: summarise(at[b], of_budget(tuned, b)).merge(begun, how="left"))
     expected = study_theory(study)
     final = of_budget(summary)
+    targets = {workload.dataset: workload.target_accuracy for workload in study.workloads}
     evidence: Tables = measured | {"tuning": of_budget(tuned), "summary": final}
     return (
         measured
@@ -113,7 +114,10 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
             "agreement": agreement(layers, runs, expected),
             "depth_limits": depth_limits(study, final),
             "phase": phase(study),
-            "pretraining_effects": pretraining_effects(runs, final, study.analysis.margin),
+            "pretraining_effects": pretraining_effects(at, summary, study.analysis.margin),
+            "pretraining_time_effects": pretraining_time_effects(
+                at, summary, measured["curves"], targets, study.analysis.margin
+            ),
             "baselines": baselines(study),
             "not_applicable": pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"])),
         }

@@ -1,72 +1,288 @@
-"""What pretraining gains, paired by replicate."""
+"""What pretraining gains, in pairs of replicates: at equal training, at equal updates and at equal time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
 from winit.analysis import stats
-from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, is_scaled, small_weights
+from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, curves_as_worst, is_pretrained, of_budget
+from winit.analysis.stats import Difference
 from winit.store.schema import TABLES
 from winit.vocabulary.pretraining import parse_pretraining
 
+EQUAL_TRAINING, EQUAL_UPDATES, EQUAL_TIME = "equal training", "equal updates", "equal time"
+SAME_START, BEST_START, RANDOM_START = "same start", "best random start", "random start"
+FEWEST_DECIDED = 5  # pairs: of four, even 4 to 0 has a probability of 1/16 without any difference
 
-def pretraining_effects(runs: pd.DataFrame, summary: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return what every way of pretraining, and every control of one, gains in test score over what it is compared with.
 
-    The best scaled scheme is that without pretraining whose tuning score is the highest, then the first by name.
+class Arm(NamedTuple):
+    """An initializer with its pretraining."""
+
+    initializer: str
+    pretraining: str
+
+
+class Reference(NamedTuple):
+    """What an arm is compared with.
+
+    Attributes:
+        compared_with: what it is to the arm.
+        arm: which it is.
+        updates: after which its outcome is read, those of its own pretraining included.
+        outcomes: `is_ok` and `test_score` by replicate.
+    """
+
+    compared_with: str
+    arm: Arm
+    updates: int
+    outcomes: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The arms of a cell at one budget, at the rates chosen for them.
+
+    Attributes:
+        facts: budget and factors of the cell.
+        arms: the judged runs of each by replicate, scored, with `is_ok`.
+        tuning_scores: of each.
+    """
+
+    facts: dict[str, object]
+    arms: dict[Arm, pd.DataFrame]
+    tuning_scores: dict[Arm, float]
+
+    @property
+    def budget(self) -> int:
+        """Updates of all layers after which the outcomes are read."""
+        return int(str(self.facts["budget"]))
+
+    def pretrained(self) -> Iterator[tuple[Arm, pd.DataFrame]]:
+        """Yield the arms whose layers are pretrained, controls included, and their runs."""
+        yield from (
+            (arm, runs) for arm, runs in self.arms.items() if parse_pretraining(arm.pretraining).method != "none"
+        )
+
+    def random_starts(self, initializer: str, plain: Mapping[str, Arm]) -> Iterator[tuple[str, Arm]]:
+        """Yield all random starts of the cell, each with what it is to a pretrained network.
+
+        The best one has the highest tuning score; of equals it is the first by name. No judged run chooses it.
+
+        Args:
+            initializer: of the pretrained network.
+            plain: the arm without pretraining that stands for each random start.
+        """
+        if initializer in plain:
+            yield SAME_START, plain[initializer]
+        if plain:
+            best = min(plain.values(), key=lambda arm: (-round(self.tuning_scores[arm], 9), arm))
+            yield BEST_START, best
+            yield from ((RANDOM_START, arm) for arm in plain.values() if arm not in (best, plain.get(initializer)))
+
+    def longest(self) -> dict[str, Arm]:
+        """Return, for every random start, the arm that is trained longer; the plain one where there is none."""
+        return self._plain("none") | self.longer()
+
+    def longer(self) -> dict[str, Arm]:
+        """Return, for every random start that is also trained longer, that arm."""
+        return self._plain("none+longer")
+
+    def _plain(self, pretraining: str) -> dict[str, Arm]:
+        return {arm.initializer: arm for arm in self.arms if arm.pretraining == pretraining}
+
+
+def pretraining_effects(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """Return what every way of pretraining, and every control of one, gains over what it is compared with.
+
+    At equal training the reference has as many updates of all layers, and pretraining is not counted. At equal updates
+    it has as many more as pretraining takes: a random start is then its arm `none+longer`, and without one there is no
+    comparison. Controls are pretrained as long as their method.
 
     Args:
-        runs: with `RATE_FACTORS`, `role`, `replicate`, `status` and `test_score`.
-        summary: with `RATE_FACTORS`, `is_best_rate` and `tuning_score`.
-        margin: differences within ±margin are called equivalent.
+        at: `runs` at each budget.
+        summary: of all budgets.
+        margin: differences of scores within ±margin are called equivalent.
     """
-    best = chosen_rates(summary)
-    rows: list[dict[str, object]] = []
-    for key, cells in at_chosen_rate(runs, summary).groupby(CELL, sort=False):
-        facts = dict(zip(CELL, key, strict=True))
-        in_cell = best[(best[CELL] == list(key)).all(axis=1)]
-        arms = {arm: frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
-        for (initializer, pretraining), frame in arms.items():
-            if pretraining == "none":
-                continue
-            for name, reference in _references(initializer, pretraining, in_cell):
-                if reference in arms:
-                    row = {"initializer": initializer, "pretraining": pretraining, "compared_with": name}
-                    row |= {"reference_initializer": reference[0], "reference_pretraining": reference[1]}
-                    rows.append(facts | row | _difference(frame, arms[reference], margin))
-    effects = pd.DataFrame(rows, columns=list(TABLES["pretraining_effects"]))
-    return effects.sort_values([*CELL, *ARM, "compared_with"], ignore_index=True)
+    rows = []
+    for cell in _cells(at, summary):
+        for arm, runs in cell.pretrained():
+            same = Arm(arm.initializer, "none")
+            if same in cell.arms:
+                reference = Reference(SAME_START, same, cell.budget, cell.arms[same])
+                rows.append(_row(cell, arm, EQUAL_TRAINING, reference, margin))
+            for reference in _at_equal_updates(cell, arm, int(runs["pretraining_updates"].iloc[0])):
+                rows.append(_row(cell, arm, EQUAL_UPDATES, reference, margin))
+    return _table("pretraining_effects", rows)
 
 
-def _difference(ours: pd.DataFrame, theirs: pd.DataFrame, margin: float) -> dict[str, object]:
-    """Return the difference in test score of two arms, in pairs of replicates."""
-    pairs = pd.concat([ours["test_score"], theirs["test_score"]], axis=1, join="inner")
-    difference = stats.paired_difference(pairs.iloc[:, 0].to_numpy(), pairs.iloc[:, 1].to_numpy())
-    return {
-        "learning_rate": ours["learning_rate"].iloc[0],
-        "replicates": len(pairs),
-        "difference": difference.mean,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
-        "verdict": stats.verdict(difference.low, difference.high, margin),
-    }
+def pretraining_time_effects(
+    at: Mapping[int, pd.DataFrame],
+    summary: pd.DataFrame,
+    curves: pd.DataFrame,
+    targets: Mapping[str, float],
+    margin: float,
+) -> pd.DataFrame:
+    """Return what every way of pretraining gains over every random start that is trained for as many seconds.
+
+    The seconds t of a pretrained arm up to a budget, and the updates u of a reference that take as long, are medians over
+    replicates, since the first run of a process also pays for compilation:
+
+        t = calibration + pretraining + budget · seconds of an update,   u = (t − calibration′)/seconds of an update′
+
+    The reference is read at its last evaluated step not beyond u. It is the arm `none+longer`, or `none` where there is no
+    other; where it ends before u, it is read at its end.
+
+    Args:
+        at: `runs` at each budget.
+        summary: of all budgets.
+        curves: with `run_id`, `step` and `test_score`.
+        targets: the test score that a trained network has, by dataset.
+        margin: differences of scores within ±margin are called equivalent.
+    """
+    runs = next(iter(at.values()))
+    plain = runs.loc[~is_pretrained(runs["pretraining"]), ["run_id", "chance"]]
+    by_run = {key: frame for key, frame in curves_as_worst(curves.merge(plain, on="run_id")).groupby("run_id")}
+    rows = []
+    for cell in _cells(at, summary):
+        target = targets[str(cell.facts["dataset"])]
+        for arm, runs in cell.pretrained():
+            seconds = _fixed_seconds(runs) + cell.budget * _seconds_of_update(runs)
+            for name, plain_arm in cell.random_starts(arm.initializer, cell.longest()):
+                reference = _read_after(seconds, name, plain_arm, cell.arms[plain_arm], by_run, target)
+                rows.append(_row(cell, arm, EQUAL_TIME, reference, margin))
+    return _table("pretraining_time_effects", rows)
 
 
-def _references(initializer: str, pretraining: str, best: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield what an arm is compared with: a name, and (initializer, pretraining)."""
-    method, control = parse_pretraining(pretraining)
-    yield "same start", (initializer, "none")
-    plain = best[best["pretraining"] == "none"]
-    small = small_weights(list(plain["initializer"]))
-    if small:
-        yield "small weights", (small, "none")
-    scaled = plain[plain["initializer"].map(is_scaled).to_numpy(dtype=bool)]
-    if len(scaled):
-        ranked = scaled.sort_values(["tuning_score", "initializer"], ascending=[False, True])
-        yield "best scaled", (ranked["initializer"].iloc[0], "none")
-    if method != "none" and not control:
-        yield "trained longer", (initializer, "none+longer")
-        yield "shuffled", (initializer, f"{method}+shuffled")
-        yield "moments", (initializer, f"{method}+moments")
+def _cells(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> Iterator[_Cell]:
+    """Yield every cell at every budget."""
+    for budget, runs in at.items():
+        tuned = of_budget(summary, budget)
+        scores = chosen_rates(tuned).set_index([*CELL, *ARM])["tuning_score"]
+        for key, cells in at_chosen_rate(runs, tuned).groupby(CELL, sort=False):
+            cells = cells.assign(is_ok=cells["status"] == "ok").sort_values([*ARM, "replicate"])
+            arms = {Arm(*arm): frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
+            facts = {"budget": budget} | dict(zip(CELL, key, strict=True))
+            yield _Cell(facts, arms, {arm: float(scores[(*key, *arm)]) for arm in arms})
+
+
+def _at_equal_updates(cell: _Cell, arm: Arm, more: int) -> Iterator[Reference]:
+    """Yield what a pretrained arm is compared with after as many updates, given those of its pretraining."""
+    updates = cell.budget + more
+    for name, plain_arm in cell.random_starts(arm.initializer, cell.longer()):
+        yield Reference(name, plain_arm, updates, cell.arms[plain_arm])
+    method, control = parse_pretraining(arm.pretraining)
+    for name in () if control else ("moments", "shuffled"):
+        other = Arm(arm.initializer, f"{method}+{name}")
+        if other in cell.arms:
+            yield Reference(name, other, updates, cell.arms[other])
+
+
+def _fixed_seconds(runs: pd.DataFrame) -> float:
+    """Return the seconds that an arm takes before the first update of all layers, median over replicates."""
+    return float((runs["calibration_time_s"] + runs["pretraining_time_s"]).median())
+
+
+def _seconds_of_update(runs: pd.DataFrame) -> float:
+    """Return the seconds of an update of all layers, median over replicates."""
+    return float((runs["wall_time_s"] / runs["steps"]).median())
+
+
+def _read_after(
+    seconds: float,
+    name: str,
+    arm: Arm,
+    runs: pd.DataFrame,
+    curves: Mapping[str, pd.DataFrame],
+    target: float,
+) -> Reference:
+    """Return a random start with its test scores after so many seconds, read from the curves of its runs."""
+    updates = (seconds - _fixed_seconds(runs)) / _seconds_of_update(runs)
+    steps = curves[runs["run_id"].iloc[0]]["step"].to_numpy()
+    index = max(0, int(np.searchsorted(steps, updates, side="right")) - 1)
+    scores = np.array([curves[run_id]["test_score"].to_numpy()[index] for run_id in runs["run_id"]])
+    outcomes = pd.DataFrame({"is_ok": scores >= np.float32(target), "test_score": scores}, index=runs.index)
+    return Reference(name, arm, int(steps[index]), outcomes)
+
+
+def _row(cell: _Cell, arm: Arm, compared_at: str, reference: Reference, margin: float) -> dict[str, object]:
+    """Return one comparison: success in pairs, the score among pairs in which both train, and the verdict."""
+    runs = cell.arms[arm]
+    columns = ["is_ok", "test_score"]
+    pairs = runs[columns].merge(reference.outcomes[columns], on="replicate", suffixes=("", "_other"))
+    ours, theirs = pairs["is_ok"].to_numpy(dtype=bool), pairs["is_ok_other"].to_numpy(dtype=bool)
+    both = pairs[ours & theirs]
+    success = paired_success(ours, theirs)
+    score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy())
+    return cell.facts | arm._asdict() | {
+        "pretraining_rate": runs["pretraining_rate"].iloc[0],
+        "learning_rate": runs["learning_rate"].iloc[0],
+        "compared_at": compared_at,
+        "compared_with": reference.compared_with,
+        "reference_initializer": reference.arm.initializer,
+        "reference_pretraining": reference.arm.pretraining,
+        "reference_updates": reference.updates,
+        "pairs": len(pairs),
+        "success_difference": success.mean,
+        "success_difference_low": success.low,
+        "success_difference_high": success.high,
+        "trained_pairs": len(both),
+        "difference": score.mean,
+        "difference_low": score.low,
+        "difference_high": score.high,
+        "verdict": _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin),
+    }  # fmt: skip
+
+
+def _table(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Return a table of comparisons, sorted."""
+    table = pd.DataFrame(rows, columns=list(TABLES[name]))
+    order = ["budget", *CELL, *ARM, "compared_at", "compared_with", "reference_initializer"]
+    return table.sort_values(order, ignore_index=True)
+
+
+def paired_success(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Difference:
+    """Return the difference of two shares of successes in n pairs, with its interval.
+
+    With b pairs in which only ours succeeds, and c in which only theirs does:
+
+        b̃ = (b + 1)/(n + 2),   c̃ = (c + 1)/(n + 2),   b̃ − c̃ ± z √((b̃ + c̃ − (b̃ − c̃)²)/(n + 2))
+
+    Where nothing differs, it still has a width. NaN without pairs.
+
+    Args:
+        ours, theirs: whether each run succeeded (n,), paired by position.
+        level: of confidence.
+
+    Source: Bonett & Price 2012, J. Educ. Behav. Stat. 37.
+    """
+    count = len(ours)
+    if not count:
+        return Difference(float("nan"), float("nan"), float("nan"))
+    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    b, c = (only_ours + 1) / (count + 2), (only_theirs + 1) / (count + 2)
+    reach = norm.ppf((1 + level) / 2) * np.sqrt((b + c - (b - c) ** 2) / (count + 2))
+    low, high = np.clip([b - c - reach, b - c + reach], -1, 1)
+    return Difference((only_ours - only_theirs) / count, float(low), float(high))
+
+
+def _verdict(pairs: int, success: Difference, is_alike: bool, score: Difference, margin: float) -> str:
+    """Return better, worse, equivalent or undecided: success decides first, scores where it is alike in every pair.
+
+    Args:
+        pairs: their number; fewer than `FEWEST_DECIDED` decide nothing.
+        success: the difference in success, with its interval.
+        is_alike: whether in each pair both runs train or both fail.
+        score: the difference in score among pairs in which both train, with its interval.
+        margin: within which scores are equivalent.
+    """
+    if pairs < FEWEST_DECIDED:
+        return "undecided"
+    if success.low > 0 or success.high < 0:
+        return "better" if success.low > 0 else "worse"
+    return stats.verdict(score.low, score.high, margin) if is_alike else "undecided"

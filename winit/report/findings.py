@@ -13,7 +13,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import SETTING, Tables, before_training, chosen_rates, one_rate
+from winit.analysis.select import SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
 from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
@@ -202,53 +202,34 @@ def rates(summary: pd.DataFrame) -> list[Finding]:
     ]
 
 
-def _gain(row: pd.Series) -> str:
-    """Return a gain with its interval, if the replicates carry one."""
-    text = f"{points(row['difference'])} points"
-    if np.isfinite(row["difference_low"]):
-        text += f" ({points(row['difference_low'])} to {points(row['difference_high'])})"
-    return text
-
-
-def pretraining(effects: pd.DataFrame) -> list[Finding]:
-    """Say, for the deepest pretrained networks of each activation, what pretraining gains and how much of it is scale."""
+def pretraining(effects: pd.DataFrame, time_effects: pd.DataFrame) -> list[Finding]:
+    """Say what pretraining gains over the best random start at equal updates and at equal time, in the deepest networks."""
+    table = of_budget(pd.concat([effects[effects["compared_at"] == "equal updates"], time_effects]))
+    table = table[
+        (table["compared_with"] == "best random start") & ~table["pretraining"].str.contains("+", regex=False)
+    ]
     results = []
-    for key, setting in effects.groupby(SETTING, sort=False):
-        where = setting_name(effects, *key)
+    for key, setting in table.groupby(SETTING, sort=False):
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
-            methods = cells[~cells["pretraining"].str.contains("+", regex=False)]
-            small = methods[
-                (methods["compared_with"] == "small weights")
-                & (methods["initializer"] == methods["reference_initializer"])
-            ]
-            if small.empty:
-                continue
-            controlled = set(
-                cells["pretraining"].str.removesuffix("+moments")[cells["pretraining"].str.endswith("+moments")]
-            )
-            known = small[small["pretraining"].isin(controlled)]
-            best = (known if len(known) else small).loc[lambda rows: rows["difference"].idxmax()]
-            name = PRETRAINING[best["pretraining"]].label
-            start = cells[(cells["initializer"] == best["initializer"]) & (cells["compared_with"] == "same start")]
-            text = (
-                f"{where}, {activation}, {depth} layers: from {schemes.label(best['initializer'])}, pretraining "
-                f"by {name} gains {_gain(best)} of test accuracy"
-            )
-            moments = start[start["pretraining"] == f"{best['pretraining']}+moments"]
-            if len(moments) and best["verdict"] == "better":
-                scale = moments.iloc[0]
-                text += f"; normal weights of the same scale gain {_gain(scale)}, {percent(scale['difference'] / best['difference'])} of it"
-            scaled = cells[
-                (cells["compared_with"] == "best scaled")
-                & (cells["initializer"] == best["initializer"])
-                & (cells["pretraining"] == best["pretraining"])
-            ]
-            if len(scaled):
-                row = scaled.iloc[0]
-                text += f". Against {schemes.label(row['reference_initializer'])} without pretraining it is {row['verdict']}: {_gain(row)}"
-            results.append(Finding(f"{text}.", "pretraining"))
+            said = [f"at {equal}, {_gains(rows)}" for equal, rows in cells.groupby("compared_at", sort=False)]
+            budget = count(int(cells["budget"].iloc[0]), "update")
+            head = f"{setting_name(table, *key)}, {activation}, {depth} layers, {budget} after pretraining: "
+            results.append(Finding(f"{head}{'; '.join(said)}.", "pretraining"))
     return results
+
+
+def _gains(rows: pd.DataFrame) -> str:
+    """Return how many pretrained arms are better and worse than the best random start, and which gains the most."""
+    verdicts = [f"{number} {verdict}" for verdict, number in rows["verdict"].value_counts().items()]
+    most = rows.sort_values(["success_difference", "difference"], ascending=False, kind="stable").iloc[0]
+    low, high = points(most["success_difference_low"]), points(most["success_difference_high"])
+    return (
+        f"of {count(len(rows), 'pretrained arm')} compared with the best random start "
+        f"({schemes.label(most['reference_initializer'])}), {listed(verdicts)}; the largest gain in success is that of "
+        f"{PRETRAINING[most['pretraining']].label} from {schemes.label(most['initializer'])}, "
+        f"{points(most['success_difference'])} points ({low} to {high})"
+    )
 
 
 def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
@@ -281,11 +262,10 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
 def headlines(tables: Tables, is_reconstruction: bool) -> list[Finding]:
     """Return the findings that open the page."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    gained = pretraining(tables["pretraining_effects"], tables["pretraining_time_effects"])
     if is_reconstruction:
-        return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"])]
-    return [
-        *outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *pretraining(tables["pretraining_effects"])
-    ]  # fmt: skip
+        return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"]), *gained]
+    return [*outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *gained]
 
 
 def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Finding]:

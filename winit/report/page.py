@@ -158,7 +158,7 @@ def _table_contents(study: Study, tables: Tables) -> dict[str, object]:
         "all_arms": int(summary["is_best_rate"].sum()),
         "failures": failures,
         "all_failures": failure_count,
-        "effects": rows.effects(tables["pretraining_effects"]),
+        "effects": rows.effects(tables),
         "baselines": tables["baselines"].to_dict("records"),
         "reconstructions": rows.reconstructions(summary) if study.task.is_reconstruction else [],
     }

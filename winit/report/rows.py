@@ -119,26 +119,29 @@ def initial(tables: Tables) -> list[Row]:
     return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), order[r["initializer"]]))
 
 
-def effects(table: pd.DataFrame) -> list[Row]:
-    """Return the rows of the page's table of pretraining: every method against everything it is compared with."""
-    rows = []
-    order = ["same start", "trained longer", "small weights", "best scaled", "moments", "shuffled"]
+EFFECTS = (  # the columns of the page's table of pretraining
+    ("equal training", "same start"),
+    ("equal updates", "same start"),
+    ("equal updates", "best random start"),
+    ("equal time", "best random start"),
+    ("equal updates", "moments"),
+    ("equal updates", "shuffled"),
+)
+
+
+def effects(tables: Tables) -> list[Row]:
+    """Return the rows of the page's table of pretraining: every method, and its comparisons in the order of `EFFECTS`."""
+    table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     methods = table[~table["pretraining"].str.contains("+", regex=False)]
-    factors = [*CELL, "initializer", "pretraining"]
+    factors = [*CELL, "budget", "initializer", "pretraining"]
+    rows = []
     for key, cells in methods.groupby(factors, sort=False):
         facts = dict(zip(factors, key, strict=True))
-        of = cells.set_index("compared_with")
-        rows.append(
-            facts
-            | {
-                "setting": setting_name(table, **{f: facts[f] for f in SETTING}),
-                "cells": [
-                    of.loc[name].to_dict() | {"compared_with": name} if name in of.index else None for name in order
-                ],
-            }
-        )
+        of = {(cell["compared_at"], cell["compared_with"]): cell for cell in cells.to_dict("records")}
+        setting = setting_name(table, **{f: facts[f] for f in SETTING})
+        rows.append(facts | {"setting": setting, "cells": [of.get(name) for name in EFFECTS]})
     activations = list(ACTIVATIONS)
-    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), r["depth"]))
+    return sorted(rows, key=lambda r: (r["setting"], activations.index(r["activation"]), r["depth"], r["budget"]))
 
 
 def reconstructions(summary: pd.DataFrame) -> list[Row]:

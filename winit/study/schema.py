@@ -35,6 +35,7 @@ from winit.vocabulary.factors import (
     ENGINES,
     LOSSES,
     OPTIMIZERS,
+    PRETRAINING_LOSSES,
     SCALINGS,
     SCHEDULES,
     TASKS,
@@ -46,6 +47,7 @@ Engine = Annotated[str, one_of("engine", ENGINES)]
 Scaling = Annotated[str, one_of("scaling", SCALINGS)]
 Task = Annotated[str, one_of("task", TASKS)]
 Loss = Annotated[str, one_of("loss", LOSSES)]
+PretrainingLoss = Annotated[str, one_of("loss", PRETRAINING_LOSSES)]
 Activation = Annotated[str, one_of("activation", ACTIVATIONS)]
 Optimizer = Annotated[str, one_of("optimizer", OPTIMIZERS)]
 Schedule = Annotated[str, one_of("schedule", SCHEDULES)]
@@ -214,7 +216,10 @@ class PretrainingSettings(SettingsSection):
     )
     momentum: Momentum = Field(description="Momentum of the optimizers momentum and nesterov.")
     decoder: Decoder = Field(description="Decoder of autoencoders: tied (the transposed weights), or free.")
-    loss: Loss = Field(description="Loss of autoencoders. cross_entropy needs sigmoid and inputs between 0 and 1.")
+    loss: PretrainingLoss = Field(
+        description="Loss of autoencoders. auto: cross_entropy for a layer whose inputs lie between 0 and 1, else "
+        "squared_error. cross_entropy needs sigmoid and inputs between 0 and 1."
+    )
     corruption: Corruption = Field(
         description="Corruption for denoising autoencoders: masking (inputs become 0) or gaussian (noise is added)."
     )

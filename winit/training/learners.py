@@ -79,6 +79,13 @@ class LayerTask:
         return Optimizer(self.recipe.optimizer, self.recipe.momentum)
 
     @property
+    def loss(self) -> str:
+        """The loss of autoencoders: the recipe's, or the one that fits the units of the inputs."""
+        if self.recipe.loss != "auto":
+            return self.recipe.loss
+        return "cross_entropy" if self.is_unit else "squared_error"
+
+    @property
     def rates(self) -> Tensor:
         """Their learning rates (steps, K)."""
         return torch.full((self.recipe.steps, len(self.seeds)), self.recipe.learning_rate).to(self.drawn.weights)
@@ -138,20 +145,20 @@ def mean_error(x: Tensor) -> Tensor:
 class AutoencoderLayer:
     """A layer that learns to reconstruct its inputs.
 
-    Squared error with a linear output, or cross-entropy with a sigmoid one.
+    Squared error with a linear output, or cross-entropy with a sigmoid one. The codes of sigmoid units vary little;
+    cross-entropy learns them in steps in which squared error stays worse than their mean.
 
     Source: Bengio et al. 2007; with corrupted inputs Vincent et al. 2010.
     """
 
     def __init__(self, task: LayerTask, corruption: Corruption | None = None) -> None:
         recipe, (w, b, activation, top_weights, _) = task.recipe, task.drawn
-        spec = NetworkSpec(
-            activation, task.optimizer, recipe.batch_size, Reconstruction(recipe.loss), corruption=corruption
-        )
+        objective = Reconstruction(task.loss)
+        spec = NetworkSpec(activation, task.optimizer, recipe.batch_size, objective, corruption=corruption)
         v = w.mT if recipe.decoder == "tied" else top_weights
         # The output's bias starts where the mean code is decoded to the mean input: codes of sigmoid units vary little
         # around 1/2, and all steps would go into that offset.
-        means = column_means(task.sample, len(w), as_logits=recipe.loss == "cross_entropy")
+        means = column_means(task.sample, len(w), as_logits=task.loss == "cross_entropy")
         c = means - product(align(column_means(encode(task.sample, w, b, activation), len(w))), v)
         self.net: TorchStack
         if recipe.decoder == "tied":

@@ -37,6 +37,7 @@ TASKS: dict[str, TaskNames] = {
 }
 
 LOSSES = ("squared_error", "cross_entropy")  # of autoencoders
+PRETRAINING_LOSSES = ("auto", *LOSSES)  # of their layers, each learned by itself
 CORRUPTIONS = ("masking", "gaussian")
 DECODERS = ("tied", "free")
 VISIBLE = ("binary", "gaussian")  # units of RBMs

@@ -9,6 +9,7 @@ import pytest
 from markupsafe import Markup
 
 from tests.report.made import Page, drawn_lines, made_of
+from winit import schemes
 from winit.report import findings, wording
 from winit.report.figures import pretraining as drawings
 from winit.report.figures import reconstruction
@@ -26,6 +27,7 @@ def made(tmp_path_factory):
             "study=smoke", "extra_grids=null", "grid.depth=[2,3]", "grid.width=[12]", "training.steps=60", "grid.initializer=[normal:0.01,he_normal]",
             "grid.activation=[sigmoid,tanh]", "pretraining.steps=30",
             "+extra_grids.x={pretraining:[none+longer,autoencoder,autoencoder+moments,denoising_autoencoder,rbm,supervised]}",
+            "measure.budgets=[30]",
         ]
     )  # fmt: skip
     return study, *made_of(study, tmp_path_factory.mktemp("study"))
@@ -37,8 +39,8 @@ def reconstructed(tmp_path_factory):
     study = compose(
         [
             "study=smoke", "task=reconstruction", "task.encoder=[16,4]", "training=adam", "training.steps=60", "grid.activation=[sigmoid]",
-            "grid.initializer=[normal:0.01,glorot_uniform]", "grid.pretraining=[none,rbm,rbm+shuffled]", "grid.learning_rate=[0.003]",
-            "pretraining.steps=30",
+            "grid.initializer=[normal:0.01,glorot_uniform]", "grid.pretraining=[none,none+longer,rbm,rbm+shuffled]", "grid.learning_rate=[0.003]",
+            "pretraining.steps=30", "measure.budgets=[]",
         ]
     )  # fmt: skip
     return study, *made_of(study, tmp_path_factory.mktemp("study"))
@@ -56,19 +58,32 @@ def test_accuracy_is_drawn_by_depth(made):
     assert not ((drawn.data["pretraining"] == "rbm") & (drawn.data["activation"] == "tanh")).any()
 
 
-def test_gains_are_those_of_the_table_with_their_intervals(made):
+@pytest.mark.parametrize("equal", ["updates", "time"])
+def test_gains_are_those_of_the_table_with_their_intervals(made, equal):
     _, tables, _ = made
-    effects = tables["pretraining_effects"]
+    name = "pretraining_time_effects" if equal == "time" else "pretraining_effects"
+    effects = tables[name][(tables[name]["budget"] == 60) & (tables[name]["compared_at"] == f"equal {equal}")]
     with figure_style():
         drawn = drawings.gains(effects, "normal:0.01")
     row = effects[
         (effects["activation"] == "sigmoid") & (effects["depth"] == 2) & (effects["initializer"] == "normal:0.01")
-        & (effects["pretraining"] == "supervised") & (effects["compared_with"] == "same start")
+        & (effects["pretraining"] == "supervised") & (effects["compared_with"] == "best random start")
     ].iloc[0]  # fmt: skip
+    assert row["reference_pretraining"] == "none+longer"
     lines = [line.get_xdata() for line in drawn.figure.axes[0].get_lines()]
-    assert any(len(x) == 1 and x[0] == row["difference"] for x in lines)
-    ends = np.clip([row["difference_low"], row["difference_high"]], -1.05, 1.05)
+    assert any(len(x) == 1 and x[0] == row["success_difference"] for x in lines)
+    ends = [row["success_difference_low"], row["success_difference_high"]]
     assert any(len(x) == 2 and np.allclose(x, ends) for x in lines)
+
+
+def test_comparisons_are_made_at_every_budget(made):
+    _, tables, _ = made
+    effects = tables["pretraining_effects"]
+    longer = effects[effects["reference_pretraining"] == "none+longer"]
+    assert set(zip(longer["budget"], longer["depth"], longer["reference_updates"], strict=True)) == {
+        (30, 2, 90), (60, 2, 120), (30, 3, 120), (60, 3, 150)
+    }  # fmt: skip
+    assert set(tables["pretraining_time_effects"]["budget"]) == {30, 60}
 
 
 def test_the_clock_counts_the_updates_of_pretraining(made):
@@ -103,20 +118,29 @@ def test_the_page_has_the_section_and_main_figures_show_the_grid_alone(made):
     assert 'id="pretraining"' in text and "Does greedy layerwise pretraining help?" in text
     ids = re.findall(r'<figure id="([^"]+)"', text)
     assert sum(i.startswith("fig-trainability") for i in ids) == 1 and len(Page(text).ids) == len(set(Page(text).ids))
-    for finding in findings.pretraining(tables["pretraining_effects"]):
+    for finding in findings.pretraining(tables["pretraining_effects"], tables["pretraining_time_effects"]):
         assert Markup.escape(finding.text) in text
     assert f"{len(tables['all_runs']):,}" in text  # every run is counted
 
 
-def test_the_findings_on_pretraining_hold_numbers_of_the_table(made):
-    _, tables, _ = made
+def test_the_findings_on_pretraining_name_both_comparisons_and_hold_numbers_of_the_table(made):
+    _, tables, page = made
     effects = tables["pretraining_effects"]
     here = effects[
-        (effects["activation"] == "tanh") & (effects["depth"] == 3) & (effects["initializer"] == "normal:0.01")
-        & (effects["compared_with"] == "small weights") & ~effects["pretraining"].str.contains("+", regex=False)
+        (effects["activation"] == "tanh") & (effects["depth"] == 3) & (effects["budget"] == 60)
+        & (effects["compared_at"] == "equal updates") & (effects["compared_with"] == "best random start")
+        & ~effects["pretraining"].str.contains("+", regex=False)
     ]  # fmt: skip
-    text = next(f.text for f in findings.pretraining(effects) if "tanh" in f.text)
-    assert wording.points(here["difference"].max()) in text
+    text = next(f.text for f in findings.pretraining(effects, tables["pretraining_time_effects"]) if "tanh" in f.text)
+    assert "at equal updates, of 6 pretrained arms" in text and "at equal time, of 6 pretrained arms" in text
+    assert schemes.label(here["reference_initializer"].iloc[0]) in text
+    assert f"{wording.points(here['success_difference'].max())} points" in text
+    titles = page.read_text()
+    assert (
+        "What pretraining gains at equal updates, from" in titles
+        and "What pretraining gains at equal time, from" in titles
+    )
+    assert "over the best random start, at equal time" in titles
 
 
 def test_deep_autoencoders_have_their_own_page(reconstructed):
@@ -124,6 +148,7 @@ def test_deep_autoencoders_have_their_own_page(reconstructed):
     text = page.read_text()
     pca = tables["baselines"].set_index("baseline").at["PCA", "test_loss"]
     assert f"Principal components reach {pca:.2f}" in text
+    assert "at equal updates, of 2 pretrained arms" in text and "at equal time, of 2 pretrained arms" in text
     assert "trainability" not in text and 'id="recommendation"' not in text
     with figure_style():
         drawn = reconstruction.errors(tables["all_runs"], tables["all_summary"], tables["baselines"])

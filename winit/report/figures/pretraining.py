@@ -95,9 +95,9 @@ def _is_method(pretraining: str) -> bool:
 
 
 def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
-    """Draw what each way gains over the same start, and what its controls gain: mean of pairs and 95 % t-interval."""
-    data = effects[(effects["compared_with"] == "same start") & (effects["initializer"] == initializer)]
-    some(data, "the study has no such networks without pretraining to compare with")
+    """Draw what each way, and each control of one, gains over the best random start: in success, with its 95 % interval."""
+    of_start = (effects["compared_with"] == "best random start") & (effects["initializer"] == initializer)
+    data = some(effects[of_start], "no random start is trained as long as pretraining and training take")
     names = levels(data["pretraining"])
     figure, layout = panels(data, "activation", "depth", height=0.17 * len(names) + 0.35, sharex=True, sharey=True)
     for panel in layout:
@@ -108,13 +108,12 @@ def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
                 continue
             row, look = shown.loc[name], pretraining_style(name)
             fill = "none" if parse_pretraining(name).control else "full"
-            axes.plot(row["difference"], y, look["marker"], color=look["color"], markersize=5.5, fillstyle=fill)
-            if np.isfinite(row["difference_low"]):
-                ends = np.clip([row["difference_low"], row["difference_high"]], -1.05, 1.05)
-                axes.plot(ends, [y, y], color=look["color"], linewidth=1.2)
+            axes.plot(row["success_difference"], y, look["marker"], color=look["color"], markersize=5.5, fillstyle=fill)
+            ends = [row["success_difference_low"], row["success_difference_high"]]
+            axes.plot(ends, [y, y], color=look["color"], linewidth=1.2)
         axes.set_yticks(range(len(names)), [pretraining_label(name) for name in names], fontsize=7)
         axes.set(ylim=(len(names) - 0.4, -0.6), xlim=(-1.08, 1.08))
-        axes.set_xlabel("gain in test accuracy" if panel.is_bottom else "")
+        axes.set_xlabel("gain in the share of runs that train" if panel.is_bottom else "")
         axes.set_title(f"{panel.name('activation')}, {panel.levels['depth']} layers", size=8.5)
     return Drawn(figure, data.reset_index(drop=True))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from winit.store.schema.analysed import ANALYSED
+from winit.store.schema.analysed import ANALYSED, TIME_TABLES
 from winit.store.schema.column import Column, Stored, Table
 from winit.store.schema.measured import FACTORS, HISTOGRAM_REACH, MEASURED, TIME_COLUMNS
 from winit.store.schema.part import FIELDS, PART, Row, check_row, stored_columns
@@ -19,6 +19,7 @@ __all__ = [
     "REPLAYED",
     "TABLES",
     "TIME_COLUMNS",
+    "TIME_TABLES",
     "Column",
     "Row",
     "Stored",

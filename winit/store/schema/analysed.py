@@ -8,17 +8,65 @@ from winit.store.schema.measured import FACTORS, LAYER
 _DROPPED = "a diverged run counts as guessing, and no score counts below it"
 _INFINITE = "a diverged run counts as infinite"
 
+BUDGET = Column("budget", INT, "updates", "the budget at whose end outcomes are read")
+
 PRETRAINING_EFFECTS: Table = table(
+    BUDGET,
     *others(FACTORS, "learning_rate", "role", "replicate"),
     Column("learning_rate", FLOAT, "", "the rate chosen for it, as in summary"),
-    Column("compared_with", STR, "", "small weights, same start, trained longer, shuffled, moments or best scaled"),
+    Column(
+        "compared_at",
+        STR,
+        "",
+        "equal training: updates of all layers, pretraining not counted; equal updates: those of pretraining counted; "
+        "equal time: in pretraining_time_effects alone",
+    ),
+    Column(
+        "compared_with",
+        STR,
+        "",
+        "same start; best random start: of all in the cell that with the highest tuning score; random start: every other; "
+        "moments or shuffled: the control",
+    ),
     Column("reference_initializer", STR, "", "initializer of what it is compared with"),
-    Column("reference_pretraining", STR, "", "and its pretraining"),
-    Column("replicates", INT, "pairs", "pairs of runs with the same streams of weights and mini-batches"),
-    Column("difference", FLOAT, "", f"mean over pairs of the difference in test score; {_DROPPED}"),
-    Column("difference_low", FLOAT, "", "lower end of its 95 % t-interval"),
+    Column(
+        "reference_pretraining", STR, "", "and its pretraining; none+longer: no pretraining, and the updates it takes"
+    ),
+    Column("reference_updates", INT, "updates", "after which the reference is read, those of its pretraining included"),
+    Column("pairs", INT, "pairs", "pairs of runs with the same split and the same streams of weights and mini-batches"),
+    Column("success_difference", FLOAT, "", "difference in the share of runs that are ok"),
+    Column("success_difference_low", FLOAT, "", "lower end of its 95 % interval (Bonett & Price)"),
+    Column("success_difference_high", FLOAT, "", "upper end"),
+    Column("trained_pairs", INT, "pairs", "pairs in which both runs are ok"),
+    Column(
+        "difference", FLOAT, "", "mean over these pairs of the difference in test score; missing where there are none"
+    ),
+    Column(
+        "difference_low", FLOAT, "", "lower end of its 95 % t-interval; missing with fewer than three of these pairs"
+    ),
     Column("difference_high", FLOAT, "", "upper end"),
-    Column("verdict", STR, "", "better, worse, equivalent (within analysis.margin) or undecided, by the interval"),
+    Column(
+        "verdict",
+        STR,
+        "",
+        "better or worse by the interval of success; where success is alike in every pair, better, worse or equivalent "
+        "(within analysis.margin) by that of the score; else, and with fewer than five pairs, undecided",
+    ),
+)
+
+# The same columns, of comparisons at equal time. The seconds are measured, so that the table differs between two
+# computations of a study, as they do.
+PRETRAINING_TIME_EFFECTS: Table = PRETRAINING_EFFECTS | table(
+    Column(
+        "compared_at", STR, "", "equal time: as many seconds, which are measured and differ between two computations"
+    ),
+    Column(
+        "reference_updates",
+        INT,
+        "updates",
+        "the last evaluated ones that take no longer than calibration, pretraining and training of the arm, by the medians "
+        "of calibration_time_s, pretraining_time_s and wall_time_s/steps; the reference's last ones where it ends before",
+    ),
 )
 
 BASELINES: Table = table(
@@ -46,7 +94,6 @@ BASELINES: Table = table(
 )
 
 _STATUSES = ("ok", "lost_target", "missed_target", "stuck", "diverged")
-BUDGET = Column("budget", INT, "updates", "the budget at whose end outcomes are read")
 
 TUNING: Table = table(
     BUDGET,
@@ -299,6 +346,7 @@ REPLAY: Table = table(
 
 ANALYSED: dict[str, Table] = {
     "pretraining_effects": PRETRAINING_EFFECTS,
+    "pretraining_time_effects": PRETRAINING_TIME_EFFECTS,
     "baselines": BASELINES,
     "tuning": TUNING,
     "summary": SUMMARY,
@@ -314,3 +362,7 @@ ANALYSED: dict[str, Table] = {
     "not_applicable": NOT_APPLICABLE,
     "replay": REPLAY,
 }
+
+# Tables that depend on measured seconds: the only ones that differ between two computations of the same study, beside
+# the columns in TIME_COLUMNS.
+TIME_TABLES = ("pretraining_time_effects",)
