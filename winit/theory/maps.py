@@ -45,7 +45,7 @@ def lengths(
 # Numbers closer than this to the value that decides count as equal to it: the quadrature's own error is 1e-14.
 _NOISE = 1e-12
 _SCAN = np.geomspace(1e-15, 1e15, 241)
-_VANISHED, _UNBOUNDED = "q grows without bound"
+_SMALLEST, _LARGEST = 1e-30, 1e15  # where the limits q → 0 and q → ∞ of moments are read
 
 
 def _scale(factor: float) -> float:
@@ -61,7 +61,7 @@ class FixedPoint:
 
     Attributes:
         q_star: the mean square that a layer hands on unchanged.
-        slope: F′(q*): the point is stable where it is between −1 and 1.
+        slope: F′(q*): the point is stable where it is below 1; it is never below −1/2.
         chi_1: σ_w² E[φ′(√q* z)²], the factor by which the variance of gradients grows with every layer: ordered below 1,
             critical at 1, chaotic above.
         c_star: the correlation to which two inputs of this length converge: 1 unless the point is chaotic.
@@ -78,7 +78,7 @@ class FixedPoint:
 
     @property
     def is_stable(self) -> bool:
-        return abs(self.slope) < 1
+        return self.slope < 1
 
     @property
     def xi_q(self) -> float:
@@ -116,7 +116,7 @@ def _roots(function: Callable[[float], float]) -> list[float]:
     known = np.isfinite(values) & (np.abs(values) > _NOISE)
     grid, values = grid[known], values[known]
     return [
-        brentq(function, grid[i], grid[i + 1], xtol=1e-14 * grid[i], rtol=1e-14)
+        float(brentq(function, grid[i], grid[i + 1], xtol=1e-14 * grid[i], rtol=1e-14))
         for i in np.flatnonzero(values[:-1] * values[1:] < 0)
     ]
 
@@ -164,7 +164,7 @@ class Critical:
 
     @property
     def is_stable(self) -> bool:
-        return abs(self.slope) < 1
+        return self.slope < 1
 
 
 def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
@@ -229,7 +229,6 @@ def _correlation_point(phi: Activation, q: float, sigma_w2: float, chi_1: float)
 
 UNBOUNDED = "q grows without bound"
 HOMOGENEOUS = "q has no scale (homogeneous, no biases)"
-UNSETTLED = "q does not settle"
 
 
 @dataclass(frozen=True)
@@ -276,8 +275,8 @@ def _destination(phi: Activation, sigma_w2: float, sigma_b2: float, q: float) ->
         return q
     roots = _roots(growth)
     if growth(q) > 0:
-        return min((root for root in roots if root > q), default=inf)
-    return max((root for root in roots if root < q), default=0.0)
+        return min([root for root in roots if root > q], default=inf)
+    return max([root for root in roots if root < q], default=0.0)
 
 
 def depth_scale(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
@@ -288,15 +287,13 @@ def depth_scale(activation: str | Activation, sigma_w2: float, sigma_b2: float =
     """
     phi = resolve(activation)
     end = _destination(phi, sigma_w2, sigma_b2, q)
-    m = moments(phi, min(max(end, _VANISHED), _UNBOUNDED))
+    m = moments(phi, min(max(end, _SMALLEST), _LARGEST))
     chi_1 = sigma_w2 * m.slope
     why = ""
     if end == inf:
         why = UNBOUNDED
     elif phi.is_homogeneous and sigma_b2 == 0:
         why = HOMOGENEOUS
-    elif sigma_w2 * m.growth <= -1:
-        why = UNSETTLED
     if why:
         return DepthScale(end, chi_1, nan, nan, why)
     point = (1.0, chi_1) if end == 0 else _correlation_point(phi, end, sigma_w2, chi_1)

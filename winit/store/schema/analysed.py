@@ -230,7 +230,7 @@ _DEPTH_SCALES = (
         "why_no_limit",
         STR,
         "",
-        "why none is claimed: q grows without bound, has no scale (homogeneous φ, no biases) or does not settle; else empty",
+        "why none is claimed: q grows without bound, or has no scale (homogeneous φ, no biases); else empty",
     ),
 )
 
