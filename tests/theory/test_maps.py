@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from math import acos, asin, pi, sqrt
+from math import acos, asin, exp, inf, log, pi, sqrt
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
 
 from tests.conftest import ERF
-from winit.theory.activations import resolve
-from winit.theory.maps import correlation_map, critical, depth_scale, fixed_points, lengths
+from winit.theory.activations import ACTIVATIONS, resolve
+from winit.theory.maps import (
+    HOMOGENEOUS,
+    UNBOUNDED,
+    any_length,
+    correlation_map,
+    critical,
+    depth_scale,
+    fixed_points,
+    lengths,
+)
 from winit.theory.quadrature import moments
 
 
@@ -79,24 +89,108 @@ def test_stable_and_unstable_fixed_points():
     assert fixed_points("relu", 1.0) == []  # the signal dies: no fixed point but 0
 
 
+@pytest.mark.parametrize("name", ["relu", "leaky_relu", "leaky_relu_0.2", "identity"])
+def test_a_continuum_of_fixed_points_is_no_list_of_roots(name):
+    sigma_w2 = any_length(name)
+    assert sigma_w2 == pytest.approx(
+        {"relu": 2, "identity": 1, "leaky_relu": 2 / 1.0001, "leaky_relu_0.2": 2 / 1.04}[name]
+    )
+    assert fixed_points(name, sigma_w2) == [] and critical(name, 0.0) == []
+    for q in (1e-6, 1.0, 1e6):
+        assert depth_scale(name, sigma_w2, q=q).q == q
+    (point,) = fixed_points(name, 0.8 * sigma_w2, 0.3)
+    assert point.q_star == pytest.approx(0.3 / 0.2, rel=1e-12)
+
+
+def test_only_homogeneous_activations_have_a_continuum():
+    assert [name for name in ACTIVATIONS if any_length(name)] == ["relu", "identity", "leaky_relu", "leaky_relu_0.2"]
+    assert critical("tanh", 0.0) == []  # its critical point without biases has q* = 0
+
+
+def test_two_fixed_points_that_are_about_to_meet_are_both_found():
+    # σ_w² at which q is a fixed point of GELU with σ_b² = 0.05; at its maximum a stable and an unstable one meet.
+    def scale(q):
+        return (q - 0.05) / moments("gelu", q).square
+
+    q = minimize_scalar(lambda q: -scale(q), bounds=(0.1, 3), method="bounded", options={"xatol": 1e-10}).x
+    low, high = fixed_points("gelu", scale(q) * (1 - 1e-6), 0.05)
+    assert low.q_star < q < high.q_star < 1.02 * low.q_star and low.is_stable and not high.is_stable
+    assert fixed_points("gelu", scale(q) * (1 + 1e-6), 0.05) == []
+    assert depth_scale("gelu", scale(q) * (1 - 1e-6), 0.05, q=low.q_star / 2).q == low.q_star
+
+
+# (activation, σ_w², σ_b²): q* (or where lengths go), χ₁, ξ_c, ξ_∇
+SCALES = {
+    ("tanh", 1.8, 0.05): (0.594, 1.00822, 755 / 6, 733 / 6),
+    ("tanh", 2.5, 0.05): (1.064, 1.1335, 70.8 / 6, 47.9 / 6),
+    ("tanh", 1 / 3, 0.0): (0.0, 1 / 3, 1 / log(3), 1 / log(3)),
+    ("tanh", 1.0, 0.0): (0.0, 1.0, inf, inf),
+    ("tanh", 0.0, 0.0): (0.0, 0.0, 0.0, 0.0),
+    ("relu", 1.0, 0.1): (0.2, 0.5, 1 / log(2), 1 / log(2)),
+    ("selu", 0.1, 0.0): (0.0, 0.1 * 1.05070**2 * (1 + 1.67326**2) / 2, 0.6410, 0.6410),
+}
+
+
+@pytest.mark.parametrize(("name", "sigma_w2", "sigma_b2"), SCALES)
+def test_depth_scales(name, sigma_w2, sigma_b2):
+    q, chi_1, xi_c, xi_gradient = SCALES[name, sigma_w2, sigma_b2]
+    scale = depth_scale(name, sigma_w2, sigma_b2)
+    assert (scale.q, scale.chi_1) == pytest.approx((q, chi_1), rel=1e-3, abs=1e-12)
+    assert (scale.xi_c, scale.xi_gradient) == pytest.approx((xi_c, xi_gradient), rel=1.5e-3)
+    assert scale.depth_limit == 6 * scale.xi_c and scale.why_no_limit == ""
+
+
 @pytest.mark.parametrize(
-    ("name", "sigma_w2", "sigma_b2", "q", "chi_1", "xi"),
+    ("name", "sigma_w2", "sigma_b2", "q", "why"),
     [
-        ("relu", 2.0, 0.0, 1.0, 1.0, np.inf),
-        ("relu", 1.0, 0.0, 0.0, 0.5, 1 / np.log(2)),
-        ("tanh", 1 / 3, 0.0, 0.0, 1 / 3, 1 / np.log(3)),
-        ("tanh", 2.0, 0.0, 0.618, None, None),
-        ("sigmoid", 1.0, 0.0, 0.265, None, None),
+        ("relu", 2.0, 0.0, 1.0, HOMOGENEOUS),
+        ("relu", 1.0, 0.0, 0.0, HOMOGENEOUS),
+        ("relu", 2.02, 0.0, inf, UNBOUNDED),
+        ("relu", 2.0, 0.1, inf, UNBOUNDED),
+        ("gelu", 2.4, 0.05, inf, UNBOUNDED),
     ],
 )
-def test_depth_scale(name, sigma_w2, sigma_b2, q, chi_1, xi):
+def test_where_no_depth_limit_is_claimed(name, sigma_w2, sigma_b2, q, why):
     scale = depth_scale(name, sigma_w2, sigma_b2)
-    assert scale.q == pytest.approx(q, abs=1e-3)
-    if xi is not None:
-        assert scale.chi_1 == pytest.approx(chi_1, rel=1e-6) and scale.xi == pytest.approx(xi, rel=1e-6)
-    assert scale.depth_limit == 6 * scale.xi
+    assert scale.why_no_limit == why and np.isnan([scale.c_star, scale.xi_c, scale.depth_limit]).all()
+    assert scale.q == q
 
 
-def test_depth_scale_on_the_critical_line_is_infinite():
+@pytest.mark.parametrize(("sigma_w2", "sigma_b2"), [(1.5, 0.0), (1.4, 0.05), (2.0, 0.05), (6.0, 0.3)])
+def test_the_correlation_s_scale_in_closed_form(sigma_w2, sigma_b2):
+    # φ = erf: E[φ(u₁)φ(u₂)] = 2/π asin(2qc/(1 + 2q)), iterated until nothing changes (Williams 1997).
+    q, c = 1.0, 0.5
+    for _ in range(20_000):
+        q = sigma_w2 * 2 / pi * asin(2 * q / (1 + 2 * q)) + sigma_b2
+    x = 2 * q / (1 + 2 * q)
+    for _ in range(20_000):
+        c = (sigma_w2 * 2 / pi * asin(x * c) + sigma_b2) / q
+    slope = sigma_w2 * 2 / pi * x / sqrt(1 - (x * c) ** 2) / q
+    scale = depth_scale(ERF, sigma_w2, sigma_b2)
+    assert (scale.q, scale.c_star) == pytest.approx((q, c), rel=1e-9, abs=1e-12)
+    assert scale.xi_c == pytest.approx(-1 / log(slope), rel=1e-7)
+    (point,) = fixed_points(ERF, sigma_w2, sigma_b2)
+    assert (point.c_star, point.xi_c, point.xi_gradient) == (scale.c_star, scale.xi_c, scale.xi_gradient)
+
+
+@pytest.mark.parametrize("name", ["tanh", "elu", "selu", "softsign"])
+def test_the_correlation_converges_at_its_scale(name):
+    sigma_w2, sigma_b2 = {"tanh": (2.5, 0.05), "elu": (1.8, 0.05), "selu": (1.0, 0.05), "softsign": (6.0, 0.05)}[name]
+    scale = depth_scale(name, sigma_w2, sigma_b2)
+    assert 0 < scale.c_star < 1 < scale.chi_1
+    assert correlation_map(name, scale.c_star, scale.q, sigma_w2, sigma_b2) == pytest.approx(scale.c_star, rel=1e-10)
+    near = scale.c_star + 1e-5
+    step = correlation_map(name, near, scale.q, sigma_w2, sigma_b2) - scale.c_star
+    assert step / 1e-5 == pytest.approx(exp(-1 / scale.xi_c), rel=1e-4)
+
+
+def test_on_the_critical_line_both_depth_scales_are_infinite():
     point = critical("tanh", 0.05)[0]
-    assert depth_scale("tanh", point.sigma_w2, 0.05).xi > 1e6
+    at, beyond = (depth_scale("tanh", point.sigma_w2 * factor, 0.05) for factor in (1, 1 + 1e-5))
+    assert at.xi_c > 1e6 and at.xi_gradient > 1e6
+    assert beyond.c_star < 1 and beyond.xi_c == pytest.approx(beyond.xi_gradient, rel=1e-3)
+
+
+def test_leaky_relu_grows_with_he_s_gain():
+    q = lengths("leaky_relu_0.2", 51, 2.0, q=1.0)
+    assert q[-1] == pytest.approx(7.107, abs=1e-3)

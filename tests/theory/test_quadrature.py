@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import asin, pi, sqrt
+from math import acos, asin, pi, sqrt
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ERF
 from winit.theory.activations import ACTIVATIONS, Activation
 from winit.theory.gains import gains
-from winit.theory.quadrature import moments
+from winit.theory.quadrature import moments, pair_mean
 
 # E φ², gains forward and backward, χ₁ at the forward gain, slope of the log-length map; all at q = 1.
 AT_ONE = {
@@ -77,3 +77,23 @@ def test_any_function_will_do():
     from scipy.special import ndtr
 
     assert moments(step, 0.4).square == pytest.approx(ndtr(-0.5 / sqrt(0.4)), rel=1e-12)
+
+
+@pytest.mark.parametrize("q", [0.01, 1.0, 50.0])
+@pytest.mark.parametrize("d", [0.0, 1e-12, 1e-6, 0.1, 1.0, 1.7, 2.0])
+def test_means_over_pairs_in_closed_form(d, q):
+    c = 1 - d
+    angle, sine = acos(c), sqrt((1 - c) * (1 + c))
+    relu, erf = ACTIVATIONS["relu"], ERF
+    joint = pair_mean(lambda a, b: relu.phi(a) * relu.phi(b), c, q, relu.kinks)
+    assert joint == pytest.approx(q * (sine + c * (pi - angle)) / (2 * pi), rel=1e-9, abs=1e-12 * q)  # Cho & Saul 2009
+    slopes = pair_mean(lambda a, b: relu.dphi(a) * relu.dphi(b), c, q, relu.kinks)
+    assert slopes == pytest.approx((pi - angle) / (2 * pi), abs=1e-9)
+    joint = pair_mean(lambda a, b: erf.phi(a) * erf.phi(b), c, q)
+    assert joint == pytest.approx(2 / pi * asin(2 * q * c / (1 + 2 * q)), rel=1e-9, abs=1e-12)  # Williams 1997
+
+
+def test_a_small_distance_of_a_pair_loses_no_digits():
+    d = 1e-10  # E[(φ(u₁) − φ(u₂))²] = 2 q d E[φ′²] where d is small
+    distance = pair_mean(lambda a, b: (np.tanh(a) - np.tanh(b)) ** 2, 1 - d, 0.5)
+    assert distance / (1 - (1 - d)) == pytest.approx(moments("tanh", 0.5).slope, rel=1e-8)

@@ -11,7 +11,7 @@ from winit.analysis.select import chosen_rates
 from winit.schemes import Layer, variances
 from winit.store.schema import TABLES
 from winit.study.model import Study
-from winit.theory.maps import depth_scale
+from winit.theory.maps import DepthScale, depth_scale
 
 
 def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
@@ -47,15 +47,26 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
                     "initializer": initializer,
                     "sigma_w2": sigma_w2,
                     "sigma_b2": sigma_b2,
-                    "q": scale.q,
-                    "chi_1": scale.chi_1,
-                    "depth_limit": scale.depth_limit,
+                    **_theory(scale),
                     "deepest_trained": trained.max() if len(trained) else 0,
                     "deepest_tried": here["depth"].max(),
                 }
             )
     frame = pd.DataFrame(rows, columns=list(TABLES["depth_limits"]))
     return frame.sort_values(["dataset", "optimizer", "activation", "width", "initializer"], ignore_index=True)
+
+
+def _theory(scale: DepthScale) -> dict[str, object]:
+    """Return the columns that `depth_limits` and `phase` share."""
+    return {
+        "q": scale.q,
+        "chi_1": scale.chi_1,
+        "c_star": scale.c_star,
+        "xi_c": scale.xi_c,
+        "xi_gradient": scale.xi_gradient,
+        "depth_limit": scale.depth_limit,
+        "why_no_limit": scale.why_no_limit,
+    }
 
 
 PHASE_GRID = 48, 32  # points of the theory along σ_w² and σ_b²
@@ -69,10 +80,9 @@ def phase(study: Study) -> pd.DataFrame:
     if (low < high).all():
         for activation in study.activations:
             for sigma_b2 in np.linspace(low[1], high[1], PHASE_GRID[1]):
-                q = 1.0
                 for sigma_w2 in np.linspace(low[0], high[0], PHASE_GRID[0]):
-                    # The neighbour's length is near this one's, unless it has vanished or run away.
-                    scale = depth_scale(activation, sigma_w2, sigma_b2, q if 1e-3 < q < 1e3 else 1.0)
-                    q = scale.q
-                    rows.append((activation, sigma_w2, sigma_b2, q, scale.chi_1, scale.depth_limit))
+                    scale = depth_scale(activation, sigma_w2, sigma_b2)
+                    rows.append(
+                        {"activation": activation, "sigma_w2": sigma_w2, "sigma_b2": sigma_b2, **_theory(scale)}
+                    )
     return pd.DataFrame(rows, columns=list(TABLES["phase"]))

@@ -169,6 +169,7 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     """Say how often the depth that theory expects agrees with what trained, over the points of a phase diagram."""
     best = chosen_rates(summary).merge(limits[["activation", "width", "initializer", "depth_limit"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
+    best = best[best["depth_limit"].notna()]  # the others the theory says nothing of
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
     results = []
     for (activation, depth), cells in best.groupby(["activation", "depth"]):
@@ -176,7 +177,7 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
         results.append(
             Finding(
                 f"{ACTIVATIONS[activation].label}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
-                f"theory's limit of 6/|log χ₁| layers expects {int(expected.sum())} to, and is right about "
+                f"theory's limit of 6 ξ_c layers expects {int(expected.sum())} to, and is right about "
                 f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
                 f"{int((trained & ~expected).sum())} trained against expectation).",
                 "phase",

@@ -11,11 +11,12 @@ from functools import cache
 
 import numpy as np
 
-from winit.schemes.drawing import draw
+from winit.schemes.drawing import draw, variances
 from winit.schemes.modifiers import MODIFIERS
 from winit.schemes.registry import ALIASES, SCHEMES, canonical, label, parse, why_not_applicable
 from winit.schemes.scheme import Layer, Lines
 from winit.theory.activations import resolve
+from winit.theory.maps import depth_scale
 
 DISTRIBUTIONS = {"truncated_normal": "normal cut at ±2σ, σ corrected so that the variance is the stated one"}
 
@@ -39,6 +40,8 @@ class Card:
         activation: for which `scaled_variance` and the lines hold, or "" where they hold for any.
         rules: what the modifiers do, in order.
         aliases: other names.
+        depth_limit: how deep wide networks are expected to train, 6 ξ_c, or why the theory has no limit; for an
+            activation. "" where weights are not independent or look at data.
         torch, keras, jax: a line each that does the same, or "" where the library has no such function.
     """
 
@@ -53,6 +56,7 @@ class Card:
     activation: str
     rules: tuple[str, ...]
     aliases: tuple[str, ...]
+    depth_limit: str
     torch: str
     keras: str
     jax: str
@@ -96,8 +100,19 @@ def card(initializer: str, activation: str | None = None) -> Card:
         activation=activation if scheme.depends_on_activation(**parameters) else "",
         rules=tuple(m.rule for m in changes),
         aliases=tuple(a for a in ALIASES if canonical(a) == text),
+        depth_limit=_depth_limit(text, square),
         **{library: line and line + remark for library, line in lines._asdict().items()},
     )
+
+
+def _depth_limit(text: str, square: Layer) -> str:
+    """Return the depth limit of a scheme's square hidden layers in words; "" where its weights are not independent, or depend on data."""
+    of_layer = variances(text, square)
+    if of_layer is None:
+        return ""
+    scale = depth_scale(square.activation, square.fan_in * of_layer[0], of_layer[1])
+    limit = f"not claimed: {scale.why_no_limit}" if scale.why_no_limit else f"{scale.depth_limit:.3g} layers"
+    return f"{limit}, with {square.activation}".replace("inf layers", "∞")
 
 
 def catalogue() -> list[Card]:
@@ -118,6 +133,7 @@ def lines(card: Card) -> list[tuple[str, str]]:
         ("then", "; ".join(card.rules)),
         ("kind", card.kind),
         ("source", card.source),
+        ("depth limit, 6 ξ_c", card.depth_limit),
         ("other names", ", ".join(card.aliases)),
         ("torch", card.torch),
         ("keras", card.keras),

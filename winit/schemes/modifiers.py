@@ -44,7 +44,8 @@ _ALL = (
     Modifier(
         name="lsuv",
         label="LSUV",
-        rule="layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch",
+        rule="layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch; Var(z) is over units "
+        "and examples, but over examples alone (mean over units) where the scheme draws biases, which stay as they are",
         source="Mishkin & Matas 2016, arXiv:1511.06422",
         stands_for="orthogonal:1+lsuv",
         is_data_dependent=True,
@@ -52,8 +53,9 @@ _ALL = (
     Modifier(
         name="gradinit",
         label="GradInit",
-        rule="one factor for each tensor, learned so that the loss after a first step of size 0.1 is small while ‖∇L‖ ≤ 1",
-        source="Zhu et al. 2021, arXiv:2102.08098, algorithm 1",
+        rule="one factor for each tensor, learned so that the loss after a first step is small; the step is 0.1 ∇L/‖∇L‖ while "
+        "‖∇L‖ ≤ 1 for SGD, 0.001 sign(∇L) while ‖∇L‖₁ ≤ 1000 for Adam",
+        source="Zhu et al. 2021, arXiv:2102.08098, algorithm 1, settings of the authors' scripts",
         stands_for="he_normal+gradinit",
         is_data_dependent=True,
     ),

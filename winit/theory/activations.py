@@ -50,6 +50,12 @@ class Activation:
     has_critical_line: bool = True
     torch: str | None = None
 
+    @property
+    def is_homogeneous(self) -> bool:
+        """Whether φ(a z) = a φ(z) for every a > 0, so that lengths have no scale: ReLU, leaky ReLU and the identity."""
+        z = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
+        return bool(np.array_equal(self.phi(2 * z), 2 * self.phi(z)))
+
 
 def _leaky_relu(name: str, label: str, slope: float) -> Activation:
     return Activation(

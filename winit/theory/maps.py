@@ -11,14 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from math import inf, log, sqrt
+from functools import cache, lru_cache, partial
+from math import exp, inf, log, nan
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 from winit.theory.activations import Activation, resolve
-from winit.theory.quadrature import BREAKS, NODES, REACH, SCALES, WEIGHTS, gauss, moments
+from winit.theory.quadrature import moments, pair_mean
 
 
 def length_map(activation: str | Activation, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
@@ -42,17 +42,39 @@ def lengths(
     return values
 
 
+# Numbers closer than this to the value that decides count as equal to it: the quadrature's own error is 1e-14.
+_NOISE = 1e-12
+_SCAN = np.geomspace(1e-15, 1e15, 241)
+_SMALLEST, _LARGEST = 1e-30, 1e15  # where the limits q → 0 and q → ∞ of moments are read
+
+
+def _scale(factor: float) -> float:
+    """Return the layers over which something that every layer multiplies by `factor` changes by a factor of e."""
+    if not factor > 0:
+        return 0.0 if factor <= 0 else factor
+    return inf if abs(log(factor)) < 1e-9 else 1 / abs(log(factor))
+
+
 @dataclass(frozen=True)
 class FixedPoint:
     """A fixed point q* of the length map, and what happens there.
 
-    `slope` is F′(q*): the point is stable where it is below 1. `chi_1` is σ_w² E[φ′(√q* z)²], the factor by which
-    gradients grow with every layer: ordered below 1, critical at 1, chaotic above.
+    Attributes:
+        q_star: the mean square that a layer hands on unchanged.
+        slope: F′(q*): the point is stable where it is below 1; it is never below −1/2.
+        chi_1: σ_w² E[φ′(√q* z)²], the factor by which the variance of gradients grows with every layer: ordered below 1,
+            critical at 1, chaotic above.
+        c_star: the correlation to which two inputs of this length converge: 1 unless the point is chaotic.
+        chi_c: slope of the correlation map at c*, σ_w² E[φ′(u₁) φ′(u₂)]; χ₁ unless the point is chaotic.
+
+    Source: Poole et al. 2016; Schoenholz et al. 2017.
     """
 
     q_star: float
     slope: float
     chi_1: float
+    c_star: float
+    chi_c: float
 
     @property
     def is_stable(self) -> bool:
@@ -61,34 +83,74 @@ class FixedPoint:
     @property
     def xi_q(self) -> float:
         """Depth, in layers, over which a deviation of q falls to 1/e; infinite at an unstable point."""
-        return -1 / log(self.slope) if 0 < self.slope < 1 else (0.0 if self.slope <= 0 else inf)
+        return _scale(abs(self.slope)) if self.is_stable else inf
 
     @property
     def xi_c(self) -> float:
-        """Depth, in layers, over which gradients change by a factor of e: 1/|log χ₁| (Schoenholz et al. 2017, eq. 9)."""
-        return inf if self.chi_1 == 1 else 1 / abs(log(self.chi_1))
+        """Depth, in layers, over which a deviation from c* falls to 1/e: ξ_c = −1/log χ_c (Schoenholz et al. 2017, eq. 9)."""
+        return _scale(self.chi_c)
+
+    @property
+    def xi_gradient(self) -> float:
+        """Depth, in layers, over which gradients change by a factor of e: ξ_∇ = 1/|log χ₁| (Schoenholz et al. 2017, §4)."""
+        return _scale(self.chi_1)
 
 
-_SCAN = np.geomspace(1e-9, 1e9, 145)
+def _roots(function: Callable[[float], float]) -> list[float]:
+    """Return where a function of q changes sign by more than the noise of the quadrature, smallest first.
 
-
-def _roots(function: Callable[[float], float], grid: np.ndarray = _SCAN) -> list[float]:
-    """Return the roots of a function on a logarithmic grid."""
-    values = [function(q) for q in grid]
+    The scan is logarithmic. Two roots within one of its steps show as a turning point towards 0, and are found there.
+    """
+    grid, values = _SCAN, np.array([function(q) for q in _SCAN])
+    signs, inner = np.sign(values), np.abs(values)[1:-1]
+    turns = 1 + np.flatnonzero((inner < np.abs(values[:-2])) & (inner < np.abs(values[2:])) & (inner > _NOISE))
+    for i in turns[(signs[turns - 1] == signs[turns]) & (signs[turns + 1] == signs[turns])]:
+        lowest = minimize_scalar(
+            lambda x, sign=signs[i]: sign * function(exp(x)),
+            bounds=np.log(_SCAN[[i - 1, i + 1]]),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        at = np.searchsorted(grid, exp(lowest.x))
+        grid, values = np.insert(grid, at, exp(lowest.x)), np.insert(values, at, signs[i] * lowest.fun)
+    known = np.isfinite(values) & (np.abs(values) > _NOISE)
+    grid, values = grid[known], values[known]
     return [
-        brentq(function, low, high, xtol=1e-14, rtol=1e-13)
-        for low, high, a, b in zip(grid[:-1], grid[1:], values[:-1], values[1:], strict=True)
-        if np.isfinite(a) and np.isfinite(b) and a * b < 0
+        float(brentq(function, grid[i], grid[i + 1], xtol=1e-14 * grid[i], rtol=1e-14))
+        for i in np.flatnonzero(values[:-1] * values[1:] < 0)
     ]
 
 
+def _growth(activation: Activation, q: float, sigma_w2: float, sigma_b2: float) -> float:
+    """Return F(q)/q − 1, the relative growth of lengths in a layer."""
+    return length_map(activation, q, sigma_w2, sigma_b2) / q - 1
+
+
+def fixed_point_at(activation: str | Activation, q: float, sigma_w2: float) -> FixedPoint:
+    """Return what happens at a fixed point q > 0 of the length map."""
+    phi, m = resolve(activation), moments(activation, q)
+    chi_1 = sigma_w2 * m.slope
+    return FixedPoint(q, sigma_w2 * m.growth, chi_1, *_correlation_point(phi, q, sigma_w2, chi_1))
+
+
 def fixed_points(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0) -> list[FixedPoint]:
-    """Return the fixed points of the length map with q* between 1e-9 and 1e9, smallest first; there may be none."""
-    points = []
-    for q in _roots(lambda q: length_map(activation, q, sigma_w2, sigma_b2) - q):
-        m = moments(activation, q)
-        points.append(FixedPoint(q, sigma_w2 * m.growth, sigma_w2 * m.slope))
-    return points
+    """Return the isolated fixed points of the length map with q* between 1e-15 and 1e15, smallest first.
+
+    There may be none. Where `any_length` is σ_w² and there are no biases, every q is a fixed point and none is isolated.
+    """
+    phi = resolve(activation)
+    return [
+        fixed_point_at(phi, q, sigma_w2) for q in _roots(partial(_growth, phi, sigma_w2=sigma_w2, sigma_b2=sigma_b2))
+    ]
+
+
+def any_length(activation: str | Activation) -> float | None:
+    """Return the σ_w² at which every q is a fixed point, without biases; None where φ is not homogeneous.
+
+    There χ₁ is 1: it is He's 2 for ReLU, 1 for the identity, 2/(1 + a²) for leaky ReLU.
+    """
+    phi = resolve(activation)
+    return 1 / moments(phi, 1.0).square if phi.is_homogeneous else None
 
 
 @dataclass(frozen=True)
@@ -106,11 +168,15 @@ class Critical:
 
 
 def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
-    """Return the points of the critical line at one σ_b²: σ_w² E[φ′(√q z)²] = 1 and F(q) = q; there may be none."""
+    """Return the points of the critical line at one σ_b²: σ_w² E[φ′(√q z)²] = 1 and F(q) = q, with q* > 0.
+
+    There may be none. A homogeneous φ has none with biases; without, it is critical where every q is a fixed point
+    (`any_length`).
+    """
 
     def gap(q: float) -> float:
         m = moments(activation, q)
-        return m.square / m.slope + sigma_b2 - q if m.slope > 1e-300 else inf
+        return (m.square / m.slope + sigma_b2) / q - 1 if m.slope > 1e-300 else inf
 
     points = []
     for q in _roots(gap):
@@ -128,55 +194,107 @@ def correlation_map(activation: str | Activation, c: float, q: float, sigma_w2: 
     Source: Poole et al. 2016, eq. 5.
     """
     phi = resolve(activation)
-    u, outer = gauss(q, phi.kinks)
-    rest = q * (1 - c * c)
-    if rest <= 1e-15 * q:
-        inner = phi.phi(np.sign(c) * u)
-    else:
-        root = sqrt(rest)
-        # For each u₁ the inner integral is split where u₂ meets a kink.
-        shifts = (np.asarray(phi.kinks, float)[None, :] - c * u[:, None]) / root
-        base = np.unique(np.concatenate([BREAKS, SCALES / root]).clip(-REACH, REACH))
-        rows = np.broadcast_to(base, (len(u), len(base)))
-        breaks = np.sort(np.concatenate([rows, shifts.clip(-REACH, REACH)], axis=1), axis=1)
-        half = np.diff(breaks, axis=1)[:, :, None] / 2
-        z = breaks[:, :-1, None] + half * (1 + NODES)
-        weights = half * WEIGHTS * np.exp(-z * z / 2) / sqrt(2 * np.pi)
-        inner = (weights * phi.phi(c * u[:, None, None] + root * z)).sum(axis=(1, 2))
-    joint = float(outer @ (phi.phi(u) * inner))
+    joint = pair_mean(lambda a, b: phi.phi(a) * phi.phi(b), c, q, phi.kinks)
     return (sigma_w2 * joint + sigma_b2) / length_map(phi, q, sigma_w2, sigma_b2)
+
+
+def _correlation_point(phi: Activation, q: float, sigma_w2: float, chi_1: float) -> tuple[float, float]:
+    """Return the stable fixed point c* of the correlation map at a fixed point q of the length map, and the slope there.
+
+    The map is convex on [0, 1] and has a fixed point at 1, of slope χ₁. Where χ₁ > 1 there is therefore one more, c* < 1.
+    With d = 1 − c it is where the map keeps d,
+
+        σ_w² E[(φ(u₁) − φ(u₂))²] / (2 q d) = 1,
+
+    which decreases in d from χ₁ and cancels nothing near the critical line. Its slope is σ_w² E[φ′(u₁) φ′(u₂)].
+    """
+    if _scale(chi_1) == inf or chi_1 < 1:
+        return 1.0, chi_1
+
+    @cache
+    def excess(log_d: float) -> float:
+        c = 1 - exp(log_d)
+        return (
+            sigma_w2 * pair_mean(lambda a, b: (phi.phi(a) - phi.phi(b)) ** 2, c, q, phi.kinks) / (2 * q * (1 - c)) - 1
+        )
+
+    if excess(0.0) > -_NOISE:  # two orthogonal inputs stay orthogonal
+        c = 0.0
+    elif excess(log(1e-14)) < 0:
+        return 1.0, 1.0  # critical as far as the quadrature can tell
+    else:
+        c = 1 - exp(brentq(excess, log(1e-14), 0.0, xtol=1e-12))
+    return c, sigma_w2 * pair_mean(lambda a, b: phi.dphi(a) * phi.dphi(b), c, q, phi.kinks)
+
+
+UNBOUNDED = "q grows without bound"
+HOMOGENEOUS = "q has no scale (homogeneous, no biases)"
 
 
 @dataclass(frozen=True)
 class DepthScale:
-    """Where the length map leads, and how far a gradient gets there.
+    """Where the length map leads, and how far correlations and gradients get there.
 
     Attributes:
         q: after many layers; 0 or infinite where the map goes there.
         chi_1: σ_w² E[φ′(√q z)²] there.
-        xi: 1/|log χ₁|, the layers in which gradients change by a factor e; 0 where φ′ is 0 there.
+        c_star: the correlation to which two inputs converge there; NaN where `why_no_limit`.
+        chi_c: slope of the correlation map at c*; NaN where `why_no_limit`.
+        why_no_limit: why the theory has no depth limit, in words; "" where it has one.
     """
 
     q: float
     chi_1: float
-    xi: float
+    c_star: float
+    chi_c: float
+    why_no_limit: str = ""
+
+    @property
+    def xi_c(self) -> float:
+        """Layers over which the correlation of two inputs approaches c* by a factor of e: ξ_c = −1/log χ_c."""
+        return _scale(self.chi_c)
+
+    @property
+    def xi_gradient(self) -> float:
+        """Layers over which gradients change by a factor of e: ξ_∇ = 1/|log χ₁|."""
+        return _scale(self.chi_1)
 
     @property
     def depth_limit(self) -> float:
-        """Layers beyond which training is not expected to work: 6 ξ (Schoenholz et al. 2017, §5, an empirical factor)."""
-        return 6 * self.xi
+        """Layers beyond which training is not expected to work: 6 ξ_c (Schoenholz et al. 2017, §5, an empirical factor).
+
+        NaN where no limit is claimed.
+        """
+        return 6 * self.xi_c
+
+
+def _destination(phi: Activation, sigma_w2: float, sigma_b2: float, q: float) -> float:
+    """Return the fixed point to which the length map leads from q; 0 or infinite where it leads there."""
+    growth = partial(_growth, phi, sigma_w2=sigma_w2, sigma_b2=sigma_b2)
+    if abs(growth(q)) <= _NOISE:
+        return q
+    roots = _roots(growth)
+    if growth(q) > 0:
+        return min([root for root in roots if root > q], default=inf)
+    return max([root for root in roots if root < q], default=0.0)
 
 
 def depth_scale(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
-    """Return the depth scale of networks that start at q, followed through 1,000 layers or until q settles."""
-    for _ in range(1000):
-        following = length_map(activation, q, sigma_w2, sigma_b2)
-        settled = abs(following - q) <= 1e-12 * q
-        q = following
-        if settled or not 1e-100 < q < 1e100:
-            break
-    chi_1 = sigma_w2 * moments(activation, q).slope
-    if not settled:
-        q = 0.0 if q < 1e-50 else inf if q > 1e50 else q
-    xi = (inf if abs(log(chi_1)) < 1e-9 else 1 / abs(log(chi_1))) if 0 < chi_1 < inf else 0.0
-    return DepthScale(q, chi_1, xi)
+    """Return the depth scales of networks whose lengths start at q, at the fixed point to which they lead.
+
+    No limit is claimed where lengths grow without bound, and for a homogeneous φ without biases: at q* = 0, or wherever
+    lengths stay, correlations then converge to 1 more slowly than by a factor a layer.
+    """
+    phi = resolve(activation)
+    end = _destination(phi, sigma_w2, sigma_b2, q)
+    m = moments(phi, min(max(end, _SMALLEST), _LARGEST))
+    chi_1 = sigma_w2 * m.slope
+    why = ""
+    if end == inf:
+        why = UNBOUNDED
+    elif phi.is_homogeneous and sigma_b2 == 0:
+        why = HOMOGENEOUS
+    if why:
+        return DepthScale(end, chi_1, nan, nan, why)
+    point = (1.0, chi_1) if end == 0 else _correlation_point(phi, end, sigma_w2, chi_1)
+    return DepthScale(end, chi_1, *point)

@@ -1,7 +1,8 @@
-"""Gaussian moments of φ by Gauss–Legendre quadrature on panels that are split at its kinks."""
+"""Gaussian moments of φ, and means over pairs, by Gauss–Legendre quadrature on panels that are split at φ's kinks."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import inf, sqrt
@@ -30,6 +31,38 @@ def gauss(q: float, kinks: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarr
     z = (breaks[:-1, None] + half * (1 + NODES)).ravel()
     weights = (half * WEIGHTS).ravel() * np.exp(-z * z / 2) / sqrt(2 * np.pi)
     return root * z, weights
+
+
+def pair_mean(
+    function: Callable[[np.ndarray, np.ndarray], np.ndarray], c: float, q: float, kinks: tuple[float, ...] = ()
+) -> float:
+    """Return E[g(u₁, u₂)] of two Gaussian inputs of mean square q and correlation c.
+
+        u₁ = √q z₁,   u₂ = √q (c z₁ + √(1 − c²) z₂)
+
+    Args:
+        function: g, elementwise on arrays that are broadcast together.
+        c: the correlation, from −1 to 1.
+        q: the mean square.
+        kinks: where g may jump or bend, in u₁ and in u₂.
+    """
+    spread = sqrt(max((1 - c) * (1 + c), 0.0) * q)  # of u₂ at a given u₁
+    if spread <= 1e-12 * sqrt(q):
+        u, outer = gauss(q, kinks)
+        return float(outer @ function(u, np.sign(c) * u))
+    # The mean over u₂ is smooth in u₁, but changes over `spread` where u₂ crosses a kink.
+    u, outer = gauss(q, tuple(kink + spread * step for kink in kinks for step in (-8, -3, -1, 0, 1, 3, 8)))
+    breaks = np.unique(np.concatenate([BREAKS, SCALES / spread]).clip(-REACH, REACH))[None, :]
+    if kinks:
+        crossings = (np.asarray(kinks, float)[None, :] - c * u[:, None]) / spread
+        rows = np.broadcast_to(breaks, (len(u), breaks.shape[1]))
+        breaks = np.sort(np.concatenate([rows, crossings.clip(-REACH, REACH)], axis=1), axis=1)
+    half = np.diff(breaks, axis=1)[:, :, None] / 2
+    z = breaks[:, :-1, None] + half * (1 + NODES)
+    weights = half * WEIGHTS * np.exp(-z * z / 2) / sqrt(2 * np.pi)
+    z, weights = (part.reshape(len(breaks), -1) for part in (z, weights))
+    values = function(u[:, None], c * u[:, None] + spread * z)
+    return float(outer @ (weights * values).sum(axis=1)) if kinks else float(outer @ (values @ weights[0]))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from winit.theory.activations import ACTIVATIONS
+import numpy as np
+
+from winit.theory.activations import ACTIVATIONS, resolve
 from winit.theory.gains import CARD_LINES, activation_card
-from winit.theory.maps import Critical, critical
+from winit.theory.maps import HOMOGENEOUS, Critical, any_length, critical
 from winit.vocabulary.errors import unknown_name
 
 # Variances of the biases at which the critical points are given.
@@ -22,18 +24,26 @@ class ActivationTheory:
         activation: its name.
         numbers: one for each key of `theory.gains.CARD_LINES`; None where it does not exist.
         critical: points of the critical line, for the variances of biases in `SIGMA_B2`.
+        any_length: σ_w² at which every q is a fixed point without biases, critical; None where φ is not homogeneous.
         torch_gain: `torch.nn.init.calculate_gain`, or None where torch has none.
     """
 
     activation: str
     numbers: Mapping[str, float | None]
     critical: tuple[Critical, ...]
+    any_length: float | None
     torch_gain: float | None
 
     def as_dict(self) -> dict[str, object]:
         """Return what `winit gain --json` prints."""
         points = [asdict(point) | {"is_stable": point.is_stable} for point in self.critical]
-        return {"activation": self.activation, **self.numbers, "critical": points, "torch_gain": self.torch_gain}
+        return {
+            "activation": self.activation,
+            **self.numbers,
+            "critical": points,
+            "any_length": self.any_length,
+            "torch_gain": self.torch_gain,
+        }
 
 
 def gain(activation: str) -> ActivationTheory:
@@ -45,15 +55,23 @@ def gain(activation: str) -> ActivationTheory:
     if activation not in ACTIVATIONS:
         raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
     points = tuple(point for sigma_b2 in SIGMA_B2 for point in critical(activation, sigma_b2))
-    return ActivationTheory(activation, activation_card(activation), points, _torch_gain(activation))
+    return ActivationTheory(
+        activation, activation_card(activation), points, any_length(activation), _torch_gain(activation)
+    )
 
 
 def _torch_gain(activation: str) -> float | None:
-    """Return torch's own gain, or None where it has none."""
+    """Return torch's own gain, or None where it has none.
+
+    A homogeneous activation is torch's leaky ReLU of some slope: 0 for ReLU, 1 for the identity.
+    """
     from torch.nn.init import calculate_gain
 
+    phi = resolve(activation)
+    if phi.is_homogeneous:
+        return float(calculate_gain("leaky_relu", -float(phi.phi(np.array(-1.0)))))
     try:
-        return float(calculate_gain("linear" if activation == "identity" else activation))  # type: ignore[arg-type]  # refused below
+        return float(calculate_gain(activation))  # type: ignore[arg-type]  # refused below
     except ValueError:
         return None
 
@@ -72,4 +90,9 @@ def lines(theory: ActivationTheory) -> list[str]:
         )
     if not theory.critical:
         text.append("  critical with biases: nowhere")
+    if theory.any_length is not None:
+        text.append(
+            f"  critical without biases: σ_w² = {theory.any_length:.5g}, every q is a fixed point; "
+            f"depth limit not claimed: {HOMOGENEOUS}"
+        )
     return [*text, f"  torch.nn.init.calculate_gain: {theory.torch_gain or 'refuses'}"]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 
 import numpy as np
 import torch
@@ -26,10 +26,36 @@ CALIBRATION_EXAMPLES = 512  # of the training data; all of them, if there are fe
 
 # LSUV: Mishkin & Matas 2016, algorithm 1, with the tolerance and the limit of the authors' Caffe code.
 LSUV_TOLERANCE, LSUV_ROUNDS = 0.02, 20
-# GradInit: Zhu et al. 2021, algorithm 1, with the defaults of the authors' code.
-GRADINIT_STEPS, GRADINIT_RATE, GRADINIT_STEP_SIZE, GRADINIT_NORM, GRADINIT_LEAST = 390, 1e-3, 0.1, 1.0, 0.01
 # MetaInit: Dauphin & Schoenholz 2019, appendix (the authors' listing).
 METAINIT_STEPS, METAINIT_RATE, METAINIT_MOMENTUM, METAINIT_EPSILON = 500, 0.1, 0.9, 1e-5
+
+
+@dataclass(frozen=True)
+class GradInitSettings:
+    """The settings of GradInit, named as in the authors' code.
+
+    Attributes:
+        iters: steps on the factors.
+        lr, beta2: of Adam, which takes them.
+        eta: size η of the step of training that they are to make a good one.
+        gamma: bound γ on the gradient's norm.
+        grad_clip: largest slope by a factor.
+    """
+
+    iters: int
+    lr: float
+    beta2: float
+    eta: float
+    gamma: float
+    grad_clip: float
+
+
+# Zhu et al. 2021, the scripts of the authors' code: for SGD those of VGG-19, their network without skip connections
+# (run_gradinit.sh); for Adam that of the transformer (run_iwslt_14_gradinit_no_clipping.sh, γ by default).
+GRADINIT_SGD = GradInitSettings(iters=390, lr=1e-2, beta2=0.999, eta=0.1, gamma=1.0, grad_clip=1.0)
+GRADINIT_SGD_BATCH_NORM = replace(GRADINIT_SGD, lr=0.1)
+GRADINIT_ADAM = GradInitSettings(iters=780, lr=2.5e-3, beta2=0.98, eta=1e-3, gamma=1000.0, grad_clip=inf)
+GRADINIT_BETA1, GRADINIT_EPSILON, GRADINIT_LEAST = 0.9, 1e-8, 0.01  # the last is the smallest factor of weights
 
 
 @dataclass
@@ -104,18 +130,22 @@ def lsuv(network: CalibratedNetwork) -> None:
 
         W ← W/√Var(z), until |Var(z) − 1| < 0.02 or 20 times
 
-    Biases stay as they are. The scheme that it is applied to is the start; the paper's is orthogonal.
+    Biases stay as they are. Without biases, as in the paper and the authors' code, the variance is that over units and
+    examples. Random biases alone can have a variance above 1 over units, which no weights can lower. With biases it is
+    therefore the variance over examples, mean over units, which only the weights decide: one correction gives it.
+    The scheme that LSUV is applied to is the start; the paper's is orthogonal.
 
     Source: Mishkin & Matas 2016, arXiv:1511.06422, algorithm 1.
     """
     h = network.x
     operations = [w.numel() for w in network.weights]
+    has_biases = any(bool(b.any()) for b in network.biases)
     for weights, biases in zip(network.weights, network.biases, strict=True):
         share = weights.numel() / sum(operations) * len(h) / network.batch_size
         z = h @ weights + biases
         network.cost.forward += share
         for _ in range(LSUV_ROUNDS):
-            variance = z.var(correction=0).item()
+            variance = (z.var(dim=0, correction=0).mean() if has_biases else z.var(correction=0)).item()
             if abs(variance - 1) < LSUV_TOLERANCE or not isfinite(variance) or variance < 1e-300:
                 break
             weights.div_(sqrt(variance))
@@ -124,40 +154,64 @@ def lsuv(network: CalibratedNetwork) -> None:
         h = network.hidden(z)
 
 
+class Moments:
+    """Adam's moments of some numbers, and the steps that it takes with them."""
+
+    def __init__(self, size: int, beta2: float) -> None:
+        self.mean, self.square = torch.zeros(2, size, dtype=torch.float64)
+        self.beta2, self.steps = beta2, 0
+
+    def step(self, slope: Tensor) -> Tensor:
+        """Return Adam's step for a slope, at rate 1."""
+        self.steps += 1
+        self.mean.lerp_(slope, 1 - GRADINIT_BETA1)
+        self.square.lerp_(slope.square(), 1 - self.beta2)
+        size = (self.square / (1 - self.beta2**self.steps)).sqrt() + GRADINIT_EPSILON
+        return self.mean / (1 - GRADINIT_BETA1**self.steps) / size
+
+
+def gradinit_settings(batch_norm: bool, uses_sign: bool) -> GradInitSettings:
+    """Return the authors' settings for a network with or without batch normalization, and for SGD or Adam."""
+    if uses_sign:
+        return GRADINIT_ADAM
+    return GRADINIT_SGD_BATCH_NORM if batch_norm else GRADINIT_SGD
+
+
 def gradinit(network: CalibratedNetwork) -> None:
     """Learn one factor m for each tensor so that a first step of training lowers the loss as far as it can.
 
-        min over m of L̃(m∘θ − η A(g))/η  subject to ‖g‖ ≤ 1,   g = ∇L(m∘θ), η = 0.1
+        min over m of L̃(m∘θ − η A(g))/η  subject to ‖g‖ ≤ γ,   g = ∇L(m∘θ)
 
-    A(g) is g, and the norm the 2-norm, for SGD; for Adam sign(g) and the 1-norm. L̃ is the loss of another mini-batch,
-    half of which is new. Where the norm is too large, a step lowers the norm instead. 390 steps of Adam on m, at a rate
-    of 10⁻³, so a factor can hardly leave 0.6 to 1.4; weights' factors stay above 0.01.
+    A(g) is g/‖g‖, and the norm the 2-norm, for SGD; for Adam sign(g) and the 1-norm. L̃ is the loss of another
+    mini-batch, half of which is new. Where the norm is too large, a step lowers the norm instead, with moments of its
+    own. The steps on m are Adam's; weights' factors stay above 0.01, and a bias whose factor has reached 0 stays 0.
 
-    Source: Zhu et al. 2021, arXiv:2102.08098, algorithm 1. As in the authors' code g is a constant in L̃'s derivative.
+    Source: Zhu et al. 2021, arXiv:2102.08098, algorithm 1. As in the authors' code A(g) is a constant in L̃'s derivative.
     """
+    settings = gradinit_settings(network.batch_norm, network.uses_sign)
     start, layers = [p.clone() for p in network.parameters], len(network.weights)
     scales = torch.ones(len(start), dtype=torch.float64)
-    mean, square = torch.zeros_like(scales), torch.zeros_like(scales)
-    for step in range(1, GRADINIT_STEPS + 1):
+    towards_loss, towards_bound = (Moments(len(start), settings.beta2) for _ in range(2))
+    for _ in range(settings.iters):
         kept, other, new = network.draw(), network.draw(), network.draw()
         m = scales.clone().requires_grad_()
         scaled = [a * p for a, p in zip(m, start, strict=True)]
         first = torch.cat([kept, other])
         gradients = network.gradient(network.loss(scaled, first), scaled, first, graph=True)
         size = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients]), 1 if network.uses_sign else 2)
-        if size.item() > GRADINIT_NORM:
+        if size.item() > settings.gamma:
+            moments = towards_bound
             (slope,) = network.gradient(size, [m], first)
         else:
-            direction = [(g.sign() if network.uses_sign else g).detach() for g in gradients]
-            moved = [p - GRADINIT_STEP_SIZE * d for p, d in zip(scaled, direction, strict=True)]
+            moments = towards_loss
+            steps = [(g.sign() if network.uses_sign else g / size).detach() for g in gradients]
+            moved = [p - settings.eta * step for p, step in zip(scaled, steps, strict=True)]
             second = torch.cat([kept, new])
-            (slope,) = network.gradient(network.loss(moved, second) / GRADINIT_STEP_SIZE, [m], second)
+            (slope,) = network.gradient(network.loss(moved, second) / settings.eta, [m], second)
         if not torch.isfinite(slope).all():
             break
-        slope = slope.clamp(-1, 1)
-        mean.lerp_(slope, 0.1)
-        square.lerp_(slope.square(), 0.001)
-        scales -= GRADINIT_RATE * (mean / (1 - 0.9**step)) / ((square / (1 - 0.999**step)).sqrt() + 1e-8)
+        change = settings.lr * moments.step(slope.clamp(-settings.grad_clip, settings.grad_clip))
+        scales = torch.where(scales > 0, scales - change, scales)
         scales[:layers].clamp_(min=GRADINIT_LEAST)
         scales[layers:].clamp_(min=0.0)
     for parameter, scale in zip(network.parameters, scales.tolist(), strict=True):

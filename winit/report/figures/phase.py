@@ -24,7 +24,7 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     """Draw measured trainability over the plane (σ_w², σ_b²), under the theory's critical line and depth contours.
 
     One panel an activation and depth. Cells are `mean_field` arms at their chosen rates; the solid line is χ₁ = 1; the
-    dashed ones bound the region in which 6ξ exceeds the panel's depth, dotted ones do so for other depths. Other
+    dashed ones bound the region in which 6 ξ_c exceeds the panel's depth, dotted ones do so for other depths. Other
     initializers are marked where they lie.
     """
     plane = limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]].drop_duplicates()

@@ -297,18 +297,36 @@ AGREEMENT: Table = table(
     Column("reason", STR, "", "where it is not: what stands out; else empty"),
 )
 
-DEPTH_LIMITS: Table = table(
-    *(FACTORS[name] for name in ("dataset", "optimizer", "activation", "width", "initializer")),
-    Column("sigma_w2", FLOAT, "", "fan_in Var(w) of the square hidden layers"),
-    Column("sigma_b2", FLOAT, "", "variance of their biases"),
-    Column("q", FLOAT, "", "where the length map leads from q = 1"),
-    Column("chi_1", FLOAT, "", "σ_w² E[φ′(√q z)²] there: the factor of the gradient's variance a layer"),
+_DEPTH_SCALES = (
+    Column("q", FLOAT, "", "where the length map leads from q = 1; infinite where it grows without bound"),
+    Column(
+        "chi_1",
+        FLOAT,
+        "",
+        "σ_w² E[φ′(√q z)²] there, the factor of the gradient's variance a layer: ordered below 1, chaotic above",
+    ),
+    Column("c_star", FLOAT, "", "correlation to which two inputs converge there: 1 unless chaotic"),
+    Column("xi_c", FLOAT, "layers", "ξ_c = −1/log of the correlation map's slope at c*; in the ordered phase ξ_∇"),
+    Column("xi_gradient", FLOAT, "layers", "ξ_∇ = 1/abs(log χ₁): gradients change by a factor of e"),
     Column(
         "depth_limit",
         FLOAT,
         "layers",
-        "6 / abs(log χ₁): deeper, training is not expected to work (Schoenholz et al. 2017)",
+        "6 ξ_c: deeper, training is not expected to work (Schoenholz et al. 2017); missing where no limit is claimed",
     ),
+    Column(
+        "why_no_limit",
+        STR,
+        "",
+        "why none is claimed: q grows without bound, or has no scale (homogeneous φ, no biases); else empty",
+    ),
+)
+
+DEPTH_LIMITS: Table = table(
+    *(FACTORS[name] for name in ("dataset", "optimizer", "activation", "width", "initializer")),
+    Column("sigma_w2", FLOAT, "", "fan_in Var(w) of the square hidden layers"),
+    Column("sigma_b2", FLOAT, "", "variance of their biases"),
+    *_DEPTH_SCALES,
     Column(
         "deepest_trained",
         INT,
@@ -322,9 +340,7 @@ PHASE: Table = table(
     FACTORS["activation"],
     Column("sigma_w2", FLOAT, "", "fan_in Var(w)"),
     Column("sigma_b2", FLOAT, "", "Var(b)"),
-    Column("q", FLOAT, "", "where the length map leads"),
-    Column("chi_1", FLOAT, "", "σ_w² E[φ′(√q z)²] there: ordered below 1, chaotic above"),
-    Column("depth_limit", FLOAT, "layers", "6 / abs(log χ₁)"),
+    *_DEPTH_SCALES,
 )
 
 NOT_APPLICABLE: Table = table(
