@@ -104,7 +104,14 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     expected = study_theory(study)
     final = of_budget(summary)
     targets = {workload.dataset: workload.target_accuracy for workload in study.workloads}
-    evidence: Tables = measured | {"tuning": of_budget(tuned), "summary": final}
+    margin = study.analysis.margin
+    at_updates = pretraining_effects(at, summary, margin)
+    at_time = pretraining_time_effects(at, summary, measured["curves"], targets, margin)
+    evidence: Tables = measured | {
+        "tuning": tuned,
+        "summary": summary,
+        "pretraining_effects": pd.concat([at_updates, at_time], ignore_index=True),
+    }
     return (
         measured
         | {
@@ -114,10 +121,8 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
             "agreement": agreement(layers, runs, expected),
             "depth_limits": depth_limits(study, final),
             "phase": phase(study),
-            "pretraining_effects": pretraining_effects(at, summary, study.analysis.margin),
-            "pretraining_time_effects": pretraining_time_effects(
-                at, summary, measured["curves"], targets, study.analysis.margin
-            ),
+            "pretraining_effects": at_updates,
+            "pretraining_time_effects": at_time,
             "baselines": baselines(study),
             "not_applicable": pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"])),
         }
