@@ -12,9 +12,10 @@ from winit import datasets
 from winit.engine.objectives import loss_and_accuracy
 from winit.study.seeds import seed
 from winit.study.steps import log_spaced
+from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine
 from winit.training.start import initial_parameters
-from winit.training.workload import learning_rates, mini_batches, train
+from winit.training.workload import learning_rates, mini_batches, train, train_chunk
 
 CPU = torch.device("cpu")
 
@@ -260,3 +261,109 @@ def test_a_reconstruction_is_a_deep_autoencoder_scored_by_what_it_explains(tiny)
     assert pretrained["test_loss"][0] < plain["test_loss"][0]
     with pytest.raises(ValueError, match="engine: got kernel, but it trains classifiers; allowed is torch"):
         choose_engine("kernel", workload, CPU)
+
+
+def test_every_replicate_has_a_split_of_its_own(tiny):
+    workload = tiny("grid.initializer=[he_normal]").workloads[0]
+    engine = choose_engine("torch", workload, CPU)
+
+    def labels(replicate: int) -> list[list[int]]:
+        data = WorkloadData(workload, engine, CPU, replicate)
+        return [part.y.tolist() for part in (data.train, data.validation, data.test)]
+
+    assert labels(0) == labels(0)
+    for one, other in ((0, 1), (0, -1), (-1, -2)):
+        assert all(ours != theirs for ours, theirs in zip(labels(one), labels(other), strict=True))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_predictions_are_those_of_the_test_score(tiny, engine):
+    """The share that is right is the test score at the end, on the replicate's own test part."""
+    workload = tiny("grid.initializer=[he_normal]", "grid.activation=[tanh]", "grid.learning_rate=[0.3]").workloads[0]
+    rows = rows_of(workload, engine=engine)
+    assert [row["replicate"] for row in rows] == [0, 1]
+    for row in rows:
+        split = datasets.load("digits", {}, seed(0, "data", dataset="digits", replicate=row["replicate"]))
+        right = np.asarray(row["test_prediction"]) == split.test.y
+        assert right.mean() == pytest.approx(row["test_accuracy"][-1], abs=1e-6) and 0.2 < right.mean() < 1
+        probability = np.asarray(row["test_probability"], float)
+        assert -np.log(probability).mean() == pytest.approx(row["test_loss"][-1], rel=1e-5)
+        assert (probability[right] >= 0.1).all(), "of ten classes, the likeliest has at least a tenth"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_diverged_run_predicts_nothing(tiny, engine):
+    workload = tiny("grid.initializer=[he_normal]", "grid.activation=[relu]", "grid.learning_rate=[1e30]").workloads[0]
+    for row in rows_of(workload, engine=engine):
+        assert np.isnan(row["test_probability"]).all() and len(row["test_prediction"]) == len(row["test_probability"])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_outcome_at_a_budget_is_that_of_a_run_trained_only_so_long(tiny, engine, optimizer):
+    """To the bit: at a constant rate a longer training holds every shorter one."""
+    common = (
+        f"training.optimizer={optimizer}", "grid.initializer=[he_normal,normal:1]", "grid.learning_rate=[0.003,0.3,1e20]",
+        "grid.activation=[relu]", "measure.layer_points=3",
+    )  # fmt: skip
+    (long,) = tiny(*common, "training.steps=20", "measure.budgets=[13,5]").workloads
+    rows = rows_of(long, engine=engine)
+    assert long.budgets == (5, 13, 20) and {tuple(row["budget"]) for row in rows} == {(5, 13, 20)}
+    for index, budget in enumerate(long.budgets):
+        (short,) = tiny(*common, f"training.steps={budget}").workloads
+        for ours, theirs in zip(rows, rows_of(short, engine=engine), strict=True):
+            at = ours["curve_step"].index(budget)
+            for part in ("train", "test"):
+                for what in ("loss", "accuracy"):
+                    value, expected = ours[f"{part}_{what}"][at], theirs[f"{part}_{what}"][-1]
+                    assert value.tobytes() == expected.tobytes(), (budget, part, what)
+            for what in ("loss", "accuracy"):
+                value, expected = ours[f"validation_{what}"][index], theirs[f"validation_{what}"][-1]
+                assert value.tobytes() == expected.tobytes(), (budget, what)
+
+
+def test_the_validation_part_is_looked_at_only_at_budgets(tiny):
+    """A validation part of other labels moves what is read at the budgets, and nothing else."""
+    (workload,) = tiny("grid.activation=[relu]", "measure.budgets=[7]", "measure.curve_points=20").workloads
+    runs, engine = runs_of(workload)[:3], choose_engine("torch", workload, CPU)
+    (one, other) = (WorkloadData(workload, engine, CPU, 0) for _ in range(2))
+    other.validation = other.validation._replace(y=(other.validation.y + 1) % 10)
+    for ours, theirs in zip(*(train_chunk(workload, runs, engine, data, CPU) for data in (one, other)), strict=True):
+        assert len(ours["validation_loss"]) == 2 and ours["budget"] == [7, 20]
+        differing = {name for name, value in comparable(ours).items() if value != comparable(theirs)[name]}
+        assert differing == {"validation_loss", "validation_accuracy"}
+
+
+def test_training_longer_is_read_as_much_later(tiny):
+    """Its budgets are called as in the study, and read after the updates that pretraining would have taken."""
+    study = tiny("grid.activation=[tanh]", "grid.initializer=[he_normal]", "grid.learning_rate=[0.1]", "measure.budgets=[5]",
+                 "grid.pretraining=[none,none+longer]", "pretraining.steps=10")  # fmt: skip
+    longer = next(workload for workload in study.workloads if workload.longer_by)
+    (row, *_) = rows_of(longer)
+    assert longer.longer_by == 20 and row["budget"] == [5, 20]
+    assert {25, 40} <= set(row["curve_step"]) and row["curve_step"][-1] == 40
+
+
+def test_tuning_factors_scale_the_rates_of_pretraining(tiny):
+    common = ("grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1]", "grid.replicates=1",
+              "pretraining.steps=10", "pretraining.learning_rate=0.02")  # fmt: skip
+    (half,) = rows_of(tiny(*common, "grid.pretraining=[autoencoder]", "grid.pretraining_rate=[0.5]").workloads[0])
+    common = (*common[:-1], "pretraining.learning_rate=0.01")
+    (whole,) = rows_of(tiny(*common, "grid.pretraining=[autoencoder]").workloads[0])
+    assert half["pretraining_rate"] == 0.5 and whole["pretraining_rate"] == 1.0
+    assert np.array_equal(half["test_loss"], whole["test_loss"])
+    assert np.array_equal(half["pretraining_error"], whole["pretraining_error"])
+    (other,) = rows_of(tiny(*common, "grid.pretraining=[autoencoder]", "grid.pretraining_rate=[0.1]").workloads[0])
+    assert not np.array_equal(other["pretraining_error"], whole["pretraining_error"])
+
+
+def test_runs_that_differ_in_the_rate_of_pretraining_share_a_chunk_and_nothing_else(tiny):
+    workload = tiny(
+        "grid.activation=[sigmoid]", "grid.initializer=[normal:0.5]", "grid.learning_rate=[0.1,0.3]", "pretraining.steps=8",
+        "grid.pretraining=[none,rbm,rbm+shuffled]", "grid.pretraining_rate=[0.3,3]", "grid.tuning_replicates=2",
+    ).workloads[0]  # fmt: skip
+    runs = workload.schedule({}).runs  # factors at the fixed rate, and both rates of what is not pretrained
+    assert {run.pretraining_rate for run in runs if run.pretraining == "rbm"} == {0.3, 3.0}
+    assert {run.pretraining_rate for run in runs if run.pretraining == "none"} == {1.0}
+    whole = [comparable(row) for row in rows_of(workload, runs, networks=100)]
+    assert [comparable(row) for row in rows_of(workload, runs, networks=1)] == whole
