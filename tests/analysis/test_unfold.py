@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ import pytest
 from tests.runs import fill
 from winit import datasets
 from winit.analysis.collect import tables
-from winit.analysis.unfold import unfold
+from winit.analysis.unfold import unfold, workload_tables
 from winit.store.parts import RunStore
 
 
@@ -107,3 +109,20 @@ def test_a_study_that_is_tuned_but_not_judged_has_no_tables(tuned, tmp_path):
             path.unlink()
     with pytest.raises(ValueError, match=rf"^the store lacks {len(judged)} of \d+ runs of digits-tanh"):
         tables(study, store)
+
+
+def test_a_score_that_equals_the_target_meets_it(tuned):
+    """Scores are stored in single precision, and targets are not: k of N examples are k/N in both."""
+    study, store = tuned
+    workload, tests = study.workloads[0], datasets.part_sizes("digits")[2]
+    scores = workload_tables(workload, store)["runs"].set_index("run_id")["test_score"]
+    assert scores.nunique() > 5
+    for score in scores.unique():
+        target = round(score * tests) / tests
+        runs = workload_tables(replace(workload, target_accuracy=target), store)["runs"].set_index("run_id")
+        equal = runs[scores == score]
+        assert (equal["status"] == "ok").all() and np.isfinite(equal["steps_to_target"]).all()
+        runs = workload_tables(replace(workload, target_accuracy=target + 0.5 / tests), store)["runs"].set_index(
+            "run_id"
+        )
+        assert (runs.loc[equal.index, "status"] != "ok").all()
