@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runs import runs_of
 from winit.study.compose import compose
 from winit.training.workload import train
 
@@ -161,7 +162,7 @@ def measured(case: str) -> dict[str, dict[str, object]]:
     composed = compose(overrides)
     runs = {}
     for workload in composed.workloads:
-        chunks = train(workload, workload.runs, torch.device("cpu"), composed.settings["engine"])
+        chunks = train(workload, runs_of(workload), torch.device("cpu"), composed.settings["engine"])
         for row in (row for rows in chunks for row in rows):
             label = f"{row['initializer']}, {row['pretraining']}, rate {row['learning_rate']:g}, replicate {row['replicate']}"
             numbers = {name: _plain(value) for name, value in row.items() if name not in NOT_PINNED}

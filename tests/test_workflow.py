@@ -21,11 +21,11 @@ from winit.store.schema import TABLES, TIME_COLUMNS, TIME_TABLES
 from winit.study.compose import compose
 
 ROOT = Path(__file__).resolve().parent.parent
-# Small, but with every status, two datasets, a pair that is not applicable, and runs that diverge.
+# Small, but tuned and judged at two budgets, with two datasets, a pair that is not applicable, and runs that diverge.
 SMALL = [
     "study=smoke", "name=small", "dataset=[digits,spirals]", "grid.depth=[2]", "grid.activation=[tanh,relu]",
-    "grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.replicates=2", "grid.tuning_replicates=0",
-    "training.steps=30",
+    "grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.replicates=2", "grid.tuning_replicates=1",
+    "grid.extensions=0", "training.steps=30", "measure.budgets=[12]",
 ]  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def test_a_run_leaves_tables_copies_and_the_page(original):
     assert (original / "reports" / "small" / "index.html").is_file()
     said = (original / "stdout").read_text()
     assert "done, after" in said and "report: reports/small/index.html" in said
-    assert re.search(r"40 of 40 runs", (original / "stderr").read_text()), "progress is said"
+    assert re.search(r"40 of up to 40 runs", (original / "stderr").read_text()), "progress is said"
 
 
 def test_a_second_run_does_nothing_and_says_so(original):
@@ -167,7 +167,7 @@ def test_kill_9_loses_at_most_the_chunks_in_flight(original, tmp_path):
         assert not any(store.parts_of(path.parent.name).broken for path in kept)
     done = run(tmp_path)
     assert kept <= parts(tmp_path), "what was finished is kept"
-    assert int(re.search(r"stored: (\d+) of 40 runs", done.stdout)[1]) > 0
+    assert int(re.search(r"stored: (\d+) of up to \d+ runs", done.stdout)[1]) > 0
     assert_same_tables(tables_of(tmp_path), tables_of(original))
 
 
@@ -195,7 +195,7 @@ def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
     process.wait()
     winit("run", *slow, "--cores", "2", cwd=tmp_path)
     rows = run_ids(tmp_path, parts(tmp_path))
-    assert len(rows) == len(set(rows)) == compose(slow).run_count
+    assert len(rows) == len(set(rows)) == compose(slow).counts.bound
 
 
 @pytest.mark.parametrize(
@@ -205,6 +205,10 @@ def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
         ("grid.dept=[2]", "grid.dept"),
         ("study=nope", "study"),
         ("training.batch_size=99999", "training.batch_size"),
+        ("measure.budgets=[10,10]", "measure.budgets"),
+        ("measure.budgets=[30]", "measure.budgets"),
+        ("grid.extensions=1", "grid.extensions"),
+        ("training.schedule=cosine", "measure.budgets"),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "plan"])
@@ -227,7 +231,7 @@ def test_a_job_refuses_a_study_that_changed_under_it(original, tmp_path):
     frozen = original / "results" / "small" / "study.yaml"
     name, output = compose(SMALL).workloads[0].name, tmp_path / "x.json"
     done = winit(
-        "train", str(frozen), name, "--runs", "000000000000", "--output", str(output), cwd=tmp_path, check=False
+        "train", str(frozen), name, "--arms", "000000000000", "--output", str(output), cwd=tmp_path, check=False
     )
     assert done.returncode == 2 and "asks for other runs" in done.stderr and not output.exists()
 

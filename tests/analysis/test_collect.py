@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tests.runs import CPU
 from winit.analysis.collect import tables
 from winit.store import files
+from winit.store.parts import RunStore
+from winit.store.schema import TIME_COLUMNS
 from winit.study.compose import validate
+from winit.training.workload import train
 from winit.vocabulary.factors import STATUSES
+from winit.workflow import session
 
 
 def test_every_run_is_in_the_tables_once(trained):
@@ -16,7 +21,7 @@ def test_every_run_is_in_the_tables_once(trained):
     for name, frame in collected.items():
         collected[name] = files.conform(name, frame)  # the declared columns and types
     runs, curves, layers, summary = (collected[n] for n in ("runs", "curves", "layers", "summary"))
-    assert len(runs) == study.run_count and runs["run_id"].is_unique
+    assert len(runs) == study.counts.bound and runs["run_id"].is_unique
     assert set(runs["status"]) <= set(STATUSES) and "diverged" in set(runs["status"])
     workload = study.workloads[0]
     assert len(curves) == len(runs) * len(set(curves["step"]))
@@ -44,3 +49,46 @@ def test_tables_do_not_depend_on_the_order_of_the_grid(trained):
     for name, frame in tables(study, store).items():
         if name != "not_applicable":
             pd.testing.assert_frame_equal(frame, turned[name])
+
+
+def test_the_tables_of_a_tuned_study_say_what_the_protocol_did(tuned):
+    """The rates at which runs are judged are those that `tuning` chose, at each budget, and the fixed one."""
+    study, store = tuned
+    collected = {name: files.conform(name, frame) for name, frame in tables(study, store).items()}
+    runs, tuning, summary = (collected[name] for name in ("runs", "tuning", "summary"))
+    assert set(tuning["budget"]) == set(summary["budget"]) == {8, 30}
+    counts = study.counts
+    judged = runs[runs["role"] == "judged"]
+    assert counts.least <= len(judged) <= counts.most
+    assert counts.tuning <= len(runs) - len(judged) <= counts.tuning + counts.extensions
+    arm = ["initializer", "pretraining"]
+    chosen = tuning[tuning["is_chosen"]]
+    assert (chosen.groupby(["budget", *arm]).size() == 1).all() and len(chosen) == 2 * 6
+    for key, of_arm in judged.groupby(arm):
+        rates = chosen.loc[(chosen[arm] == list(key)).all(axis=1), "learning_rate"]
+        assert set(of_arm["learning_rate"]) == {0.1, *rates}
+        factors = set(of_arm["pretraining_rate"])
+        assert len(factors) == 1 and factors <= ({0.3, 3.0} if key[1] == "autoencoder" else {1.0})
+    best = summary[summary["is_best_rate"]]
+    keys = ["budget", *arm, "learning_rate"]
+    assert best[keys].to_numpy().tolist() == chosen.sort_values(keys[:3])[keys].to_numpy().tolist()
+    assert (summary["runs"] == 3).all() and (tuning["runs"] == 2).all()
+    assert summary.loc[summary["budget"] == 30, "runs"].sum() == len(judged)
+    stuck = tuning[(tuning["initializer"] == "zeros") & (tuning["pretraining"] == "none")]
+    assert set(stuck["learning_rate"]) == {0.03, 0.1}, "where nothing works, the grid is not extended"
+    assert collected["outcomes"].groupby("run_id").size().eq(2).all()
+
+
+def test_the_tables_do_not_depend_on_how_often_a_study_was_killed(tuned, tmp_path):
+    """Other chunks, a kill after each: the same runs, and the same tables to the bit."""
+    study, store = tuned
+    again = RunStore(tmp_path / "again")
+    for workload in study.workloads:
+        while lacking := session.lacking(workload, again):
+            rows = next(iter(train(workload, lacking[::-1], CPU, networks=3)))
+            again.commit(workload.name, rows)
+    ours, theirs = tables(study, again), tables(study, store)
+    for name in theirs:
+        timed = [column for column in TIME_COLUMNS if column in theirs[name]]
+        one, other = (frames[name].drop(columns=timed) for frames in (ours, theirs))
+        pd.testing.assert_frame_equal(one, other, check_exact=True)

@@ -10,7 +10,7 @@ from winit.analysis import select
 
 ARM = {
     "dataset": "digits", "activation": "tanh", "depth": 2, "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd",
-    "initializer": "he_normal", "pretraining": "none",
+    "initializer": "he_normal", "pretraining": "none", "pretraining_rate": 1.0,
 }  # fmt: skip
 
 
@@ -26,13 +26,13 @@ def runs() -> pd.DataFrame:
     )
     frame["run_id"] = list("abcdef")
     frame["status"] = ["ok"] * 5 + ["diverged"]
-    return frame.assign(test_score=[0.5] * 5 + [np.nan], test_loss=0.7, steps_to_target=10.0)
+    return frame.assign(test_score=[0.5] * 5 + [np.nan], test_loss=0.7, steps_to_target=10.0, chance=0.1)
 
 
 def test_groups_of_factors():
     assert select.SETTING == ["dataset", "width", "batch_norm", "dropout", "optimizer"]
     assert select.CELL == ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer"]
-    assert [*select.CELL, "initializer", "pretraining", "learning_rate"] == select.RATE_FACTORS
+    assert [*select.CELL, "initializer", "pretraining", "pretraining_rate", "learning_rate"] == select.RATE_FACTORS
 
 
 def test_the_role_selects_and_not_the_number_of_the_replicate(runs):
@@ -41,18 +41,54 @@ def test_the_role_selects_and_not_the_number_of_the_replicate(runs):
     assert list(select.tuning(turned)["run_id"]) == ["a", "d"]
 
 
-def test_runs_at_the_chosen_rate_count_the_diverged_as_the_worst(runs):
+def test_runs_at_the_chosen_rate_count_the_diverged_as_guessing(runs):
     summary = pd.DataFrame([ARM | {"learning_rate": rate, "is_best_rate": rate == 1.0} for rate in (0.1, 1.0)])
     chosen = select.at_chosen_rate(runs, summary).set_index("run_id")
     assert list(chosen.index) == ["e", "f"]
-    assert chosen.loc["f", ["test_score", "test_loss", "steps_to_target"]].to_list() == [0.0, np.inf, np.inf]
+    assert chosen.loc["f", ["test_score", "test_loss", "steps_to_target"]].to_list() == [0.1, np.inf, np.inf]
     assert chosen.loc["e", ["test_score", "test_loss", "steps_to_target"]].to_list() == [0.5, 0.7, 10.0]
 
 
+def test_no_score_lies_below_guessing_and_a_failure_scores_as_guessing():
+    """Each run has its own chance. A loss is not bounded, and a run that never arrives stays infinite."""
+    runs = pd.DataFrame(
+        {
+            "status": ["ok", "stuck", "diverged", "stuck"], "chance": [0.1, 0.1, 0.5, 0.0],
+            "test_score": [0.9, 0.02, 0.99, -3.0], "validation_score": [0.8, 0.1, np.nan, 0.2], "train_score": 0.05,
+            "test_loss": [0.1, 9.0, 0.2, 1.0], "steps_to_target": [5.0, np.inf, 3.0, np.inf],
+        }
+    )  # fmt: skip
+    scored = select.scored(runs)
+    assert scored["test_score"].to_list() == [0.9, 0.1, 0.5, 0.0]
+    assert scored["validation_score"].to_list() == [0.8, 0.1, 0.5, 0.2]
+    assert scored["train_score"].to_list() == [0.1, 0.1, 0.5, 0.05]
+    assert scored["test_loss"].to_list() == [0.1, 9.0, np.inf, 1.0]
+    assert scored["steps_to_target"].to_list() == [5.0, np.inf, np.inf, np.inf]
+    assert runs["test_score"].to_list() == [0.9, 0.02, 0.99, -3.0], "the table stays as it is"
+
+
+def test_runs_at_a_budget_have_its_outcomes_and_their_own_factors():
+    full = {name: [1.0, 2.0] for name in select.OUTCOME} | {"status": ["ok", "ok"]}
+    runs = pd.DataFrame({"run_id": ["a", "b"], "replicate": [0, 1], **full, "engine": "torch"})
+    early = {name: [3.0, 4.0] for name in select.OUTCOME} | {"status": ["stuck", "diverged"]}
+    outcomes = pd.concat(
+        [
+            pd.DataFrame({"run_id": ["b", "a"], "budget": 7, **early}),
+            pd.DataFrame({"run_id": ["a", "b"], "budget": 9, **full}),
+        ]
+    )
+    at = select.at_budget(runs, outcomes, 7)
+    assert list(at) == list(runs) and at["run_id"].to_list() == ["a", "b"]
+    assert at["test_score"].to_list() == [4.0, 3.0] and at["status"].to_list() == ["diverged", "stuck"]
+    pd.testing.assert_frame_equal(select.at_budget(runs, outcomes, 9), runs)
+    assert select.of_budget(outcomes)["budget"].unique().tolist() == [9]
+    assert select.of_budget(outcomes, 7)["budget"].unique().tolist() == [7]
+
+
 def test_curves_are_the_worst_from_where_a_run_diverged():
-    curves = pd.DataFrame({"step": [0, 9], "train_loss": [2.0, np.nan], "validation_score": [0.1, np.nan]})
+    curves = pd.DataFrame({"step": [0, 9], "train_loss": [2.0, np.nan], "test_score": [0.2, np.nan], "chance": 0.1})
     worst = select.curves_as_worst(curves)
-    assert worst["train_loss"].to_list() == [2.0, np.inf] and worst["validation_score"].to_list() == [0.1, 0.0]
+    assert worst["train_loss"].to_list() == [2.0, np.inf] and worst["test_score"].to_list() == [0.2, 0.1]
 
 
 def test_one_rate_stands_for_all(runs):

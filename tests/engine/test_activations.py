@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import ERF
+from tests.runs import runs_of
 from winit.engine.activations import TENSOR_ACTIVATIONS, activation_of
 from winit.theory.activations import ACTIVATIONS
 
@@ -79,8 +80,8 @@ def test_an_activation_without_fast_code_is_trained_by_autograd(monkeypatch, tin
     torch.testing.assert_close(activation_of("erf").dphi(z), torch.from_numpy(ERF.dphi(z.numpy())), check_dtype=False)
     study = tiny("grid.activation=[tanh]", "grid.initializer=[he_normal,moment_matched,orthogonal:1+lsuv]")
     workload = replace(study.workloads[0], activation="erf")
-    rows = [row for chunk in train(workload, workload.runs, torch.device("cpu")) for row in chunk]
-    assert len(rows) == len(workload.runs)
+    rows = [row for chunk in train(workload, runs_of(workload), torch.device("cpu")) for row in chunk]
+    assert len(rows) == len(runs_of(workload))
     assert all(row["diverged_step"] is None for row in rows)
 
 

@@ -6,24 +6,21 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
-import torch
 
+from tests.runs import fill
 from winit.analysis import collect, replay
 from winit.report.context import page_tables
 from winit.report.page import write
 from winit.store import files
 from winit.store.parts import RunStore
 from winit.store.schema import TABLES
-from winit.training.workload import train
 from winit.workflow.session import write_record
 
 
 def make(study, root):
     """Train and report a study below a folder."""
     store, folder = RunStore(root / "store"), root / "results"
-    for workload in study.workloads:
-        for rows in train(workload, workload.runs, torch.device("cpu")):
-            store.commit(workload.name, rows)
+    fill(store, study)
     tables = collect.tables(study, store) | {"replay": replay.replay(0, draws=20)}
     for name, frame in tables.items():
         files.write(folder, name, frame)

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runs import runs_of
 from winit import schemes
 from winit.schemes import Layer, MatrixScheme, draw
 from winit.theory.activations import ACTIVATIONS
@@ -341,7 +342,7 @@ def test_a_new_scheme_is_one_object(monkeypatch, tiny):
         draw("mine:1", layer(activation="relu"))
     study = tiny("grid.initializer=[mine:1,mine:1+lsuv,he_normal]", "grid.activation=[tanh]", "training.steps=5")
     (workload,) = study.workloads
-    rows = [row for chunk in train(workload, workload.runs, torch.device("cpu")) for row in chunk]
+    rows = [row for chunk in train(workload, runs_of(workload), torch.device("cpu")) for row in chunk]
     assert {row["initializer"] for row in rows} == {"mine:1", "mine:1+lsuv", "he_normal"}
 
 

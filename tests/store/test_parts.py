@@ -15,13 +15,13 @@ from winit.store.schema import FIELDS, PART
 
 
 def row(run_id: str, loss: float = 0.5) -> dict[str, object]:
-    """A row of a run of one layer, evaluated at two steps and probed at one."""
-    lengths = {("curve_step",): 2, ("layer_step",): 1, ("layer_step", "layer"): 1}
+    """A row of a run of one layer, evaluated at two steps, read at one budget and probed at one step."""
+    lengths = {("curve_step",): 2, ("budget",): 1, ("test_example",): 3, ("layer_step",): 1, ("layer_step", "layer"): 1}
     values = {
         name: [0] * lengths.get(field.axes, 0) if field.axes else {"str": "x"}.get(field.type, 0)
         for name, field in FIELDS.items()
     }
-    return values | {"run_id": run_id, "test_loss": loss, "diverged_step": None, "diverged_layer": None}
+    return values | {"run_id": run_id, "wall_time_s": loss, "diverged_step": None, "diverged_layer": None}
 
 
 @pytest.fixture
@@ -82,6 +82,15 @@ def test_foreign_files_are_never_read(filled, tmp_path):
     assert "columns are not those" in s.parts_of("w").broken[named]
 
 
+def test_validation_scores_are_those_at_the_budgets(tmp_path):
+    store = RunStore(tmp_path)
+    read = {"budget": [5, 9], "validation_loss": [0.1, np.nan], "validation_accuracy": np.float32([0.5, np.nan])}
+    store.commit("w", [row("a") | read, row("b")])
+    scores = store.parts_of("w").validation_scores
+    assert scores["b"] == [0.0] and scores["a"][0] == 0.5 and np.isnan(scores["a"][1])
+    assert store.parts_of("none").validation_scores == {}
+
+
 def test_a_part_copied_under_another_name_is_not_read_twice(filled):
     s, first, _ = filled
     copy = first.with_name("0" * 32 + ".parquet")
@@ -92,7 +101,7 @@ def test_a_part_copied_under_another_name_is_not_read_twice(filled):
 def test_a_run_in_two_parts_counts_once(filled):
     s, *_ = filled
     s.commit("w", [row("a", loss=9.0), row("d")])
-    table = s.parts_of("w").read(["run_id", "test_loss"]).to_pandas()
+    table = s.parts_of("w").read(["run_id", "wall_time_s"]).to_pandas()
     assert sorted(table["run_id"]) == ["a", "b", "c", "d"]
 
 
@@ -102,15 +111,17 @@ def test_a_run_in_two_parts_counts_once(filled):
         (lambda row: row.pop("engine"), "the row of run b lacks engine$"),
         (lambda row: row.update(accuracy=0.5), "the row of run b has the unknown accuracy$"),
         (lambda row: row.update(wall_time=row.pop("wall_time_s")), "lacks wall_time_s and has the unknown wall_time$"),
-        (lambda row: row.update(test_loss="low"), "has 'low' as test_loss, not float64$"),
-        (lambda row: row.update(test_loss=None), "has None as test_loss, not float64$"),
+        (lambda row: row.update(wall_time_s="low"), "has 'low' as wall_time_s, not float64$"),
+        (lambda row: row.update(wall_time_s=None), "has None as wall_time_s, not float64$"),
         (lambda row: row.update(replicate=0.5), "has 0.5 as replicate, not int64$"),
         (lambda row: row.update(engine=1), "has 1 as engine, not str$"),
         (lambda row: row.update(curve_step=0), "has 0 as curve_step, not a list of int32$"),
-        (lambda row: row.update(test_loss=[0.5]), r"has \[0.5\] as test_loss, not float64$"),
+        (lambda row: row.update(wall_time_s=[0.5]), r"has \[0.5\] as wall_time_s, not float64$"),
         (lambda row: row.update(train_loss=[0.5, None]), r"has \[0.5, None\] as train_loss, not a list of float32$"),
         (lambda row: row.update(train_loss=np.zeros((2, 1))), "as train_loss, not a list of float32$"),
         (lambda row: row.update(train_loss=[0.5]), r"has 1 values as train_loss, for \(curve_step\)$"),
+        (lambda row: row.update(validation_loss=[0.5] * 2), r"has 2 values as validation_loss, for \(budget\)$"),
+        (lambda row: row.update(test_prediction=[1]), r"has 3 values as test_probability, for \(test_example\)$"),
         (lambda row: row.update(h_mean=[0.5] * 2), r"has 2 values as h_mean, for \(layer_step, layer\)$"),
         (lambda row: row.update(trace_h_mean=[0.5]), r"has 1 values as trace_h_mean, for \(trace_step, layer\)$"),
     ],
@@ -125,7 +136,7 @@ def test_a_row_that_differs_from_the_schema_is_refused_and_nothing_is_written(tm
 
 def test_a_row_may_hold_numpy_values_and_nan(tmp_path):
     values = {
-        "test_loss": np.float64("nan"),
+        "wall_time_s": np.float64("nan"),
         "replicate": np.int64(-1),
         "train_loss": np.float32([1, np.nan]),
         "diverged_step": 3,
@@ -134,7 +145,7 @@ def test_a_row_may_hold_numpy_values_and_nan(tmp_path):
     store.commit("w", [row("a") | values])
     table = store.parts_of("w").read()
     assert table["replicate"].to_pylist() == [-1] and table["diverged_step"].to_pylist() == [3]
-    assert np.isnan(table["train_loss"].to_pylist()[0][1]) and table["test_loss"].null_count == 0
+    assert np.isnan(table["train_loss"].to_pylist()[0][1]) and table["wall_time_s"].null_count == 0
 
 
 def test_a_kill_between_writing_and_renaming_leaves_no_file(tmp_path, monkeypatch):

@@ -19,7 +19,7 @@ def test_every_study_composes_and_its_frozen_form_is_the_same_study(name):
     assert s.name == name
     again = validate(yaml.safe_load(dump(s)))
     assert again.settings == s.settings and again.digest == s.digest
-    assert [w.runs_digest for w in again.workloads] == [w.runs_digest for w in s.workloads]
+    assert [w.arms_digest for w in again.workloads] == [w.arms_digest for w in s.workloads]
 
 
 def test_one_resolver_for_every_way_to_start(tmp_path):

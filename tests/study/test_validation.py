@@ -125,6 +125,45 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             ["grid.pretraining=[autoencoder]", "pretraining.layers=3"],
             "pretraining.layers: got 3, but grid.depth has networks of 2 hidden layers; allowed is at most 2, or all",
         ),
+        (
+            ["measure.budgets=[50]", "training.schedule=cosine"],
+            "measure.budgets: got [50] with schedule cosine, but a shorter training is a part of a longer one only at a "
+            "constant rate; allowed is [], or training.schedule=constant without warm-up",
+        ),
+        (
+            ["measure.budgets=[50]", "training.warmup=5"],
+            "measure.budgets: got [50] with warmup 5, but a shorter training",
+        ),
+        (
+            ["measure.budgets=[50,200]"],
+            "measure.budgets: got [50, 200] with training.steps=200; allowed are numbers below training.steps, each once",
+        ),
+        (["measure.budgets=[50,50]"], "measure.budgets: got [50, 50]"),
+        (["measure.budgets=[0]"], "measure.budgets: got 0; allowed is a whole number from 1 to 100000000"),
+        (
+            ["grid.learning_rate=[1,1e20]", "grid.extensions=1"],
+            "grid.extensions: got 1, which could bring the learning rate to 1e+40; allowed are rates from 1e-30 to 1e+30",
+        ),
+        (
+            ["grid.learning_rate=[1e-29,1]", "grid.extensions=2"],
+            "grid.extensions: got 2, which could bring the learning rate to 1e-87; allowed are rates from 1e-30 to 1e+30",
+        ),
+        (["grid.extensions=-1"], "grid.extensions: got -1; allowed is a whole number from 0 to 20"),
+        (
+            [
+                "grid.pretraining=[rbm]",
+                "grid.pretraining_rate=[0.3,1]",
+                "grid.activation=[sigmoid]",
+                "grid.tuning_replicates=0",
+            ],
+            "grid.pretraining_rate: got [0.3, 1.0] with tuning_replicates 0, so none can be chosen; "
+            "allowed is one number, or more tuning replicates",
+        ),
+        (
+            ["+extra_grids.x={pretraining:[autoencoder],pretraining_rate:[0.3,1],tuning_replicates:0}"],
+            "extra_grids.x.pretraining_rate: got [0.3, 1.0] with tuning_replicates 0, so none can be chosen",
+        ),
+        (["grid.pretraining_rate=[0]"], "grid.pretraining_rate: got 0; allowed is a number from 1e-06 to 1e+06"),
         (["pretraining.layers=0"], "pretraining.layers: got 0; allowed is a whole number of at least 1, or all"),
         (
             ["grid.pretraining=[denoising_autoencoder]", "pretraining.corruption_amount=1"],

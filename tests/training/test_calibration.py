@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.runs import runs_of
 from winit import schemes
 from winit.study.compose import compose
 from winit.theory.activations import ACTIVATIONS
@@ -158,7 +159,7 @@ def test_its_own_loss_is_that_of_torch(batch_norm):
 def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
     grid = "[he_normal,he_normal+lsuv,he_normal+last_layer_zero,he_normal+gradinit]"
     study = compose(["study=smoke", f"grid.initializer={grid}", "grid.activation=[tanh]", "grid.depth=[2]", "training.steps=3",
-                     "grid.replicates=2", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
+                     "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
     workload = study.workloads[0]
     device = torch.device("cpu")
     data = WorkloadData(workload, choose_engine("torch", workload, device), device)
@@ -166,7 +167,7 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
     assert len(data.calibration.y) == 512 and seen <= {tuple(row) for row in data.train.x.float().tolist()}
 
     rows = {(r["initializer"], r["learning_rate"], r["replicate"]): r
-            for chunk in train(workload, workload.runs, device) for r in chunk}  # fmt: skip
+            for chunk in train(workload, runs_of(workload), device) for r in chunk}  # fmt: skip
     for (name, _, replicate), row in rows.items():
         paid = [row[f"calibration_{c}"] for c in ("time_s", "forward", "backward")]
         assert (paid[0] > 0, paid[1] > 0, paid[2] > 0) == {
@@ -181,13 +182,13 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
 
 def test_a_calibrated_run_does_not_depend_on_the_runs_beside_it():
     study = compose(["study=smoke", "grid.initializer=[he_normal+metainit,lsuv]", "grid.activation=[relu]", "grid.depth=[2]",
-                     "training.steps=3", "grid.replicates=2", "grid.learning_rate=[0.1]"])  # fmt: skip
+                     "training.steps=3", "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.1]"])  # fmt: skip
     workload = study.workloads[0]
 
     def losses(runs, size=None):
         return {r["run_id"]: np.asarray(r["train_loss"]).tobytes()
                 for chunk in train(workload, runs, torch.device("cpu"), networks=size) for r in chunk}  # fmt: skip
 
-    together = losses(workload.runs)
-    assert together == losses(workload.runs[::-1], 1)
-    assert losses(workload.runs[1:2]).items() <= together.items()
+    together = losses(runs_of(workload))
+    assert together == losses(runs_of(workload)[::-1], 1)
+    assert losses(runs_of(workload)[1:2]).items() <= together.items()

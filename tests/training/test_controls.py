@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from tests.runs import runs_of
 from winit.engine.torch_stack import TorchStack
 from winit.training.controls import shuffled, with_moments
 from winit.training.data import WorkloadData
@@ -19,8 +20,8 @@ def test_controls_share_one_thing_and_lack_the_others(tiny):
         "grid.pretraining=[none,autoencoder,autoencoder+shuffled,autoencoder+moments]", "pretraining.steps=20",
     ).workloads[0]  # fmt: skip
     data = WorkloadData(workload, TorchStack, CPU)
-    begun = initial_state(workload, workload.runs, data)
-    at = {run.pretraining: k for k, run in enumerate(workload.runs)}
+    begun = initial_state(workload, runs_of(workload), data)
+    at = {run.pretraining: k for k, run in enumerate(runs_of(workload))}
     for parameters in (*begun.weights[:2], *begun.biases[:2]):
         plain, whole, mixed = (parameters[at[f"autoencoder{c}"]] for c in ("", "+shuffled", "+moments"))
         assert np.array_equal(np.sort(plain, None), np.sort(whole, None)) and not np.array_equal(plain, whole)

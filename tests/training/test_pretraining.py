@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.runs import runs_of
 from winit.engine.engine import NetworkSpec
 from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import Optimizer
@@ -179,10 +180,10 @@ def test_fine_tuning_starts_from_exactly_the_pretrained_tensors(tiny, method):
     for engine in ("kernel", "torch"):
         chosen = choose_engine(engine, workload, CPU)
         data = WorkloadData(workload, chosen, CPU)
-        begun = initial_state(workload, workload.runs, data)
-        networks = make_networks(workload, workload.runs, chosen, data.spec, begun, CPU)
-        weights, biases, _ = initial_parameters(workload, workload.runs)
-        for k, run in enumerate(workload.runs):
+        begun = initial_state(workload, runs_of(workload), data)
+        networks = make_networks(workload, runs_of(workload), chosen, data.spec, begun, CPU)
+        weights, biases, _ = initial_parameters(workload, runs_of(workload))
+        for k, run in enumerate(runs_of(workload)):
             network = data.pretrainer.pretrained([run], weights, biases)[0]
             started = [(w[k].numpy(), b[k].numpy()) for w, b in zip(networks.weights, networks.biases, strict=True)]
             expected = [(w[k], b[k]) for w, b in zip(weights, biases, strict=True)]
@@ -201,7 +202,9 @@ def test_rows_of_pretrained_runs_do_not_depend_on_the_chunk(tiny):
         "pretraining.steps=8", "grid.pretraining=[none,denoising_autoencoder,rbm,rbm+shuffled,rbm+moments]",
     ).workloads[0]  # fmt: skip
 
-    def rows(networks, runs=workload.runs):
+    runs = runs_of(workload)
+
+    def rows(networks, runs=runs):
         chunks = train(workload, runs, CPU, networks=networks)
         return {
             row["run_id"]: {k: np.asarray(v).tobytes() for k, v in row.items() if not k.endswith("time_s")}
@@ -210,8 +213,8 @@ def test_rows_of_pretrained_runs_do_not_depend_on_the_chunk(tiny):
         }
 
     whole = rows(100)
-    assert len(whole) == len(workload.runs) == 40
-    assert rows(1) == whole and rows(7, workload.runs[::-1]) == whole
+    assert len(whole) == len(runs) == 40
+    assert rows(1) == whole and rows(7, runs[::-1]) == whole
 
 
 def test_layers_are_measured_before_and_after_pretraining(tiny):
@@ -219,7 +222,7 @@ def test_layers_are_measured_before_and_after_pretraining(tiny):
         "grid.activation=[tanh]", "grid.initializer=[normal:0.01]", "grid.learning_rate=[0.1]", "grid.replicates=1",
         "grid.pretraining=[none,autoencoder]", "pretraining.steps=50",
     ).workloads[0]  # fmt: skip
-    none, learned = (row for part in train(workload, workload.runs, CPU) for row in part)
+    none, learned = (row for part in train(workload, runs_of(workload), CPU) for row in part)
     assert learned["layer_step"] == [-100, *none["layer_step"]]
     L = workload.depth + 1
     before, after = learned["h_variance"][:L], learned["h_variance"][L : 2 * L]

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import log
 from typing import NamedTuple
 
 
@@ -97,8 +98,13 @@ def choose(rates: Sequence[float], means: Sequence[float]) -> float:
 
 
 def extended(rate: float, neighbour: float) -> float:
-    """Return the rate beyond the edge of a grid: rate · (rate/neighbour), to three significant digits."""
-    return float(f"{rate * rate / neighbour:.3g}")
+    """Return the rate beyond the edge of a grid: rate · (rate/neighbour), to three significant digits.
+
+    It is not rounded where that would lead back into the grid, because its rates are very close.
+    """
+    exact = rate * (rate / neighbour)
+    rounded = float(f"{exact:.3g}")
+    return rounded if (rounded - rate) * (rate - neighbour) > 0 else exact
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Arm:
         learning_rates: the grid, ascending.
         replicates, tuning_replicates: numbers of judged and of tuning runs.
         extensions: rates that may be added at each end of the grid.
-        fixed_rate: one of the grid.
+        fixed_rate: the study's, at which nobody tunes.
     """
 
     initializer: str
@@ -127,6 +133,11 @@ class Arm:
     def is_tuned(self) -> bool:
         """Whether there is a rate to choose, and replicates to choose it on."""
         return self.tuning_replicates > 0 and max(len(self.learning_rates), len(self.pretraining_rates)) > 1
+
+    @property
+    def untuned_rate(self) -> float:
+        """The rate of the grid that stands for the fixed one: the nearest on a log scale, of equals the smaller."""
+        return min(self.learning_rates, key=lambda rate: (round(abs(log(rate / self.fixed_rate)), 9), rate))
 
     def united(self, other: Arm) -> Arm:
         """Return the arm with what two grids ask of it: the rates of both, and the larger numbers."""
@@ -175,8 +186,8 @@ class Arm:
             return Schedule(tuple(runs), True)
         factor, wanted = self.pretraining_rates[0], []
         if len(self.pretraining_rates) > 1:
-            wanted = trials.runs(self.pretraining_rates, [self.fixed_rate], Role.TUNING)
-            means = [trials.means(each, self.fixed_rate) for each in self.pretraining_rates]
+            wanted = trials.runs(self.pretraining_rates, [self.untuned_rate], Role.TUNING)
+            means = [trials.means(each, self.untuned_rate) for each in self.pretraining_rates]
             if not all(means):
                 return Schedule(tuple(wanted), False)
             factor = choose(self.pretraining_rates, [mean[-1] for mean in means])
@@ -187,12 +198,12 @@ class Arm:
             if not all(means):
                 return Schedule(_once(wanted, tried), False)
             by_budget = list(zip(*means, strict=True))
-            chosen = {choose(rates, each) for each in by_budget if max(each) > chance}
+            chosen = {choose(rates, each) for each in by_budget if round(max(each), 9) > chance}
             added = self._extensions(rates, chosen)
             if not added:
                 break
             rates = sorted([*rates, *added])
-        judged = sorted({self.fixed_rate, *(choose(rates, each) for each in by_budget)})
+        judged = sorted({self.untuned_rate, *(choose(rates, each) for each in by_budget)})
         return Schedule(_once(wanted, tried, trials.runs([factor], judged, Role.JUDGED)), True)
 
     def _extensions(self, rates: Sequence[float], chosen: Iterable[float]) -> list[float]:
@@ -206,7 +217,7 @@ class Arm:
             added.append(extended(rates[0], rates[1]))
         if rates[-1] in chosen and above < self.extensions:
             added.append(extended(rates[-1], rates[-2]))
-        return added
+        return [rate for rate in added if rate not in rates]  # numbers without one between them have no ratio
 
 
 @dataclass(frozen=True)

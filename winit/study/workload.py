@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from math import isnan, log
+from math import isnan
 
 from winit import datasets, schemes
 from winit.study import identity
@@ -46,7 +46,7 @@ class Block:
 
         Args:
             initializer, pretraining: of the arm.
-            fixed_rate: the study's; the nearest rate of the grid, on a log scale, stands for it.
+            fixed_rate: the study's.
         """
         is_pretrained = parse_pretraining(pretraining).method != "none"
         return Arm(
@@ -57,7 +57,7 @@ class Block:
             self.replicates,
             self.tuning_replicates,
             self.extensions,
-            min(self.learning_rates, key=lambda rate: (abs(log(rate / fixed_rate)), rate)),
+            fixed_rate,
         )
 
 
