@@ -56,52 +56,6 @@ def test_verdicts_in_words(low, high, word):
     assert stats.verdict(low, high, 0.01) == word
 
 
-def test_the_middle_half():
-    assert stats.interquartile_mean(np.array([-100, 1, 2, 3, 4, 5, 6, 1000.0])) == pytest.approx(3.5)
-
-
-def test_the_stratified_interval_keeps_the_cells():
-    """Cells that differ a lot among themselves and not within: the interval of the mean is that of the replicates alone."""
-    rng = np.random.default_rng(0)
-    cells = [1000 * i + rng.standard_normal(50) for i in range(4)]
-    low, high = stats.stratified_interval(cells, np.mean, np.random.default_rng(1), 1000)
-    assert (high - low) / 2 == pytest.approx(1.96 / np.sqrt(200), rel=0.15) and low < np.mean(cells) < high
-    assert np.isnan(stats.stratified_interval([np.ones(2)], np.mean, rng)).all()
-    constant = stats.stratified_interval([np.ones(5)] * 3, stats.interquartile_mean, rng, 100)
-    assert constant == (1.0, 1.0)
-
-
-def test_probability_of_improvement_counts_ties_half():
-    ours, theirs = np.array([[1.0, 2.0], [np.inf, 6.0]]), np.array([[1.0, 3.0], [5.0, 5.0]])
-    # First cell: 1=1, 1<3, 2>1, 2<3: (½ + 1)/4; second cell: 1.
-    assert stats.probability_of_improvement(ours, theirs) == pytest.approx((1.5 / 4 + 1) / 2)
-    assert stats.probability_of_improvement(np.ones((2, 3)), np.ones((2, 3))) == 0.5
-
-
-def test_two_stages_are_wider_than_one():
-    rng = np.random.default_rng(2)
-    ours, theirs = rng.normal(rng.normal(0, 1, (20, 1)), 0.1, (20, 5)), rng.normal(0, 0.1, (20, 5))
-    low, high = stats.two_stage_interval(ours, theirs, stats.mean_difference, np.random.default_rng(3), 550)
-    assert low < stats.mean_difference(ours, theirs) < high
-    spread = np.std(ours.mean(axis=1) - theirs.mean(axis=1))
-    assert (high - low) / 2 == pytest.approx(1.96 * spread / np.sqrt(20), rel=0.25)
-    assert np.isnan(stats.two_stage_interval(ours[:2], theirs[:2], stats.mean_difference, rng, 10)).all()
-    narrow = stats.stratified_interval(list(ours - theirs), np.mean, np.random.default_rng(3), 500)
-    assert narrow[1] - narrow[0] < (high - low) / 3
-
-
-@pytest.mark.parametrize(("n", "p"), [(4, 0.125), (5, 0.0625), (6, 0.03125), (8, 0.0078125)])
-def test_the_smallest_p_of_signed_ranks(n, p):
-    assert stats.signed_rank(np.arange(1, n + 1)) == pytest.approx(p)
-    assert stats.signed_rank(np.zeros(n)) == 1
-
-
-def test_holm_by_hand():
-    # Sorted .01 .02 .03 .04: times 4, 3, 2, 1 are .04 .06 .06 .04, made monotone .04 .06 .06 .06.
-    assert stats.holm([0.04, 0.01, np.nan, 0.03, 0.02]) == pytest.approx([0.06, 0.04, np.nan, 0.06, 0.06], nan_ok=True)
-    assert stats.holm([0.6, 0.9]).tolist() == [1.0, 1.0]
-
-
 def test_profiles_and_their_area():
     ratios, taus = np.array([1, 2, np.inf, 1.5]), np.array([1, 1.5, 2, 4])
     assert stats.performance_profile(ratios, taus).tolist() == [0.25, 0.5, 0.75, 0.75]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from winit.analysis.agreement import agreement
 from winit.analysis.baselines import baselines
+from winit.analysis.cell_sets import cell_sets
 from winit.analysis.claims.judging import judge
 from winit.analysis.claims.reading import read as read_claims
 from winit.analysis.depth import depth_limits, phase
@@ -86,6 +87,7 @@ def _field(study: Study, at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) 
         "ranking": _by_budget(at, lambda budget: ranking(*of(budget), study.analysis, stream)),
         "profiles": _by_budget(at, lambda budget: profiles(*of(budget), study.analysis)),
         "arrivals": _by_budget(at, lambda budget: arrivals(*of(budget), study.analysis, steps(budget))),
+        "cell_sets": _by_budget(at, lambda budget: cell_sets(*of(budget), study.analysis, stream)),
     }
 
 

@@ -1,209 +1,288 @@
-"""The field as a whole: how initializers compare over all cells of a study's main grid.
+"""The field as a whole: how initializers compare over the cells of a study's main grid, all of them and by activation.
 
 Every initializer stands for itself in each cell, at the rate chosen for it (view *tuned*) or at the one rate nobody tuned
-(view *fixed*); ways of pretraining make cells of their own here. Test scores are brought to a common scale in each cell:
+(view *fixed*); ways of pretraining make cells of their own here.
 
-    score = clip((accuracy − chance)/(reference − chance), 0, 1),   chance = 1/C
+Initializers are compared on common cells: a table ranks those that were tried in every cell of it. One that has no meaning
+for an activation is ranked among those of the other activations, and not over all of them.
 
-with the best median of the cell as the reference; a diverged run scores 0. A cell is learnable if at least one
-initializer's median beats chance. The others say nothing about initializers: they are counted, and left out of the scores.
+Cells are fixed: they are the study's own, and no sample of others. Test scores are brought to one scale, and not clipped:
+
+    score = (accuracy − chance)/(1 − chance)
+
+The verdict on an initializer follows from two intervals of its differences to the baseline, in success and in score
+(`analysis.decisions`). They hold together for all initializers of a table, and contain the noise of the choice of rate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from winit import datasets, schemes
-from winit.analysis import stats
+from winit import schemes
+from winit.analysis import intervals, stats
+from winit.analysis.choice import choice_noise
+from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED, decide
 from winit.analysis.select import CELL, at_chosen_rate, judged, scored
-from winit.datasets import part_sizes
 from winit.store.schema import TABLES
 from winit.study.schema import AnalysisSettings
 
 PRETRAINED_CELL = [*CELL, "pretraining"]
-VIEWS = ("tuned", "fixed")
+ALL = "all"  # in the place of an activation: every one of them
 TAUS = np.round(np.arange(1, 4.01, 0.05), 2)
 WORST_SHARE = 0.1  # the share of scores that counts as the worst
-FEWEST_CELLS = 3
+INTERVALS_EACH = 2  # of an initializer's comparison: success and score
 
 
-def views(
-    runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float
-) -> Iterator[tuple[str, float | None, pd.DataFrame]]:
-    """Yield each view's name, its rate if it has one, and the judged runs in it; a diverged run counts as the worst.
+class View(NamedTuple):
+    """The judged runs at some rates: the ones chosen, or one for all.
+
+    Attributes:
+        name: tuned or fixed.
+        rate: the one rate; NaN where there are several.
+        runs: judged runs, scored.
+    """
+
+    name: str
+    rate: float
+    runs: pd.DataFrame
+
+
+class Arm(NamedTuple):
+    """An initializer in the cells of a table: arrays (cells, replicates), cells and replicates in the same order for all.
+
+    Attributes:
+        runs: its rows.
+        ok: whether a run trains.
+        score: of a run.
+        noise: variance by measure of what the choice of rate adds to the mean over the cells; 0 where none was chosen.
+    """
+
+    runs: pd.DataFrame
+    ok: np.ndarray
+    score: np.ndarray
+    noise: dict[str, float]
+
+
+def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Iterator[View]:
+    """Yield the views: at the rates chosen, and at one rate for all if there are several.
 
     Args:
-        runs, summary: tables of the main grid.
-        fixed_rate: of the fixed view; the nearest rate of the grid, on a log scale, stands for it.
+        runs, summary: tables of the main grid, of one budget.
+        fixed_rate: of the fixed view; the nearest judged rate of each optimizer, on a log scale, stands for it.
     """
     of_all_rates = judged(runs)
     if of_all_rates.empty:
         return
-    yield "tuned", None, at_chosen_rate(runs, summary)
-    rates = np.sort(of_all_rates["learning_rate"].unique())
-    if len(rates) > 1:
-        nearest = float(rates[np.abs(np.log(rates / fixed_rate)).argmin()])
-        yield "fixed", nearest, scored(of_all_rates[of_all_rates["learning_rate"] == nearest])
+    yield View("tuned", np.nan, at_chosen_rate(runs, summary))
+    if runs["learning_rate"].nunique() < 2:
+        return
+    distance = np.abs(np.log(of_all_rates["learning_rate"] / fixed_rate))
+    nearest = distance.groupby(of_all_rates["optimizer"]).transform("min")
+    at_fixed = of_all_rates[distance == nearest]
+    rates = at_fixed["learning_rate"].unique()
+    yield View("fixed", float(rates[0]) if len(rates) == 1 else np.nan, scored(at_fixed))
 
 
-def scores(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with `score` and `is_learnable`, whether any initializer's median beats chance in their cell.
+def with_score(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with `score`: 0 at chance, 1 without a mistake.
 
     Args:
-        runs: of one view, with `PRETRAINED_CELL`, `initializer` and `test_score`.
+        runs: with `test_score` and `chance`.
     """
-    accuracy = runs["test_score"]
-    classes = runs["dataset"].map(lambda name: datasets.DATASETS[name].classes).astype(float)
-    examples = runs["dataset"].map(lambda name: part_sizes(name)[2])
-    medians = accuracy.groupby([runs[f] for f in [*PRETRAINED_CELL, "initializer"]]).transform("median")
-    reference = medians.groupby([runs[f] for f in PRETRAINED_CELL]).transform("max")
-    is_learnable = reference > stats.chance_limit(classes, examples)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        score = ((accuracy - 1 / classes) / (reference - 1 / classes)).clip(0, 1)
-    return runs.assign(score=score.where(is_learnable), is_learnable=is_learnable)
+    return runs.assign(score=(runs["test_score"] - runs["chance"]) / (1 - runs["chance"]))
 
 
-def _scores_by_cell(runs: pd.DataFrame) -> dict[tuple[object, ...], np.ndarray]:
-    """Return the scores in each learnable cell, in the order of the replicates."""
-    ordered = runs[runs["is_learnable"]].sort_values("replicate")
-    return {key: cell["score"].to_numpy() for key, cell in ordered.groupby(PRETRAINED_CELL, sort=True)}
+def on_common_cells(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of those initializers that were tried in every cell.
+
+    Args:
+        runs: with `PRETRAINED_CELL` and `initializer`.
+    """
+    cells = runs[[*PRETRAINED_CELL, "initializer"]].drop_duplicates()
+    tried = cells.groupby("initializer")["initializer"].transform("size")
+    complete = cells.loc[tried == len(cells[PRETRAINED_CELL].drop_duplicates()), "initializer"]
+    return runs[runs["initializer"].isin(complete)]
+
+
+def tables_of(view: View) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the activation, or `ALL`, and the runs of the initializers ranked there."""
+    yield ALL, on_common_cells(view.runs)
+    for activation, runs in view.runs.groupby("activation", sort=True):
+        yield str(activation), on_common_cells(runs)
+
+
+def _arms(runs: pd.DataFrame, noise: pd.DataFrame | None) -> dict[str, Arm]:
+    """Return the initializers of a table in their order; replicates that any of them lacks are left out."""
+    index = ["initializer", *PRETRAINED_CELL]
+    scored_runs = with_score(runs).assign(ok=runs["status"] == "ok")
+    score = scored_runs.pivot(index=index, columns="replicate", values="score").dropna(axis=1)
+    ok = scored_runs.pivot(index=index, columns="replicate", values="ok")[score.columns].astype(bool)
+    arms = {}
+    for name in schemes.in_order(runs["initializer"]):
+        own = runs[runs["initializer"] == name]
+        cells = score.loc[name].shape[0]
+        added = dict.fromkeys(("success", "score", "trained_score"), 0.0)
+        if noise is not None:
+            rows = noise.loc[pd.MultiIndex.from_frame(own[noise.index.names].drop_duplicates())]
+            added = (rows.sum(skipna=False) / cells**2).to_dict()
+        arms[name] = Arm(own, ok.loc[name].to_numpy(), score.loc[name].to_numpy(), added)
+    return arms
 
 
 def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, seed: int) -> pd.DataFrame:
-    """Return one row for each view and initializer: success, scores with intervals, and the comparison with the baseline.
+    """Return one row for each view, activation (or all) and initializer: success, scores, comparison with the baseline.
 
     Args:
-        runs, summary: tables of the main grid.
+        runs, summary: tables of the main grid, of one budget; runs of both roles.
         analysis: the study's settings of that name.
-        seed: of the bootstrap.
+        seed: of the resampling of tuning replicates.
     """
     rows: list[dict[str, object]] = []
-    for view, rate, chosen in views(runs, summary, analysis.fixed_rate):
-        scored = scores(chosen)
-        of_baseline = scored[scored["initializer"] == analysis.baseline]
-        fastest = _fastest(chosen)
-        for index, initializer in enumerate(schemes.in_order(scored["initializer"])):
-            of_initializer = scored[scored["initializer"] == initializer]
-            rng = np.random.default_rng([seed, VIEWS.index(view), index])
-            row = {"view": view, "initializer": initializer, "rate": np.nan if rate is None else rate}
-            row |= _own(of_initializer, rng, analysis.resamples)
-            row["profile_score"] = stats.profile_score(_ratios(of_initializer, fastest))
-            if initializer == analysis.baseline:
-                row["verdict"] = "baseline"
-            else:
-                row |= _against(of_initializer, of_baseline, rng, analysis)
-            rows.append(row)
-    frame = pd.DataFrame(rows, columns=list(TABLES["ranking"]))
+    noise = choice_noise(runs, seed, analysis.resamples)
+    for view in views(runs, summary, analysis.fixed_rate):
+        for activation, of_table in tables_of(view):
+            arms = _arms(of_table, noise if view.name == "tuned" else None)
+            baseline = arms.get(analysis.baseline)
+            speeds = _ratios(of_table)
+            level = intervals.simultaneous_level(INTERVALS_EACH * (len(arms) - (baseline is not None)))
+            for name, arm in arms.items():
+                row: dict[str, object] = {
+                    "view": view.name,
+                    "activation": activation,
+                    "initializer": name,
+                    "rate": view.rate,
+                }
+                row |= _own(arm) | {"profile_score": stats.profile_score(speeds[name])}
+                if name == analysis.baseline:
+                    row |= {"verdict": "baseline", "reason": ""}
+                elif baseline is None:
+                    row |= {"verdict": UNDECIDED, "reason": "the baseline was not tried in every cell"}
+                else:
+                    row |= _against(arm, baseline, level, analysis.margin)
+                rows.append(row)
+    columns = [name for name in TABLES["ranking"] if name != "budget"]
+    frame = pd.DataFrame(rows, columns=columns)
     if frame.empty:
         return frame
-    frame["p_holm"] = frame.groupby("view")["p"].transform(lambda p: stats.holm(p.to_numpy()))
-    return frame.sort_values(
-        ["view", "success_rate", "iqm"], ascending=[False, False, False], kind="stable", ignore_index=True
+    views_in_order = frame["view"].map({"tuned": 0, "fixed": 1})
+    is_part = frame["activation"] != ALL
+    order = frame.assign(view=views_in_order, part=is_part).sort_values(
+        ["view", "part", "activation", "success_rate", "mean_score"],
+        ascending=[True, True, True, False, False],
+        kind="stable",
     )
+    return frame.loc[order.index].reset_index(drop=True)
 
 
-def _own(runs: pd.DataFrame, rng: np.random.Generator, resamples: int) -> dict[str, object]:
+def _own(arm: Arm) -> dict[str, object]:
     """Return what an initializer's own runs say."""
-    ok, total = int((runs["status"] == "ok").sum()), len(runs)
-    low, high = stats.wilson(ok, total)
-    cells = list(_scores_by_cell(runs).values())
-    row: dict[str, object] = {
-        "cells": runs.drop_duplicates(PRETRAINED_CELL).shape[0], "learnable_cells": len(cells), "runs": total, "ok": ok,
-        "diverged": int((runs["status"] == "diverged").sum()), "success_rate": ok / total, "success_low": low, "success_high": high,
-    }  # fmt: skip
-    if not cells:
-        return row
-    values = np.concatenate(cells)
-    worst = np.sort(values)[: max(1, round(WORST_SHARE * len(values)))]
-    iqm_low, iqm_high = stats.stratified_interval(cells, stats.interquartile_mean, rng, resamples)
-    return row | {
-        "iqm": float(stats.interquartile_mean(values)), "iqm_low": iqm_low, "iqm_high": iqm_high,
-        "mean_score": float(values.mean()), "worst_score": float(worst.mean()),
-    }  # fmt: skip
-
-
-def _against(
-    ours: pd.DataFrame, theirs: pd.DataFrame, rng: np.random.Generator, analysis: AnalysisSettings
-) -> dict[str, object]:
-    """Return the comparison with the baseline, over the cells that both have, in pairs of replicates."""
-    if theirs.empty:
-        return {"verdict": ""}
-    a, b = _scores_by_cell(ours), _scores_by_cell(theirs)
-    common = [key for key in a if key in b and len(a[key]) == len(b[key])]
-    if not common:
-        return {"verdict": "undecided"}
-    first, second = (np.stack([scores_of[key] for key in common]) for scores_of in (a, b))  # (cells, replicates)
-    resamples = analysis.resamples
-    low, high = stats.two_stage_interval(first, second, stats.mean_difference, rng, resamples)
-    better_low, better_high = stats.two_stage_interval(first, second, stats.probability_of_improvement, rng, resamples)
-    medians = np.median(first, axis=1) - np.median(second, axis=1)
+    cells, replicates = arm.ok.shape
+    success = intervals.proportion(arm.ok.sum(axis=1), np.full(cells, replicates)) if replicates else intervals.UNKNOWN
+    success = intervals.widened(success, arm.noise["success"])
+    score = intervals.widened(intervals.mean_over_replicates(arm.score), arm.noise["score"])
+    ordered = np.sort(arm.score, axis=None)
     return {
-        "common_cells": len(common),
-        "difference": float(stats.mean_difference(first, second)), "difference_low": low, "difference_high": high,
-        "improvement": float(stats.probability_of_improvement(first, second)),
-        "improvement_low": better_low, "improvement_high": better_high,
-        "p": stats.signed_rank(medians) if len(common) >= FEWEST_CELLS else np.nan,
-        "verdict": stats.verdict(low, high, analysis.margin),
+        "cells": cells, "runs": len(arm.runs), "ok": int((arm.runs["status"] == "ok").sum()),
+        "diverged": int((arm.runs["status"] == "diverged").sum()), "success_rate": success.mean,
+        "success_low": float(np.clip(success.low, 0, 1)), "success_high": float(np.clip(success.high, 0, 1)),
+        "mean_score": score.mean, "mean_score_low": score.low, "mean_score_high": score.high,
+        "worst_score": float(ordered[: max(1, round(WORST_SHARE * len(ordered)))].mean()),
     }  # fmt: skip
 
 
-def _median_steps(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the median steps to the target of each cell and initializer."""
-    by_cell = runs.groupby([*PRETRAINED_CELL, "initializer"])["steps_to_target"]
-    return by_cell.median().rename("steps").reset_index()
+def compare(ours: Arm, theirs: Arm, level: float) -> tuple[stats.Difference, stats.Difference, int]:
+    """Return the differences in success, and in score among pairs that both train, and in how many cells these are.
+
+    Args:
+        ours, theirs: the arms, in the same cells.
+        level: of the intervals.
+    """
+
+    def both(measure: str) -> float:
+        return ours.noise[measure] + theirs.noise[measure]
+
+    success = intervals.widened(intervals.paired_proportions(ours.ok, theirs.ok, level), both("success"), level)
+    train = ours.ok & theirs.ok
+    pairs = [(ours.score[k] - theirs.score[k])[train[k]] for k in range(len(train)) if train[k].sum() >= FEWEST_DECIDED]
+    # The noise is that of a mean over all cells; here it is over those in which enough pairs train.
+    noise = both("trained_score") * (len(train) / len(pairs)) ** 2 if pairs else 0.0
+    return success, intervals.widened(intervals.mean_over_cells(pairs, level), noise, level), len(pairs)
 
 
-def _fastest(runs: pd.DataFrame) -> pd.Series:
-    """Return the fewest median steps of each cell in which any initializer arrives."""
-    fewest = _median_steps(runs).groupby(PRETRAINED_CELL)["steps"].min()
-    return fewest[np.isfinite(fewest)]
+def _against(arm: Arm, baseline: Arm, level: float, margin: float) -> dict[str, object]:
+    """Return the comparison with the baseline, in pairs of replicates."""
+    success, score, trained_cells = compare(arm, baseline, level)
+    verdict, reason = decide(arm.ok.shape[1], success, score, margin)
+    return {
+        "level": level,
+        "success_difference": success.mean,
+        "success_difference_low": success.low, "success_difference_high": success.high,
+        "trained_cells": trained_cells,
+        "score_difference": score.mean,
+        "score_difference_low": score.low, "score_difference_high": score.high,
+        "verdict": verdict, "reason": reason,
+    }  # fmt: skip
 
 
-def _ratios(runs: pd.DataFrame, fastest: pd.Series) -> np.ndarray:
-    """Return, for each of an initializer's cells in which any arrives, its median steps relative to the fewest."""
-    steps = _median_steps(runs).set_index(PRETRAINED_CELL)["steps"]
-    shared = steps.index.intersection(fastest.index)
+def _steps(runs: pd.DataFrame) -> pd.Series:
+    """Return the steps to the target of runs that are at it in the end; infinity for all others."""
+    return runs["steps_to_target"].where(runs["status"] == "ok", np.inf)
+
+
+def _ratios(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return, by initializer, its median steps to the target relative to the fewest, in cells in which any arrives."""
+    by_cell = _steps(runs).groupby([runs[key] for key in (*PRETRAINED_CELL, "initializer")])
+    steps = by_cell.median().unstack("initializer")
+    fewest = steps.min(axis=1)
+    steps = steps[np.isfinite(fewest)]
     # A target that is met untrained would divide by 0: there, all who meet it are as fast.
-    return (np.maximum(steps[shared], 1) / np.maximum(fastest[shared], 1)).to_numpy()
+    ratios = steps.clip(lower=1).div(fewest[steps.index].clip(lower=1), axis=0)
+    return {name: ratios[name].to_numpy() for name in schemes.in_order(steps.columns)}
 
 
 def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings) -> pd.DataFrame:
-    """Return the performance profile of every view and initializer: the share of cells within τ of the fastest.
+    """Return the performance profile of every view, activation and initializer: the share of cells within τ of the fastest.
 
     Args:
-        runs, summary: tables of the main grid.
+        runs, summary: tables of the main grid, of one budget.
         analysis: the study's settings of that name.
     """
     frames = []
-    for view, _, chosen in views(runs, summary, analysis.fixed_rate):
-        fastest = _fastest(chosen)
-        for initializer in schemes.in_order(chosen["initializer"]):
-            ratios = _ratios(chosen[chosen["initializer"] == initializer], fastest)
-            if len(ratios):
-                share = stats.performance_profile(ratios, TAUS)
-                columns = {"view": view, "initializer": initializer, "tau": TAUS, "share": share, "cells": len(ratios)}
-                frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TABLES["profiles"]))
+    for view in views(runs, summary, analysis.fixed_rate):
+        for activation, of_table in tables_of(view):
+            for name, ratios in _ratios(of_table).items():
+                if len(ratios):
+                    facts = {"view": view.name, "activation": activation, "initializer": name, "cells": len(ratios)}
+                    frames.append(pd.DataFrame(facts | {"tau": TAUS, "share": stats.performance_profile(ratios, TAUS)}))
+    return _joined(frames, "profiles")
 
 
 def arrivals(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, steps: list[int]) -> pd.DataFrame:
-    """Return the share of runs that have reached their target by each evaluated step, over all cells of an initializer.
+    """Return the share of runs that have reached their target by each step, by view, activation and initializer.
 
-    A run that never does, or that diverges, is censored at the budget.
+    A run that is not at it in the end is censored at the last of the steps.
 
     Args:
-        runs, summary: tables of the main grid.
+        runs, summary: tables of the main grid, of one budget.
         analysis: the study's settings of that name.
-        steps: the evaluated steps.
+        steps: at which to look, rising; the last is the budget.
     """
     frames = []
-    for view, _, chosen in views(runs, summary, analysis.fixed_rate):
-        for initializer in schemes.in_order(chosen["initializer"]):
-            own = chosen[chosen["initializer"] == initializer]
-            share = stats.reached_by(own["steps_to_target"].to_numpy(), float(own["steps"].max()), np.array(steps))
-            columns = {"view": view, "initializer": initializer, "step": steps, "share": share, "runs": len(own)}
-            frames.append(pd.DataFrame(columns))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(TABLES["arrivals"]))
+    for view in views(runs, summary, analysis.fixed_rate):
+        for activation, of_table in tables_of(view):
+            for name in schemes.in_order(of_table["initializer"]):
+                own = of_table[of_table["initializer"] == name]
+                share = stats.reached_by(_steps(own).to_numpy(), float(steps[-1]), np.array(steps))
+                facts = {"view": view.name, "activation": activation, "initializer": name, "runs": len(own)}
+                frames.append(pd.DataFrame(facts | {"step": steps, "share": share}))
+    return _joined(frames, "arrivals")
+
+
+def _joined(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
+    """Return frames under each other, with the columns that a table has beside the budget."""
+    columns = [column for column in TABLES[name] if column != "budget"]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import CensoredData, binomtest, bootstrap, ecdf, trim_mean, ttest_1samp, wilcoxon
+from scipy.stats import CensoredData, binomtest, ecdf, ttest_1samp
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:
@@ -93,121 +92,6 @@ def verdict(low: float, high: float, margin: float) -> str:
     if low > 0:
         return "better"
     return "worse" if high < 0 else "undecided"
-
-
-def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Return the mean of the middle half of the values along an axis: robust, and still smooth in them.
-
-    Source: Agarwal et al. 2021, §4.3, by scipy's trim_mean.
-    """
-    return trim_mean(np.asarray(values, dtype=float), 0.25, axis=axis)
-
-
-def stratified_interval(
-    cells: Sequence[np.ndarray], statistic: Callable[..., np.ndarray], rng: np.random.Generator, resamples: int = 2000
-) -> tuple[float, float]:
-    """Return the 95 % percentile interval of a statistic of all values, replicates drawn anew within each cell.
-
-    The cells stay what they are: the interval speaks of these cells and other replicates. NaN where a cell has fewer than
-    three replicates, which carry no interval.
-
-    Args:
-        cells: values of each cell.
-        statistic: of values along an `axis`.
-        rng: what to draw with.
-        resamples: how often.
-
-    Source: Agarwal et al. 2021, §4.1, by scipy's bootstrap.
-    """
-    cells = [np.asarray(cell, dtype=float) for cell in cells]
-    if not cells or min(map(len, cells)) < FEWEST_PAIRS:
-        return float("nan"), float("nan")
-
-    def of_all(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
-        return statistic(np.concatenate(samples, axis=axis), axis=axis)
-
-    resampled = bootstrap(cells, of_all, n_resamples=resamples, method="percentile", rng=rng, batch=100)
-    return float(resampled.confidence_interval.low), float(resampled.confidence_interval.high)
-
-
-def probability_of_improvement(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Return the mean over cells of P(ours > theirs) + ½ P(ours = theirs), over all pairs of replicates of a cell.
-
-    Args:
-        ours, theirs: values (…, cells, replicates); infinite ones are ranked like others.
-
-    Returns:
-        (…,) from 0 to 1; ½ where neither is better.
-
-    Source: Agarwal et al. 2021, §4.4.
-    """
-    a, b = np.asarray(ours, dtype=float)[..., :, None], np.asarray(theirs, dtype=float)[..., None, :]
-    return ((a > b) + 0.5 * (a == b)).mean(axis=(-1, -2, -3))
-
-
-def mean_difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """Return the mean of ours − theirs (…,) over cells and replicates (…, cells, replicates)."""
-    return (np.asarray(ours, dtype=float) - np.asarray(theirs, dtype=float)).mean(axis=(-1, -2))
-
-
-def two_stage_interval(
-    ours: np.ndarray, theirs: np.ndarray, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    rng: np.random.Generator, resamples: int = 2000,
-) -> tuple[float, float]:  # fmt: skip
-    """Return the 95 % percentile interval of a statistic, cells drawn anew, and then replicates within each, in pairs.
-
-    It speaks of other cells of the kind, and is wider than `stratified_interval`. NaN for fewer than three cells.
-
-    Args:
-        ours, theirs: values (cells, replicates), paired by position.
-        statistic: of two such arrays, with any dimensions before them.
-        rng: what to draw with.
-        resamples: how often.
-    """
-    cells, replicates = np.shape(ours)
-    if cells < FEWEST_PAIRS:
-        return float("nan"), float("nan")
-    statistics = []
-    for start in range(0, resamples, RESAMPLES_AT_ONCE):
-        count = min(RESAMPLES_AT_ONCE, resamples - start)
-        cell = rng.integers(cells, size=(count, cells, 1))
-        replicate = rng.integers(replicates, size=(count, cells, replicates))
-        statistics.append(statistic(ours[cell, replicate], theirs[cell, replicate]))
-    low, high = np.percentile(np.concatenate(statistics), [2.5, 97.5])
-    return float(low), float(high)
-
-
-RESAMPLES_AT_ONCE = 100
-
-
-def signed_rank(differences: np.ndarray) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test; 1 where no difference is other than 0.
-
-    By scipy, zeros split between the signs.
-    """
-    differences = np.asarray(differences, dtype=float)
-    if not np.any(differences):
-        return 1.0
-    # Asymptotic where zeros or ties forbid the exact distribution, exact else: scipy's own choice, made once.
-    sizes = np.abs(differences)
-    is_exact = len(differences) <= 50 and (sizes > 0).all() and len(np.unique(sizes)) == len(sizes)
-    return float(wilcoxon(differences, zero_method="zsplit", method="exact" if is_exact else "approx").pvalue)
-
-
-def holm(p: Sequence[float]) -> np.ndarray:
-    """Return p-values adjusted by Holm's step-down: the k-th smallest of m times m − k + 1, made monotone, at most 1.
-
-    NaNs stay, and are not counted. Source: Holm 1979, Scand. J. Statist. 6.
-    """
-    values = np.asarray(p, dtype=float)
-    adjusted = np.full(len(values), np.nan)
-    known = np.flatnonzero(~np.isnan(values))
-    order = known[np.argsort(values[known], kind="stable")]
-    running = 0.0
-    for rank, index in enumerate(order):
-        running = max(running, min(1.0, (len(order) - rank) * values[index]))
-        adjusted[index] = running
-    return adjusted
 
 
 def performance_profile(ratios: np.ndarray, taus: np.ndarray) -> np.ndarray:

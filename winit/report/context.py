@@ -32,7 +32,7 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
         the comparisons of the field are those at the full budget.
     """
     shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "curves", "layers")}
-    shown |= {name: of_budget(tables[name]) for name in ("ranking", "profiles", "arrivals")}
+    shown |= {name: of_budget(tables[name]) for name in ("ranking", "profiles", "arrivals", "cell_sets")}
     shown["all_summary"], tuned = of_budget(tables["summary"]), of_budget(tables["tuning"])
     shown["judged_runs"] = judged(tables["runs"])
     shown["runs"] = main_grid(study, shown["judged_runs"])

@@ -150,9 +150,16 @@ def reconstructions(summary: pd.DataFrame) -> list[Row]:
     return [row | {"setting": setting_name(best, **{f: row[f] for f in SETTING})} for row in best.to_dict("records")]
 
 
-def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[Row]]]:
-    """Return the page's tables of the ranking: view, its rate, rows in their order."""
-    return [(view, rows["rate"].iloc[0], rows.to_dict("records")) for view, rows in ranking.groupby("view", sort=False)]
+def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[tuple[str, list[Row]]]]]:
+    """Return the page's tables of the ranking: view, its rate, and by activation (all first) the rows in their order."""
+    return [
+        (
+            view,
+            rows["rate"].iloc[0],
+            [(name, of.to_dict("records")) for name, of in rows.groupby("activation", sort=False)],
+        )
+        for view, rows in ranking.groupby("view", sort=False)
+    ]
 
 
 def outcomes(runs: pd.DataFrame) -> list[Row]:

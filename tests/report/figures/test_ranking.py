@@ -32,7 +32,7 @@ def test_intervals_are_those_of_the_ranking_in_its_order(made):
     _, tables, _ = made
     with figure_style():
         drawn = ranking_figures.intervals(tables["ranking"], "tuned")
-    rows = tables["ranking"][tables["ranking"]["view"] == "tuned"].reset_index(drop=True)
+    rows = tables["ranking"].query("view == 'tuned' and activation == 'all'").reset_index(drop=True)
     axes = drawn.figure.axes[0]
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == [schemes.label(i) for i in rows["initializer"]]
@@ -46,7 +46,7 @@ def test_speed_draws_profiles_and_arrivals(made):
     _, tables, _ = made
     with figure_style():
         drawn = ranking_figures.speed(tables["profiles"], tables["arrivals"], "tuned")
-    arrived = tables["arrivals"].query("view == 'tuned' and initializer == 'he_normal'")
+    arrived = tables["arrivals"].query("view == 'tuned' and activation == 'all' and initializer == 'he_normal'")
     right = drawn.figure.axes[1]
     assert any(
         np.allclose(line.get_ydata(), arrived["share"])
@@ -60,7 +60,7 @@ def test_tuning_is_drawn_against_the_fixed_rate(made):
     _, tables, _ = made
     with figure_style():
         data = ranking_figures.tuning_gain(tables["ranking"]).data.set_index("initializer")
-    views = tables["ranking"].set_index(["view", "initializer"])["success_rate"]
+    views = tables["ranking"].query("activation == 'all'").set_index(["view", "initializer"])["success_rate"]
     assert (
         data.at["he_normal", "fixed"] == views["fixed", "he_normal"]
         and data.at["he_normal", "tuned"] == views["tuned", "he_normal"]

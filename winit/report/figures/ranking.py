@@ -12,21 +12,21 @@ from winit.report.figures.style import MUTED, Drawn, NothingToDraw, blank, legen
 
 INTERVALS = {
     "success_rate": ("success_low", "success_high", "reached the target"),
-    "iqm": ("iqm_low", "iqm_high", "interquartile mean score"),
-    "improvement": ("improvement_low", "improvement_high", "P(better than the baseline)"),
+    "mean_score": ("mean_score_low", "mean_score_high", "mean score"),
+    "success_difference": ("success_difference_low", "success_difference_high", "success, less the baseline's"),
 }
 
 
 def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
-    """Return the rows of a view in which several initializers compete."""
-    rows = frame[frame["view"] == view]
+    """Return the rows of a view in which several initializers compete over all cells."""
+    rows = frame[(frame["view"] == view) & (frame["activation"] == "all")]
     if rows["initializer"].nunique() < 2:
-        raise NothingToDraw("it needs at least two initializers in the main grid")
+        raise NothingToDraw("it needs at least two initializers that were tried in every cell of the main grid")
     return rows
 
 
 def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
-    """Draw success rate, interquartile mean and probability of improvement with their intervals, best success first."""
+    """Draw success, mean score and the difference in success to the baseline with their intervals, best success first."""
     rows = _field(ranking, view).reset_index(drop=True)
     figure, grid = blank(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
     for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
@@ -35,13 +35,15 @@ def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
             if np.isfinite(row[low]):
                 axes.plot([row[low], row[high]], [y, y], color=look["color"], linewidth=1.4)
             axes.plot(row[value], y, look["marker"], color=look["color"], markersize=5.5, markeredgewidth=0)
-        axes.set(xlabel=label, xlim=(-0.03, 1.03), ylim=(len(rows) - 0.4, -0.6))
-        if value == "improvement":
-            axes.axvline(0.5, color=MUTED, linewidth=0.8, linestyle="--")
-        if value == "iqm":
+        axes.set(xlabel=label, ylim=(len(rows) - 0.4, -0.6))
+        if value == "success_difference":
+            axes.axvline(0, color=MUTED, linewidth=0.8, linestyle="--")
+        else:
+            axes.set_xlim(-0.03, 1.03)
+        if value == "mean_score":
             axes.plot(rows["worst_score"], rows.index, "|", color=MUTED, markersize=7)
     grid[0][0].set_yticks(range(len(rows)), [schemes.label(i) for i in rows["initializer"]], fontsize=8)
-    columns = ["view", "initializer", "cells", "learnable_cells", "runs", "worst_score", "mean_score"]
+    columns = ["view", "initializer", "cells", "runs", "worst_score", "level", "verdict"]
     columns += [c for value, (low, high, _) in INTERVALS.items() for c in (value, low, high)]
     return Drawn(figure, rows[columns])
 
@@ -59,7 +61,8 @@ def _draw_steps(axes: Axes, data: pd.DataFrame, x: str) -> None:
 
 def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
     """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
-    profile, arrived = profiles[profiles["view"] == view], _field(arrivals, view)
+    arrived = _field(arrivals, view)
+    profile = profiles[(profiles["view"] == view) & (profiles["activation"] == "all")]
     names = schemes.in_order(arrived["initializer"])
     figure, grid = blank(1, 2, 2.8, 3.4, sharey=True)
     left, right = grid[0]
@@ -84,7 +87,11 @@ def tuning_gain(ranking: pd.DataFrame) -> Drawn:
     """Draw each initializer's success at one rate for all against that at its own best rate."""
     if _field(ranking, "tuned").empty or "fixed" not in set(ranking["view"]):
         raise NothingToDraw("every run has the same learning rate")
-    both = ranking.pivot(index="initializer", columns="view", values="success_rate").dropna()
+    both = (
+        ranking[ranking["activation"] == "all"]
+        .pivot(index="initializer", columns="view", values="success_rate")
+        .dropna()
+    )
     figure, grid = blank(1, 1, 3.0, 3.4)
     axes = grid[0][0]
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8)

@@ -17,13 +17,12 @@ def ranking(context: PageContext) -> Section:
             "The field over all cells",
             lambda: figures.intervals(tables["ranking"], "tuned"),
             Caption(
-                shows="Share of runs that reached the target (Wilson's interval), interquartile mean score (replicates drawn anew "
-                f"within cells), and the probability of a better score than {baseline} in a cell at random (cells drawn anew, then "
-                "replicates); 95 % intervals.",
+                shows="Share of runs at the target and mean score of all runs, with 95 % intervals, and the difference in that share to "
+                f"{baseline}, with intervals that hold together for all initializers.",
                 see="Sorted by success. The small bars are the mean of the worst tenth of scores: an initializer can be good in the "
-                "middle and fail at the edge. On the dashed line it is no better and no worse than the baseline.",
-                basis="Main grid, each initializer at the rate chosen for it on the tuning replicates; diverged runs score 0. Cells "
-                "in which nobody learns are left out of the scores, not of the success rate.",
+                "middle and fail at the edge. On the dashed line it trains as often as the baseline.",
+                basis="Initializers tried in every cell of the main grid, each at the rate chosen for it on the tuning replicates; a "
+                "diverged run scores 0. Intervals speak of these cells, and contain the noise of the choice of rate.",
             ),
         ),
         context.gallery.exhibit(

@@ -94,6 +94,7 @@ BASELINES: Table = table(
 )
 
 _STATUSES = ("ok", "lost_target", "missed_target", "stuck", "diverged")
+ACTIVATION_OR_ALL = Column("activation", STR, "", "of the cells that are compared; all: those of every activation")
 
 TUNING: Table = table(
     BUDGET,
@@ -138,44 +139,53 @@ SUMMARY: Table = table(
 RANKING: Table = table(
     BUDGET,
     Column("view", STR, "", "tuned: at the rate chosen for each initializer and cell; fixed: at one rate for all"),
+    ACTIVATION_OR_ALL,
     FACTORS["initializer"],
-    Column("rate", FLOAT, "", "that one rate; missing in the tuned view"),
-    Column("cells", INT, "cells", "settings × activations × depths of the main grid that it was tried in"),
-    Column(
-        "learnable_cells",
-        OPTIONAL_INT,
-        "cells",
-        "those in which at least one initializer's median accuracy beats chance",
-    ),
+    Column("rate", FLOAT, "", "that one rate; missing in the tuned view, and where optimizers have rates of their own"),
+    Column("cells", INT, "cells", "settings × activations × depths, the same for all initializers of the table"),
     Column("runs", INT, "runs", "judged runs"),
-    Column("ok", INT, "runs", "runs that reached their target"),
+    Column("ok", INT, "runs", "of these, runs with status ok"),
     Column("diverged", INT, "runs", "runs that diverged"),
     Column("success_rate", FLOAT, "", "share of runs that are ok"),
-    Column("success_low", FLOAT, "", "lower end of its 95 % Wilson interval"),
-    Column("success_high", FLOAT, "", "upper end"),
-    Column("iqm", FLOAT, "", "interquartile mean of the scores in learnable cells"),
-    Column("iqm_low", FLOAT, "", "lower end of its 95 % interval: replicates drawn anew within cells"),
-    Column("iqm_high", FLOAT, "", "upper end"),
-    Column("mean_score", FLOAT, "", "mean of the scores"),
-    Column("worst_score", FLOAT, "", "mean of the worst tenth of them"),
-    Column("profile_score", FLOAT, "", "area under the performance profile of steps to target, τ from 1 to 4"),
-    Column("common_cells", OPTIONAL_INT, "cells", "learnable cells shared with the baseline"),
-    Column("difference", FLOAT, "", "mean difference in score to the baseline"),
-    Column("difference_low", FLOAT, "", "lower end of its 95 % interval: cells drawn anew, then pairs of replicates"),
-    Column("difference_high", FLOAT, "", "upper end"),
     Column(
-        "improvement",
+        "success_low",
         FLOAT,
         "",
-        "probability of a better score than the baseline's, in a cell at random; ties count half",
+        "lower end of its 95 % interval: stratified Wilson, with the noise of the choice of rate",
     ),
-    Column("improvement_low", FLOAT, "", "lower end of its 95 % interval, drawn likewise"),
-    Column("improvement_high", FLOAT, "", "upper end"),
-    Column("p", FLOAT, "", "of Wilcoxon's signed-rank test on the medians of common cells"),
-    Column("p_holm", FLOAT, "", "adjusted by Holm for all initializers of the view"),
+    Column("success_high", FLOAT, "", "upper end"),
+    Column("mean_score", FLOAT, "", "mean of (accuracy − chance)/(1 − chance) over all runs"),
     Column(
-        "verdict", STR, "", "better, worse, equivalent or undecided, by the interval of the difference and the margin"
+        "mean_score_low",
+        FLOAT,
+        "",
+        "lower end of its 95 % t-interval over replicates, with the noise of the choice of rate",
     ),
+    Column("mean_score_high", FLOAT, "", "upper end"),
+    Column("worst_score", FLOAT, "", "mean of the worst tenth of the scores"),
+    Column("profile_score", FLOAT, "", "area under the performance profile of steps to target, τ from 1 to 4"),
+    Column("level", FLOAT, "", "of each interval of a difference: those of a table hold together with 95 %"),
+    Column("success_difference", FLOAT, "", "share of runs that are ok, less the baseline's"),
+    Column(
+        "success_difference_low",
+        FLOAT,
+        "",
+        "lower end of its interval, in pairs, with the noise of both choices of rate",
+    ),
+    Column("success_difference_high", FLOAT, "", "upper end"),
+    Column(
+        "trained_cells", OPTIONAL_INT, "cells", "cells in which at least five pairs train, its run and the baseline's"
+    ),
+    Column("score_difference", FLOAT, "", "mean over these cells of the difference in score within these pairs"),
+    Column("score_difference_low", FLOAT, "", "lower end of its interval, likewise"),
+    Column("score_difference_high", FLOAT, "", "upper end"),
+    Column(
+        "verdict",
+        STR,
+        "",
+        "baseline, better, worse, equivalent or undecided, by these two intervals: success first, then the score",
+    ),
+    Column("reason", STR, "", "what decided it: success or score; or why nothing is decided"),
 )
 
 VIEW = Column("view", STR, "", "tuned or fixed, as in ranking")
@@ -183,6 +193,7 @@ VIEW = Column("view", STR, "", "tuned or fixed, as in ranking")
 PROFILES: Table = table(
     BUDGET,
     VIEW,
+    ACTIVATION_OR_ALL,
     FACTORS["initializer"],
     Column("tau", FLOAT, "", "factor τ"),
     Column("share", FLOAT, "", "of cells in which its median steps to target are at most τ times the fewest"),
@@ -192,15 +203,52 @@ PROFILES: Table = table(
 ARRIVALS: Table = table(
     BUDGET,
     VIEW,
+    ACTIVATION_OR_ALL,
     FACTORS["initializer"],
     Column("step", INT, "updates", "updates done"),
     Column(
         "share",
         FLOAT,
         "",
-        "of runs that have reached their target by then; those that never do are censored at the budget",
+        "of runs that have reached their target by then; those not at it in the end are censored at the budget",
     ),
     Column("runs", INT, "runs", "judged runs"),
+)
+
+CELL_SETS: Table = table(
+    BUDGET,
+    *some(FACTORS, "dataset", "width", "batch_norm", "dropout", "optimizer", "activation", "depth", "initializer"),
+    Column("learning_rate", FLOAT, "", "the rate chosen for it"),
+    Column("membership", STR, "", "works, worse, fails or undecided"),
+    Column("reason", STR, "", "what decided it"),
+    Column(
+        "is_reference", BOOL, "", "the best of the cell on the tuning replicates: what the others are compared with"
+    ),
+    Column("runs", INT, "runs", "judged runs"),
+    Column("ok", INT, "runs", "of these, runs with status ok"),
+    Column(
+        "success_low",
+        FLOAT,
+        "",
+        "lower end of the 90 % Wilson interval of their share, with the noise of the choice of rate",
+    ),
+    Column("success_high", FLOAT, "", "upper end"),
+    Column("test_score", FLOAT, "", "mean over the judged runs"),
+    Column("pairs", INT, "pairs", "pairs of replicates in which its run and the reference's train"),
+    Column("difference", FLOAT, "", "mean difference in test score to the reference within these pairs"),
+    Column(
+        "difference_low",
+        FLOAT,
+        "",
+        "lower end of its interval; those of all initializers of the cell hold together with 95 %",
+    ),
+    Column("difference_high", FLOAT, "", "upper end"),
+    Column(
+        "is_two_faced",
+        BOOL,
+        "",
+        "some of its runs train and some do not: at least two of each, or one that learns nothing beside one that does",
+    ),
 )
 
 CLAIMS: Table = table(
@@ -369,6 +417,7 @@ ANALYSED: dict[str, Table] = {
     "ranking": RANKING,
     "profiles": PROFILES,
     "arrivals": ARRIVALS,
+    "cell_sets": CELL_SETS,
     "claims": CLAIMS,
     "claims_evidence": CLAIMS_EVIDENCE,
     "theory": THEORY,

@@ -1,0 +1,110 @@
+"""Single cells: which initializers work in each, which do worse, and which fail. A set, not a winner.
+
+An initializer, at the rate chosen for it and without pretraining, belongs to one of
+
+- *fails*: fewer than half of its runs train;
+- *works*: most of its runs train, and it is not known to do worse than the reference;
+- *worse*: most of its runs train, and those score less than the reference's by more than `CELL_MARGIN`;
+- *undecided*: its runs do not tell whether most of them train, or there are too few.
+
+Whether most train is decided where the interval of their share lies on one side of one half: one-sided at 5 %, so 8 of 10
+runs, or 2. The reference is the best initializer of the cell on the tuning replicates: it is chosen before the judged runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from winit import schemes
+from winit.analysis import intervals, stats
+from winit.analysis.choice import choice_noise
+from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
+from winit.analysis.select import ARM, CELL, at_chosen_rate
+from winit.store.schema import TABLES
+from winit.study.schema import AnalysisSettings
+
+# A difference in accuracy that another seed of the study does not turn around: an arm's printed accuracy may move by 3 points.
+CELL_MARGIN = 0.05
+SUCCESS_LEVEL = 0.9  # two-sided, so that each side is wrong in at most 5 %
+HALF = stats.TRAINED_SHARE
+
+
+def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, seed: int) -> pd.DataFrame:
+    """Return one row for each cell and initializer: its membership, with the numbers that decide it.
+
+    Args:
+        runs: table of the main grid, of one budget, of both roles.
+        summary: of the same grid and budget, with `is_best_rate` and `tuning_score`.
+        analysis: the study's settings of that name.
+        seed: of the resampling of tuning replicates.
+    """
+    columns = [name for name in TABLES["cell_sets"] if name != "budget"]
+    plain, chosen = (frame[frame["pretraining"] == "none"] for frame in (runs, summary))
+    at_rate = at_chosen_rate(plain, chosen)
+    noise = choice_noise(plain, seed, analysis.resamples)
+    best = chosen[chosen["is_best_rate"]].set_index([*CELL, *ARM])
+    rows = []
+    for cell, of_cell in at_rate.groupby(CELL, sort=True):
+        names = schemes.in_order(of_cell["initializer"])
+        keys = [(*cell, name, "none") for name in names]
+        status, score = (
+            of_cell.pivot(index="initializer", columns="replicate", values=column).loc[names].to_numpy(dtype=kind)
+            for column, kind in (("status", object), ("test_score", float))
+        )
+        reference = int(best.loc[keys, "tuning_score"].to_numpy().argmax())
+        added = noise.loc[keys].assign(
+            trained=lambda n, chance=of_cell["chance"].iloc[0]: n["trained_score"] * (1 - chance) ** 2
+        )
+        level = intervals.simultaneous_level(len(names) - 1)
+        for place, (name, key) in enumerate(zip(names, keys, strict=True)):
+            # The reference differs from itself by nothing, whatever its rate.
+            between = 0.0 if place == reference else float(added["trained"].iloc[[place, reference]].sum(skipna=False))
+            row = _success(status[place], float(added["success"].iloc[place]))
+            row |= _difference(status[[place, reference]], score[[place, reference]], level, between)
+            row |= dict(zip(("membership", "reason"), _membership(row), strict=True))
+            row |= {"test_score": float(np.nanmean(score[place])), "learning_rate": best.at[key, "learning_rate"]}
+            rows.append(
+                dict(zip(CELL, cell, strict=True)) | {"initializer": name, "is_reference": place == reference} | row
+            )
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _success(status: np.ndarray, noise: float) -> dict[str, Any]:
+    """Return how many of an arm's runs train; `noise` is the variance of their share that the choice of rate adds."""
+    runs = int(pd.notna(status).sum())
+    ok, learned = (int(np.isin(status, names).sum()) for names in (["ok"], ["ok", "lost_target", "missed_target"]))
+    share = intervals.proportion(np.array([ok]), np.array([runs]), SUCCESS_LEVEL)
+    share = intervals.widened(share, noise, SUCCESS_LEVEL)
+    return {
+        "runs": runs, "ok": ok, "is_two_faced": 2 <= ok <= runs - 2 or 1 <= learned <= runs - 1,
+        "success_low": float(np.clip(share.low, 0, 1)), "success_high": float(np.clip(share.high, 0, 1)),
+    }  # fmt: skip
+
+
+def _difference(status: np.ndarray, score: np.ndarray, level: float, noise: float) -> dict[str, Any]:
+    """Return the difference in test score between two arms (2, replicates), among pairs in which both train."""
+    train = (status == "ok").all(axis=0)
+    number = intervals.mean_over_cells([(score[0] - score[1])[train]] if train.any() else [], level)
+    number = intervals.widened(number, noise, level)
+    return {
+        "pairs": int(train.sum()),
+        "difference": number.mean,
+        "difference_low": number.low,
+        "difference_high": number.high,
+    }
+
+
+def _membership(row: dict[str, Any]) -> tuple[str, str]:
+    """Return the set an arm belongs to, and what decided it."""
+    if row["runs"] < FEWEST_DECIDED:
+        return UNDECIDED, f"fewer than {FEWEST_DECIDED} replicates"
+    if row["success_high"] < HALF:
+        return "fails", "success"
+    if not row["success_low"] > HALF:
+        return UNDECIDED, "success"
+    is_known = row["pairs"] >= FEWEST_DECIDED and np.isfinite(row["difference_high"])
+    is_worse = is_known and row["difference"] < -CELL_MARGIN and row["difference_high"] < 0
+    return ("worse", "score") if is_worse else ("works", "success")

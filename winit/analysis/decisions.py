@@ -1,0 +1,43 @@
+"""The one rule by which an arm is called better, worse or equivalent, and what it takes to decide anything."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from winit.analysis.stats import Difference, verdict
+
+# With fewer pairs nothing is decided: of four pairs even 4 to 0 has a probability of 1/16 without any difference.
+FEWEST_DECIDED = 5
+# Two arms train as often as each other if an interval that contains 0 stays within one run in ten.
+SUCCESS_MARGIN = 0.1
+
+UNDECIDED = "undecided"
+
+
+def decide(pairs: int, success: Difference, score: Difference, margin: float) -> tuple[str, str]:
+    """Return the verdict on a comparison and what decided it, by the two intervals that are printed beside it.
+
+    Success comes first. If its interval lies on one side of 0, that is the verdict. If it contains 0 and lies within
+    ±SUCCESS_MARGIN, both train as often, and the scores of the runs that train decide: equivalent within ±margin, else
+    better or worse on one side of 0. Everything else is undecided.
+
+    Args:
+        pairs: of replicates in a cell.
+        success: the difference in the share of successes, with its simultaneous interval.
+        score: the difference in score among pairs in which both runs train, likewise.
+        margin: within which scores are equivalent.
+
+    Returns:
+        better, worse, equivalent or undecided; and the reason.
+    """
+    if pairs < FEWEST_DECIDED:
+        return UNDECIDED, f"fewer than {FEWEST_DECIDED} replicates"
+    if not np.isfinite([success.low, success.high]).all():
+        return UNDECIDED, "the noise of the choice of rate is not known"
+    if success.low > 0 or success.high < 0:
+        return ("better" if success.low > 0 else "worse"), "success"
+    if success.low < -SUCCESS_MARGIN or success.high > SUCCESS_MARGIN:
+        return UNDECIDED, "success"
+    if not np.isfinite([score.low, score.high]).all():
+        return UNDECIDED, "too few pairs train"
+    return verdict(score.low, score.high, margin), "score"
