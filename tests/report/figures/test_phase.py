@@ -58,10 +58,11 @@ def test_a_study_without_such_arms_has_no_phase_diagram(made):
 
 
 def test_depth_limits_are_those_of_the_theory(made):
-    _, tables, _ = made
+    _, tables, page = made
     limits = digits(tables["depth_limits"]).set_index(["activation", "initializer"])
     he = limits.loc[("relu", "he_normal")]
     assert np.isnan(he["depth_limit"]) and he["why_no_limit"] == HOMOGENEOUS and he["chi_1"] == pytest.approx(1)
+    assert HOMOGENEOUS in page.read_text()  # in place of the limit
     tanh = limits.loc[("tanh", "torch_default")]
     assert tanh["depth_limit"] == pytest.approx(6 * tanh["xi_c"]) and tanh["xi_c"] == tanh["xi_gradient"]  # ordered
     assert limits.at[("tanh", "torch_default"), "sigma_w2"] == pytest.approx(1 / 3)
