@@ -120,7 +120,7 @@ CASES: dict[str, tuple[str, ...]] = {
         "grid.activation=[tanh]", "grid.initializer=[torch_default]",
         "grid.pretraining=[supervised,supervised+shuffled,supervised+moments]",
     ),
-    # Modifiers. Biases make LSUV need several rescalings; with large ones it takes all it has.
+    # Modifiers. With biases LSUV measures the variance over examples.
     "modifiers": (
         "grid.activation=[tanh]", "training=sgd", "grid.initializer=[lsuv,mean_field:1.5/0.4+lsuv,mean_field:1/2+lsuv,"
         "normal:1e-160+lsuv,he_normal+gradinit,normal:0.5+gradinit,torch_default+metainit,he_normal+last_layer_zero]",

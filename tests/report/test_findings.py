@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -70,6 +71,14 @@ def test_a_point_of_the_phase_diagram_trains_if_half_of_its_runs_do(rate, trains
     (finding,) = findings.phase(points, limits)
     assert f"of 1 points (σ_w², σ_b²), {int(trains)} train" in finding.text
     assert f"is right about {int(trains)} " in finding.text
+
+
+def test_points_of_which_the_theory_claims_no_limit_are_not_counted():
+    points = summary(initializer=["mean_field:1.5/0.05", "mean_field:2/0"], success_rate=[1.0, 0.0])
+    limits = points[["activation", "width", "initializer"]].assign(depth_limit=[10, np.nan])
+    (finding,) = findings.phase(points, limits)
+    assert "of 1 points (σ_w², σ_b²), 1 train" in finding.text
+    assert findings.phase(points, limits.assign(depth_limit=np.nan)) == []
 
 
 @pytest.mark.parametrize(("rate", "trains"), RATES.items())

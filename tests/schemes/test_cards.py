@@ -128,3 +128,20 @@ def test_the_verb_prints_it(capsys):
     with pytest.raises(SystemExit, match="0"):
         main(["card", "kumar", "--activation", "sigmoid", "--json"])
     assert json.loads(capsys.readouterr().out)["scaled_variance"] == pytest.approx(12.8)
+
+
+@pytest.mark.parametrize(
+    ("name", "activation", "limit"),
+    [
+        ("mean_field:1.8/0.05", "tanh", "755 layers, with tanh"),
+        ("mean_field:1/0", "tanh", "∞, with tanh"),
+        ("he_normal", "relu", "not claimed: q has no scale (homogeneous, no biases), with relu"),
+        ("random_walk", "relu", "not claimed: q grows without bound, with relu"),
+        ("orthogonal:1", "tanh", ""),
+        ("he_normal+lsuv", "tanh", ""),
+    ],
+)
+def test_the_depth_limit_on_a_card(name, activation, limit):
+    card = schemes.card(name, activation)
+    assert card.depth_limit == limit
+    assert (("depth limit, 6 ξ_c", limit) in schemes.lines(card)) == bool(limit)

@@ -22,11 +22,22 @@ def test_the_card_of_an_activation(name, kumar):
     assert len(gain(name).critical) == (0 if name in ("relu", "softplus") else 3)
 
 
+# Homogeneous activations are leaky ReLUs of some slope.
+@pytest.mark.parametrize("name", ["relu", "identity", "leaky_relu", "leaky_relu_0.2"])
+def test_torch_s_gain_of_a_homogeneous_activation_keeps_lengths(name):
+    assert gain(name).torch_gain == pytest.approx(gain(name).any_length ** 0.5, rel=1e-12)
+
+
 def test_winit_gain_prints_it(capsys):
 
     from winit.cli import main
 
-    for arguments, expected in ((["gain", "gelu"], "refuses"), (["gain", "tanh"], "1.66666")):
+    for arguments, expected in (
+        (["gain", "gelu"], "refuses"),
+        (["gain", "tanh"], "1.66666"),
+        (["gain", "leaky_relu_0.2"], "1.386750"),
+        (["gain", "relu"], "σ_w² = 2, every q is a fixed point; depth limit not claimed"),
+    ):
         with pytest.raises(SystemExit) as end:
             main(arguments)
         assert end.value.code == 0 and expected in capsys.readouterr().out

@@ -154,7 +154,7 @@ def lsuv(network: CalibratedNetwork) -> None:
         h = network.hidden(z)
 
 
-class Moments:
+class AdamMoments:
     """Adam's moments of some numbers, and the steps that it takes with them."""
 
     def __init__(self, size: int, beta2: float) -> None:
@@ -177,7 +177,7 @@ def gradinit_settings(batch_norm: bool, uses_sign: bool) -> GradInitSettings:
     return GRADINIT_SGD_BATCH_NORM if batch_norm else GRADINIT_SGD
 
 
-def gradinit(network: CalibratedNetwork) -> None:
+def gradinit(network: CalibratedNetwork, settings: GradInitSettings | None = None) -> None:
     """Learn one factor m for each tensor so that a first step of training lowers the loss as far as it can.
 
         min over m of L̃(m∘θ − η A(g))/η  subject to ‖g‖ ≤ γ,   g = ∇L(m∘θ)
@@ -186,12 +186,16 @@ def gradinit(network: CalibratedNetwork) -> None:
     mini-batch, half of which is new. Where the norm is too large, a step lowers the norm instead, with moments of its
     own. The steps on m are Adam's; weights' factors stay above 0.01, and a bias whose factor has reached 0 stays 0.
 
+    Args:
+        network: its weights and biases are multiplied by the factors learned.
+        settings: by default the authors'.
+
     Source: Zhu et al. 2021, arXiv:2102.08098, algorithm 1. As in the authors' code A(g) is a constant in L̃'s derivative.
     """
-    settings = gradinit_settings(network.batch_norm, network.uses_sign)
+    settings = settings or gradinit_settings(network.batch_norm, network.uses_sign)
     start, layers = [p.clone() for p in network.parameters], len(network.weights)
     scales = torch.ones(len(start), dtype=torch.float64)
-    towards_loss, towards_bound = (Moments(len(start), settings.beta2) for _ in range(2))
+    towards_loss, towards_bound = (AdamMoments(len(start), settings.beta2) for _ in range(2))
     for _ in range(settings.iters):
         kept, other, new = network.draw(), network.draw(), network.draw()
         m = scales.clone().requires_grad_()

@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.made import digits, made_of
 from winit.study.compose import compose
-from winit.theory.maps import critical
+from winit.theory.maps import HOMOGENEOUS, critical, depth_scale
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,10 @@ def test_the_phase_diagram_lies_on_the_theory(diagram):
         line = phase[phase["sigma_b2"] == sigma_b2]
         crossing = np.interp(1.0, line["chi_1"], line["sigma_w2"])
         assert crossing == pytest.approx(critical("tanh", sigma_b2)[0].sigma_w2, rel=0.01)
+    for row in phase.sample(20, random_state=0).itertuples():
+        scale = depth_scale("tanh", row.sigma_w2, row.sigma_b2)
+        assert (row.xi_c, row.xi_gradient, row.depth_limit) == (scale.xi_c, scale.xi_gradient, 6 * scale.xi_c)
+    assert (phase["xi_c"] > 1.2 * phase["xi_gradient"]).any()  # far into chaos
     data = pd.read_csv(folder / "figures" / "phase-digits.csv")
     assert len(data) == 2 * 8
     he = data[data["initializer"] == "he_normal"].iloc[0]
@@ -54,9 +58,13 @@ def test_a_study_without_such_arms_has_no_phase_diagram(made):
 
 
 def test_depth_limits_are_those_of_the_theory(made):
-    _, tables, _ = made
+    _, tables, page = made
     limits = digits(tables["depth_limits"]).set_index(["activation", "initializer"])
-    assert limits.at[("relu", "he_normal"), "depth_limit"] == np.inf
+    he = limits.loc[("relu", "he_normal")]
+    assert np.isnan(he["depth_limit"]) and he["why_no_limit"] == HOMOGENEOUS and he["chi_1"] == pytest.approx(1)
+    assert HOMOGENEOUS in page.read_text()  # in place of the limit
+    tanh = limits.loc[("tanh", "torch_default")]
+    assert tanh["depth_limit"] == pytest.approx(6 * tanh["xi_c"]) and tanh["xi_c"] == tanh["xi_gradient"]  # ordered
     assert limits.at[("tanh", "torch_default"), "sigma_w2"] == pytest.approx(1 / 3)
     assert ("relu", "zeros") not in limits.index  # constant weights are no random network
     best = digits(tables["summary"]).query("is_best_rate and activation == 'relu' and initializer == 'he_normal'")
