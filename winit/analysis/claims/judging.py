@@ -221,12 +221,13 @@ def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = Fal
 
     Args:
         claims: as `read` returns them.
-        tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary` and `pretraining_effects`,
-            with extra grids.
+        tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary`, `pretraining_effects` and
+            `pretraining_time_effects`, of all budgets and with extra grids.
         is_reconstruction: whether it trains deep autoencoders. They test nothing: the claims are of classifiers.
     """
     if is_reconstruction:
-        tables = dict(tables) | {name: tables[name].head(0) for name in ("runs", "pretraining_effects")}
+        emptied = ("runs", "pretraining_effects", "pretraining_time_effects")
+        tables = dict(tables) | {name: tables[name].head(0) for name in emptied}
     at = _by_budget(tables)
     judgements = [_Judgement(claim, [(one, evidence(one, at)) for one in claim.contrast]) for claim in claims]
     rows = [row for judgement in judgements for row in judgement.evidence_rows]
