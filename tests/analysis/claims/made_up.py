@@ -26,9 +26,9 @@ LAYER = {
 }  # fmt: skip
 
 EFFECT = {
-    "dataset": "digits", "activation": "sigmoid", "depth": 10, "width": 8, "batch_norm": False, "dropout": 0.0,
+    "budget": 2000, "dataset": "digits", "activation": "sigmoid", "depth": 10, "width": 8, "batch_norm": False, "dropout": 0.0,
     "optimizer": "sgd", "initializer": "normal:0.01", "pretraining": "rbm", "compared_at": "equal updates",
-    "compared_with": "best random start", "reference_initializer": "kumar", "pairs": 10, "success_difference": 0.0,
+    "compared_with": "best random start", "reference_initializer": "kumar", "pairs": 10, "trained_pairs": 10, "success_difference": 0.0,
     "success_difference_low": -0.3, "success_difference_high": 0.3, "difference": 0.05, "difference_low": 0.04,
     "difference_high": 0.06, "verdict": "better",
 }  # fmt: skip
@@ -67,7 +67,7 @@ def tables(
         layers: by initializer, of each of its runs, from the first layer to the last.
         earlier: by shorter budget and initializer, what differs there in the outcomes of its runs.
         predictions: by initializer, of each of its runs: classes and probabilities, of one test example after another.
-        effects: what differs in rows of `pretraining_effects` from `EFFECT`.
+        effects: what differs from `EFFECT` in rows of `pretraining_effects`, or at equal time of `pretraining_time_effects`.
     """
     runs = pd.DataFrame([run for some in arms for run in some])
     runs["run_id"] = [f"{i:016x}" for i in range(len(runs))]
@@ -96,7 +96,9 @@ def tables(
         )
     ]
     made["predictions"] = pd.DataFrame(predicted, columns=["run_id", "example", "prediction", "probability"])
-    made["pretraining_effects"] = pd.DataFrame([EFFECT | effect for effect in effects or []], columns=list(EFFECT))
+    all_effects = pd.DataFrame([EFFECT | effect for effect in effects or []], columns=list(EFFECT))
+    is_time = all_effects["compared_at"] == "equal time"
+    made["pretraining_effects"], made["pretraining_time_effects"] = all_effects[~is_time], all_effects[is_time]
     return made
 
 

@@ -114,7 +114,7 @@ def test_the_ledger_says_what_was_declared_and_what_came_of_it(judged):
     )
     assert claim["evidence"] == (
         "Share of runs at the target, Kumar, after 2,000 updates: 2 of 3 cells support it, 1 refute it, 0 undecided "
-        "(1 more are no evidence); median 100 %, from 0 to 100 %. Gain in test accuracy where both train, He normal over "
+        "(no evidence from 1 more); median 100 %, from 0 to 100 %. Gain in test accuracy where both train, He normal over "
         "Glorot normal: no runs to tell."
     )
     assert claim[["verdict", "budget"]].to_list() == ["mixed", "2,000 updates"]

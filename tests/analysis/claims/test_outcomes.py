@@ -52,7 +52,8 @@ def test_four_replicates_decide_nothing(judged):
         assert (
             claim["verdict"] == "undecided" and (cells["outcome"] == "no evidence").all() and cells["low"].isna().all()
         )
-        assert claim["evidence"].endswith(": the only cell is no evidence.")
+        assert claim["evidence"].split(": ", 1)[1].startswith("the only cell is no evidence: at most ")
+        assert claim["evidence"].endswith(" replicates count, and fewer than 5 decide nothing.")
 
 
 def best_of(*initializers: str, **more: object) -> dict:
@@ -239,7 +240,12 @@ def scores(difference: float, low: float, high: float) -> dict:
 @pytest.mark.parametrize(
     ("effect", "value", "outcome"),
     [
-        (succeeds(0.9, 0.5, 1.0), 0.9, "supports"),  # more train: what their scores are among the few does not matter
+        (
+            succeeds(0.9, 0.5, 1.0) | scores(-0.1, -0.1, -0.1),
+            0.9,
+            "supports",
+        ),  # more train, whatever the few others score
+        (succeeds(0.1, -0.2, 0.4), 0.1, "undecided"),
         (succeeds(-0.9, -1.0, -0.5), -0.9, "refutes"),
         ({}, 0.05, "supports"),
         (scores(0.0, -0.002, 0.002), 0.0, "refutes"),
@@ -249,9 +255,10 @@ def scores(difference: float, low: float, high: float) -> dict:
             0.02,
             "undecided",
         ),  # at 97.5 % it reaches below a point: two numbers are looked at
-        (scores(0.0, 0.0, 0.0), np.nan, "no evidence"),  # stuck against stuck
-        (scores(np.nan, np.nan, np.nan), np.nan, "no evidence"),
-        ({"pairs": 4}, 0.05, "no evidence"),
+        (scores(0.0, 0.0, 0.0), 0.0, "refutes"),  # both train, to the same score
+        (scores(np.nan, np.nan, np.nan) | {"trained_pairs": 0}, np.nan, "no evidence"),  # stuck against stuck
+        ({"trained_pairs": 4}, 0.05, "no evidence"),
+        (succeeds(0.9, 0.5, 1.0) | {"pairs": 4}, 0.9, "no evidence"),
     ],
 )
 def test_pretraining_is_compared_in_success_first(judged, effect, value, outcome):
@@ -268,7 +275,7 @@ def test_pretraining_is_compared_at_what_is_asked_for_with_the_best_random_start
         arm("zeros"),
         effects=[
             {}, {"compared_at": "equal time"} | scores(-0.1, -0.11, -0.09), {"compared_with": "same start"},
-            {"pretraining": "autoencoder"}, {"batch_norm": True}, {"depth": 2},
+            {"pretraining": "autoencoder"}, {"batch_norm": True}, {"depth": 2}, {"budget": 500},
         ],
     )  # fmt: skip
     assert judged(made, helps("rbm") | {"depth": 5})[1]["value"].to_list() == [0.05]

@@ -25,7 +25,7 @@ import pandas as pd
 
 from winit.analysis.claims.declaration import Claim, Contrast
 from winit.analysis.claims.estimates import median
-from winit.analysis.claims.evidence import Evidence, Parameters
+from winit.analysis.claims.evidence import FEWEST_REPLICATES, Evidence, Parameters
 from winit.analysis.claims.measures import MEASURES
 from winit.analysis.select import Tables, at_budget, of_budget
 from winit.store.schema import TABLES
@@ -156,8 +156,10 @@ def _counts(cells: Sequence[CellOutcome]) -> str:
         said = {"supports": "supports it", "refutes": "refutes it", "undecided": "is undecided"}
         return f"the only cell {said.get(outcomes[0], 'is no evidence')}"
     supporting, refuting, undecided, silent = map(outcomes.count, ("supports", "refutes", "undecided", "no evidence"))
+    if silent == len(cells):
+        return f"none of {silent} cells is evidence"
     text = f"{supporting} of {len(cells) - silent} cells support it, {refuting} refute it, {undecided} undecided"
-    return text + (f" ({silent} more are no evidence)" if silent else "")
+    return text + (f" (no evidence from {silent} more)" if silent else "")
 
 
 def _sentence(contrast: Contrast, cells: Sequence[CellOutcome]) -> str:
@@ -169,7 +171,9 @@ def _sentence(contrast: Contrast, cells: Sequence[CellOutcome]) -> str:
     text = f"{title}{f', after {after}' if after else ''}: {_counts(cells)}"
     telling = [cell for cell in cells if cell.outcome != "no evidence"]
     if not telling:
-        return f"{text}."
+        most = max(cell.evidence.replicates for cell in cells)
+        few = f"at most {most} replicates count, and fewer than {FEWEST_REPLICATES} decide nothing"
+        return f"{text}: {few if most < FEWEST_REPLICATES else 'nothing trains that could be compared'}."
     values = np.sort([cell.evidence.estimate.value for cell in telling])
     if len(cells) == 1:
         return (
@@ -217,12 +221,13 @@ def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = Fal
 
     Args:
         claims: as `read` returns them.
-        tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary` and `pretraining_effects`,
-            with extra grids.
+        tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary`, `pretraining_effects` and
+            `pretraining_time_effects`, of all budgets and with extra grids.
         is_reconstruction: whether it trains deep autoencoders. They test nothing: the claims are of classifiers.
     """
     if is_reconstruction:
-        tables = dict(tables) | {name: tables[name].head(0) for name in ("runs", "pretraining_effects")}
+        emptied = ("runs", "pretraining_effects", "pretraining_time_effects")
+        tables = dict(tables) | {name: tables[name].head(0) for name in emptied}
     at = _by_budget(tables)
     judgements = [_Judgement(claim, [(one, evidence(one, at)) for one in claim.contrast]) for claim in claims]
     rows = [row for judgement in judgements for row in judgement.evidence_rows]

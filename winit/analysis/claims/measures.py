@@ -98,7 +98,7 @@ MEASURES: dict[str, Measure] = {
     ),
     "pretraining_gain": Measure(
         outcomes.pretraining_gain, "gain over the best random start", **_POINTS,
-        needs=("pretraining", "compared_at"), offers=("initializer",), moment="end",
+        needs=("pretraining", "compared_at"), offers=("initializer",),
     ),
     "disagreement": Measure(
         solutions.disagreement, "share of test examples that two solutions classify differently", form=".1f", factor=100,

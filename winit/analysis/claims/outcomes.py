@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.claims.estimates import UNKNOWN, Ends, Estimate, mean, share, share_difference, widened
+from winit.analysis.claims.estimates import UNKNOWN, Estimate, mean, share, share_difference, widened
 from winit.analysis.claims.evidence import PLAIN_CELL, Cell, Evidence, Parameters
 from winit.analysis.select import ARM, Tables, at_chosen_rate, tuning
 
@@ -221,12 +221,12 @@ def accuracy_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take what pretraining gains over the best random start: in success where that differs, else in test score.
+    """Take what pretraining gains over the best random start: in success or, where that is the same, in test score.
 
-    Read from the table of pretraining's effects. Success is looked at first: where its 95 % interval excludes 0, it is the
-    number. Both are looked at, so each has half of the error that a level leaves.
+    Read from the tables of pretraining's effects. Success comes first: it is the number unless as many runs train on both
+    sides. Both are looked at, so each has half of the error that a level leaves.
     """
-    table = tables["pretraining_effects"]
+    table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     chosen = named(parameters, _unnormed(table))
     chosen = chosen[chosen["pretraining"].isin(parameters["pretraining"])]
     chosen = chosen[chosen["compared_at"] == parameters["compared_at"]]
@@ -235,17 +235,16 @@ def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def _gain(row: pd.Series) -> Evidence:
-    """Return the evidence of one row of `pretraining_effects`."""
-    is_success = row["success_difference_low"] > 0 or row["success_difference_high"] < 0
-    prefix, quantity = ("success_difference", "gain in success") if is_success else ("difference", "gain in test score")
+    """Return the evidence of one row of the pretraining effects; unknown where nothing trains on either side."""
+    is_score = row["success_difference"] == 0
+    prefix, count, what = (
+        ("difference", "trained_pairs", "test score") if is_score else ("success_difference", "pairs", "success")
+    )
+    pairs = int(row[count])
     value, low, high = (float(row[prefix + end]) for end in ("", "_low", "_high"))
-    says_nothing = low == high == 0  # stuck against stuck
-    number = UNKNOWN if says_nothing else widened(value, low, high, int(row["pairs"]))
-
-    def at(level: float) -> Ends:
-        return number.at((1 + level) / 2)
-
+    number = widened(value, low, high, pairs) if pairs > 1 else UNKNOWN
+    estimate = Estimate(number.value, lambda level: number.at((1 + level) / 2))
     return Evidence(
-        tuple(row[name] for name in PLAIN_CELL), Estimate(number.value, at), int(row["pairs"]),
-        row["initializer"], row["pretraining"], row["reference_initializer"], f"{quantity} over the best random start",
+        tuple(row[name] for name in PLAIN_CELL), estimate, pairs, row["initializer"], row["pretraining"],
+        row["reference_initializer"], f"gain in {what} over the best random start",
     )  # fmt: skip
