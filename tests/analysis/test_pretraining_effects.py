@@ -138,7 +138,10 @@ def test_at_equal_time_the_reference_is_read_after_as_many_seconds():
     assert longer["difference"] == pytest.approx(np.mean(FIELD["normal:0.01", "rbm"]) - 0.91)
     # There is no longer arm of He's, so it is read where its training ends.
     assert rbm.at["he_normal", "reference_updates"] == 100 and rbm.at["he_normal", "reference_pretraining"] == "none"
+    assert rbm.at["he_normal", "is_cut_short"] and not longer["is_cut_short"]
     assert rbm.at["he_normal", "difference"] == pytest.approx(longer["difference"] - 0.01)
+    assert rbm.at["he_normal", "difference_low"] > MARGIN  # better than a network that has had a third of the time
+    assert (rbm.at["he_normal", "verdict"], longer["verdict"]) == ("undecided", "better")
 
 
 def test_a_study_without_pretraining_has_none():

@@ -21,7 +21,7 @@ SAME_START, BEST_START, RANDOM_START = "same start", "best random start", "rando
 FEWEST_DECIDED = 5  # pairs: of four, even 4 to 0 has a probability of 1/16 without any difference
 
 
-class Arm(NamedTuple):
+class ArmName(NamedTuple):
     """An initializer with its pretraining."""
 
     initializer: str
@@ -36,12 +36,14 @@ class Reference(NamedTuple):
         arm: which it is.
         updates: after which its outcome is read, those of its own pretraining included.
         outcomes: `is_ok` and `test_score` by replicate.
+        is_cut_short: whether it is trained for less than would be equal.
     """
 
     compared_with: str
-    arm: Arm
+    arm: ArmName
     updates: int
     outcomes: pd.DataFrame
+    is_cut_short: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,21 +57,21 @@ class _Cell:
     """
 
     facts: dict[str, object]
-    arms: dict[Arm, pd.DataFrame]
-    tuning_scores: dict[Arm, float]
+    arms: dict[ArmName, pd.DataFrame]
+    tuning_scores: dict[ArmName, float]
 
     @property
     def budget(self) -> int:
         """Updates of all layers after which the outcomes are read."""
         return int(str(self.facts["budget"]))
 
-    def pretrained(self) -> Iterator[tuple[Arm, pd.DataFrame]]:
+    def pretrained(self) -> Iterator[tuple[ArmName, pd.DataFrame]]:
         """Yield the arms whose layers are pretrained, controls included, and their runs."""
         yield from (
             (arm, runs) for arm, runs in self.arms.items() if parse_pretraining(arm.pretraining).method != "none"
         )
 
-    def random_starts(self, initializer: str, plain: Mapping[str, Arm]) -> Iterator[tuple[str, Arm]]:
+    def random_starts(self, initializer: str, plain: Mapping[str, ArmName]) -> Iterator[tuple[str, ArmName]]:
         """Yield all random starts of the cell, each with what it is to a pretrained network.
 
         The best one has the highest tuning score; of equals it is the first by name. No judged run chooses it.
@@ -85,15 +87,15 @@ class _Cell:
             yield BEST_START, best
             yield from ((RANDOM_START, arm) for arm in plain.values() if arm not in (best, plain.get(initializer)))
 
-    def longest(self) -> dict[str, Arm]:
+    def longest(self) -> dict[str, ArmName]:
         """Return, for every random start, the arm that is trained longer; the plain one where there is none."""
         return self._plain("none") | self.longer()
 
-    def longer(self) -> dict[str, Arm]:
+    def longer(self) -> dict[str, ArmName]:
         """Return, for every random start that is also trained longer, that arm."""
         return self._plain("none+longer")
 
-    def _plain(self, pretraining: str) -> dict[str, Arm]:
+    def _plain(self, pretraining: str) -> dict[str, ArmName]:
         return {arm.initializer: arm for arm in self.arms if arm.pretraining == pretraining}
 
 
@@ -112,7 +114,7 @@ def pretraining_effects(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame, m
     rows = []
     for cell in _cells(at, summary):
         for arm, runs in cell.pretrained():
-            same = Arm(arm.initializer, "none")
+            same = ArmName(arm.initializer, "none")
             if same in cell.arms:
                 reference = Reference(SAME_START, same, cell.budget, cell.arms[same])
                 rows.append(_row(cell, arm, EQUAL_TRAINING, reference, margin))
@@ -136,7 +138,8 @@ def pretraining_time_effects(
         t = calibration + pretraining + budget · seconds of an update,   u = (t − calibration′)/seconds of an update′
 
     The reference is read at its last evaluated step not beyond u. It is the arm `none+longer`, or `none` where there is no
-    other; where it ends before u, it is read at its end.
+    other. Where it ends before u, it is read at its end and is cut short: a network that would be trained further may do
+    better, so that only `worse` stands.
 
     Args:
         at: `runs` at each budget.
@@ -166,19 +169,19 @@ def _cells(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> Iterator[_C
         scores = chosen_rates(tuned).set_index([*CELL, *ARM])["tuning_score"]
         for key, cells in at_chosen_rate(runs, tuned).groupby(CELL, sort=False):
             cells = cells.assign(is_ok=cells["status"] == "ok").sort_values([*ARM, "replicate"])
-            arms = {Arm(*arm): frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
+            arms = {ArmName(*arm): frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
             facts = {"budget": budget} | dict(zip(CELL, key, strict=True))
             yield _Cell(facts, arms, {arm: float(scores[(*key, *arm)]) for arm in arms})
 
 
-def _at_equal_updates(cell: _Cell, arm: Arm, more: int) -> Iterator[Reference]:
+def _at_equal_updates(cell: _Cell, arm: ArmName, more: int) -> Iterator[Reference]:
     """Yield what a pretrained arm is compared with after as many updates, given those of its pretraining."""
     updates = cell.budget + more
     for name, plain_arm in cell.random_starts(arm.initializer, cell.longer()):
         yield Reference(name, plain_arm, updates, cell.arms[plain_arm])
     method, control = parse_pretraining(arm.pretraining)
     for name in () if control else ("moments", "shuffled"):
-        other = Arm(arm.initializer, f"{method}+{name}")
+        other = ArmName(arm.initializer, f"{method}+{name}")
         if other in cell.arms:
             yield Reference(name, other, updates, cell.arms[other])
 
@@ -196,7 +199,7 @@ def _seconds_of_update(runs: pd.DataFrame) -> float:
 def _read_after(
     seconds: float,
     name: str,
-    arm: Arm,
+    arm: ArmName,
     runs: pd.DataFrame,
     curves: Mapping[str, pd.DataFrame],
     target: float,
@@ -207,10 +210,10 @@ def _read_after(
     index = max(0, int(np.searchsorted(steps, updates, side="right")) - 1)
     scores = np.array([curves[run_id]["test_score"].to_numpy()[index] for run_id in runs["run_id"]])
     outcomes = pd.DataFrame({"is_ok": scores >= np.float32(target), "test_score": scores}, index=runs.index)
-    return Reference(name, arm, int(steps[index]), outcomes)
+    return Reference(name, arm, int(steps[index]), outcomes, is_cut_short=updates > steps[-1])
 
 
-def _row(cell: _Cell, arm: Arm, compared_at: str, reference: Reference, margin: float) -> dict[str, object]:
+def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, margin: float) -> dict[str, object]:
     """Return one comparison: success in pairs, the score among pairs in which both train, and the verdict."""
     runs = cell.arms[arm]
     columns = ["is_ok", "test_score"]
@@ -219,6 +222,7 @@ def _row(cell: _Cell, arm: Arm, compared_at: str, reference: Reference, margin: 
     both = pairs[ours & theirs]
     success = paired_success(ours, theirs)
     score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy())
+    verdict = _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin)
     return cell.facts | arm._asdict() | {
         "pretraining_rate": runs["pretraining_rate"].iloc[0],
         "learning_rate": runs["learning_rate"].iloc[0],
@@ -227,6 +231,7 @@ def _row(cell: _Cell, arm: Arm, compared_at: str, reference: Reference, margin: 
         "reference_initializer": reference.arm.initializer,
         "reference_pretraining": reference.arm.pretraining,
         "reference_updates": reference.updates,
+        "is_cut_short": reference.is_cut_short,
         "pairs": len(pairs),
         "success_difference": success.mean,
         "success_difference_low": success.low,
@@ -235,7 +240,7 @@ def _row(cell: _Cell, arm: Arm, compared_at: str, reference: Reference, margin: 
         "difference": score.mean,
         "difference_low": score.low,
         "difference_high": score.high,
-        "verdict": _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin),
+        "verdict": "undecided" if reference.is_cut_short and verdict != "worse" else verdict,
     }  # fmt: skip
 
 

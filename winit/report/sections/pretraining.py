@@ -103,7 +103,7 @@ def _accuracy(arms: _PretrainedArms) -> Figures:
 COMPARISONS = {
     "updates": "it is trained longer by as many updates as pretraining takes, each counted like one of the whole network",
     "time": "it is trained for as many seconds, those of pretraining included, as they were measured here: they differ between "
-    "two computations of a study, and between machines",
+    "two computations of a study, and between machines; where its training ends before, it has had less (in the data: is cut short)",
 }
 
 

@@ -33,6 +33,9 @@ PRETRAINING_EFFECTS: Table = table(
         "reference_pretraining", STR, "", "and its pretraining; none+longer: no pretraining, and the updates it takes"
     ),
     Column("reference_updates", INT, "updates", "after which the reference is read, those of its pretraining included"),
+    Column(
+        "is_cut_short", BOOL, "", "whether the reference has had less than would be equal: see pretraining_time_effects"
+    ),
     Column("pairs", INT, "pairs", "pairs of runs with the same split and the same streams of weights and mini-batches"),
     Column("success_difference", FLOAT, "", "difference in the share of runs that are ok"),
     Column("success_difference_low", FLOAT, "", "lower end of its 95 % interval (Bonett & Price)"),
@@ -66,6 +69,12 @@ PRETRAINING_TIME_EFFECTS: Table = PRETRAINING_EFFECTS | table(
         "updates",
         "the last evaluated ones that take no longer than calibration, pretraining and training of the arm, by the medians "
         "of calibration_time_s, pretraining_time_s and wall_time_s/steps; the reference's last ones where it ends before",
+    ),
+    Column(
+        "is_cut_short",
+        BOOL,
+        "",
+        "whether the reference ends before, and has had less time: only worse is a verdict then",
     ),
 )
 
