@@ -28,7 +28,7 @@ GOLDEN = Path(__file__).with_name("golden.json")
 BASE = (
     "study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "grid.replicates=1", "grid.tuning_replicates=0",
     "grid.learning_rate=[0.1]", "training.steps=8", "training.batch_size=32", "pretraining.steps=20",
-    "measure.curve_points=4", "measure.layer_points=2", "measure.probe_examples=128",
+    "measure.budgets=[]", "measure.curve_points=4", "measure.layer_points=2", "measure.probe_examples=128",
 )  # fmt: skip
 SCHEDULED = ("training.warmup=3", "training.weight_decay=0.01")
 

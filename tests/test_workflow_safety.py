@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TINY = [
     "study=smoke", "name=x", "extra_grids=null", "dataset=[digits]", "grid.depth=[1,2]", "grid.activation=[tanh]",
     "grid.initializer=[he_normal]", "grid.learning_rate=[0.1]", "grid.replicates=1", "grid.tuning_replicates=0",
-    "training.steps=5",
+    "training.steps=5", "measure.budgets=[]",
 ]  # fmt: skip
 
 

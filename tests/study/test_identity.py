@@ -100,12 +100,16 @@ def test_momentum_is_no_factor_of_those_who_do_not_use_it():
 
 # (overrides, number of the runs that need no scores, digest of their sorted ids)
 PINNED: list[tuple[list[str], int, str]] = [
-    (["study=smoke"], 106, "219871920c98"),
-    (["study=default"], 7092, "c5fa098f0ba7"),
-    (["study=phase_diagram"], 284, "5866ce49f5fb"),
-    (["study=deep_autoencoder"], 33, "2c3adb0e5318"),
-    (["study=smoke", "training=momentum", "training.schedule=cosine", "training.warmup=9"], 106, "0ef8748b3254"),
-    (["study=smoke", "task=reconstruction", "data.scaling=unit", "task.loss=cross_entropy"], 40, "93bda584ae35"),
+    (["study=smoke"], 106, "6fe816d31c7c"),
+    (["study=default"], 3006, "4f33a5962954"),
+    (["study=phase_diagram"], 552, "a8d214ca05a2"),
+    (["study=deep_autoencoder"], 33, "7c07191ee2a4"),
+    (
+        ["study=smoke", "training=momentum", "training.schedule=cosine", "training.warmup=9", "measure.budgets=[]"],
+        106,
+        "0f5c47b0b9cb",
+    ),
+    (["study=smoke", "task=reconstruction", "data.scaling=unit", "task.loss=cross_entropy"], 40, "506a8635c85b"),
     (
         [
             "study=smoke",
@@ -115,7 +119,7 @@ PINNED: list[tuple[list[str], int, str]] = [
             "grid.dropout=[0,0.5]",
         ],
         320,
-        "8d08872bb5a0",
+        "64f669407d94",
     ),
     (
         [
@@ -126,7 +130,7 @@ PINNED: list[tuple[list[str], int, str]] = [
             "pretraining.layers=2",
         ],
         196,
-        "e2bd79da6465",
+        "2648df546029",
     ),
     (
         [
@@ -138,7 +142,7 @@ PINNED: list[tuple[list[str], int, str]] = [
             "training.optimizer=[adam,adamw]",
         ],
         32,
-        "d99464956a5c",
+        "3285ce3e9cdf",
     ),
 ]
 

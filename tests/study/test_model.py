@@ -171,7 +171,9 @@ def test_log_spaced_steps(last, points):
 
 
 def test_the_cost_of_a_run():
-    workload = compose(["study=smoke", "grid.depth=[2]", "grid.width=[32]", "training.steps=10"]).workloads[0]
+    workload = compose(
+        ["study=smoke", "grid.depth=[2]", "grid.width=[32]", "training.steps=10", "measure.budgets=[]"]
+    ).workloads[0]
     forward = (
         64 * 32 + 32 * 32 + 32 * 10
     )  # multiply-adds an example; three products of each, less the first layer's ∂L/∂x

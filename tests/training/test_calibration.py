@@ -266,7 +266,7 @@ def test_its_own_loss_is_that_of_torch(batch_norm):
 
 def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
     grid = "[he_normal,he_normal+lsuv,he_normal+last_layer_zero,he_normal+gradinit]"
-    study = compose(["study=smoke", f"grid.initializer={grid}", "grid.activation=[tanh]", "grid.depth=[2]", "training.steps=3",
+    study = compose(["study=smoke", f"grid.initializer={grid}", "grid.activation=[tanh]", "grid.depth=[2]", "training.steps=3", "measure.budgets=[]",
                      "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
     workload = study.workloads[0]
     device = torch.device("cpu")
@@ -290,7 +290,7 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
 
 def test_a_calibrated_run_does_not_depend_on_the_runs_beside_it():
     study = compose(["study=smoke", "grid.initializer=[he_normal+metainit,lsuv]", "grid.activation=[relu]", "grid.depth=[2]",
-                     "training.steps=3", "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.1]"])  # fmt: skip
+                     "training.steps=3", "measure.budgets=[]", "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.1]"])  # fmt: skip
     workload = study.workloads[0]
 
     def losses(runs, size=None):
