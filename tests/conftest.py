@@ -100,8 +100,8 @@ def tiny():
     """Return a function that composes a study small enough to train in a test."""
 
     def compose(*overrides: str) -> Study:
-        small = ["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "measure.budgets=[]", "grid.replicates=2",
-                 "grid.tuning_replicates=0"]  # fmt: skip
+        small = ["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=20", "measure.budgets=[]",
+                 "grid.replicates=2", "grid.tuning_replicates=0"]  # fmt: skip
         if "task=reconstruction" in overrides:  # depth and width follow from the encoder
             small = [text for text in small if not text.startswith(("grid.depth", "grid.width"))]
         return compose_module.compose([*small, *overrides])

@@ -33,7 +33,7 @@ def test_a_run_id_stays_when_others_come_and_go():
         "seed=1",
         "measure.curve_points=15",
         "measure.probe_examples=127",
-        "measure.budgets=[50]",
+        "measure.budgets=[70]",
     ],
 )
 def test_a_run_id_changes_with_what_changes_the_run(change):
@@ -107,7 +107,7 @@ PINNED: list[tuple[list[str], int, str]] = [
     (
         ["study=smoke", "training=momentum", "training.schedule=cosine", "training.warmup=9", "measure.budgets=[]"],
         106,
-        "0f5c47b0b9cb",
+        "e62ba7ac6bef",
     ),
     (["study=smoke", "task=reconstruction", "data.scaling=unit", "task.loss=cross_entropy"], 40, "506a8635c85b"),
     (

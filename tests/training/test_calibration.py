@@ -290,7 +290,8 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
 
 def test_a_calibrated_run_does_not_depend_on_the_runs_beside_it():
     study = compose(["study=smoke", "grid.initializer=[he_normal+metainit,lsuv]", "grid.activation=[relu]", "grid.depth=[2]",
-                     "training.steps=3", "measure.budgets=[]", "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.1]"])  # fmt: skip
+                     "training.steps=3", "measure.budgets=[]", "grid.replicates=2", "grid.tuning_replicates=0",
+                     "grid.learning_rate=[0.1]"])  # fmt: skip
     workload = study.workloads[0]
 
     def losses(runs, size=None):

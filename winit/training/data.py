@@ -16,7 +16,6 @@ from winit.training.calibration import CALIBRATION_EXAMPLES, Calibration
 from winit.training.engines import network_spec
 from winit.training.pretraining import Pretrainer
 
-
 SAMPLE = 1000  # training examples on which curves are evaluated
 
 
@@ -69,7 +68,9 @@ class WorkloadData:
 
 def _calibration(workload: Workload, train: datasets.Part, replicate: int) -> Calibration:
     """Return the calibration of a replicate's networks, on a batch of the training data."""
-    rng = np.random.default_rng(seed(workload.seed, "calibration", dataset=workload.dataset, replicate=replicate, of="batch"))
+    rng = np.random.default_rng(
+        seed(workload.seed, "calibration", dataset=workload.dataset, replicate=replicate, of="batch")
+    )
     batch = rng.permutation(len(train.y))[:CALIBRATION_EXAMPLES]
     return Calibration(
         torch.tensor(train.x[batch]).double(),
