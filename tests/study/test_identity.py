@@ -103,7 +103,7 @@ PINNED: list[tuple[list[str], int, str]] = [
     (["study=smoke"], 106, "6fe816d31c7c"),
     (["study=default"], 3006, "4f33a5962954"),
     (["study=phase_diagram"], 552, "a8d214ca05a2"),
-    (["study=deep_autoencoder"], 33, "7c07191ee2a4"),
+    (["study=deep_autoencoder"], 56, "d4a23a4ff538"),
     (
         ["study=smoke", "training=momentum", "training.schedule=cosine", "training.warmup=9", "measure.budgets=[]"],
         106,

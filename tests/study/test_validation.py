@@ -23,11 +23,11 @@ from winit.study.reference import json_schema
         ("grid=3", "grid: got 3; set its keys one by one: grid.initializer="),
         (
             "study=smok",
-            "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, phase_diagram, smoke",
+            "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, full, phase_diagram, quick, smoke",
         ),
         (
             "study=[smoke,default]",
-            "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, phase_diagram, smoke",
+            "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, full, phase_diagram, quick, smoke",
         ),
         (
             "dataset=mnits",
