@@ -11,17 +11,23 @@ from winit import datasets
 AT_HAND = [name for name, dataset in datasets.DATASETS.items() if not dataset.needs_files]
 
 
-@pytest.fixture(params=AT_HAND)
-def split(request):
-    return datasets.load(request.param, datasets.DATASETS[request.param].parameters, seed=3)
+@pytest.fixture(params=AT_HAND, scope="module")
+def loaded(request):
+    return request.param, datasets.load(request.param, datasets.DATASETS[request.param].parameters, seed=3)
 
 
-def test_inputs_are_standardised_on_the_training_part(split):
+@pytest.fixture
+def split(loaded):
+    return loaded[1]
+
+
+def test_inputs_are_standardised_on_the_training_part(loaded):
+    """Vectors by input, images all pixels together."""
+    name, split = loaded
+    axis = None if datasets.DATASETS[name].is_image else 0
     x = split.train.x.astype(np.float64)
-    varying = x.std(axis=0) > 0
-    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-6)
-    np.testing.assert_allclose(x.std(axis=0)[varying], 1, atol=1e-6)
-    assert (x[:, ~varying] == 0).all()
+    np.testing.assert_allclose(x.mean(axis=axis), 0, atol=1e-6)
+    np.testing.assert_allclose(x.std(axis=axis), 1, atol=1e-6)
     for part in (split.validation, split.test):
         assert np.isfinite(part.x).all()
         assert abs(part.x.mean()) > 0  # standardised with the training part's numbers, not with their own
@@ -56,9 +62,20 @@ def test_types(split):
 
 
 def test_parts_do_not_overlap(split):
-    examples = np.concatenate([p.x for p in (split.train, split.validation, split.test)])
-    labels = np.concatenate([p.y for p in (split.train, split.validation, split.test)])
-    assert len(np.unique(np.column_stack([examples, labels]), axis=0)) == len(labels)
+    parts = (split.train, split.validation, split.test)
+    examples = [(x.tobytes(), y) for part in parts for x, y in zip(part.x, part.y, strict=True)]
+    assert len(set(examples)) == len(examples)
+
+
+@pytest.mark.parametrize("name", ["digits", "mnist5k", "shapeset"])
+def test_no_pixel_of_an_image_is_far_from_the_others(name):
+    """One mean and one deviation serve all pixels, so one that is nearly always black keeps the little weight that it has."""
+    split = datasets.load(name, {}, seed=3)
+    assert datasets.DATASETS[name].is_image
+    for part in (split.train, split.validation, split.test):
+        assert np.abs(part.x).max() < 4
+    black = split.train.x.min()
+    assert black < 0 and (split.test.x.min() == black)
 
 
 def test_the_seed_decides_the_split():
@@ -72,15 +89,25 @@ def test_an_unknown_dataset_is_refused():
         datasets.load("digit", {}, 0)
 
 
-@pytest.mark.parametrize("name", ["digits", "spirals"])
+@pytest.mark.parametrize("name", AT_HAND)
 def test_inputs_are_brought_to_the_unit_interval(name):
     parameters = datasets.DATASETS[name].parameters
     split, standard = (datasets.load(name, parameters, 3, scaling=scaling) for scaling in ("unit", "standard"))
     for part in (split.train, split.validation, split.test):
         assert part.x.min() >= 0 and part.x.max() <= 1 and part.x.dtype == np.float32
-    varies = np.ptp(split.train.x, axis=0) > 0
-    assert (split.train.x.max(axis=0)[varies] == 1).all() and (split.train.x.min(axis=0) == 0).all()
+    axis = None if datasets.DATASETS[name].is_image else 0
+    assert (split.train.x.max(axis=axis) == 1).all() and (split.train.x.min(axis=axis) == 0).all()
     assert np.array_equal(split.test.y, standard.test.y)
+
+
+def test_an_input_that_is_constant_in_training_becomes_0(monkeypatch):
+    def read(rng, folder, parameters):
+        return np.column_stack([np.arange(50.0), np.full(50, 7.0)]), np.arange(50) % 2
+
+    monkeypatch.setitem(datasets.DATASETS, "flat", datasets.Dataset("flat", "flat", 50, 2, 2, "a test", read))
+    for scaling in ("standard", "unit"):
+        split = datasets.load("flat", {}, seed=1, scaling=scaling)
+        assert (split.train.x[:, 1] == 0).all() and (split.test.x[:, 1] == 0).all() and split.train.x[:, 0].std() > 0
 
 
 def test_a_dataset_is_one_object(monkeypatch):

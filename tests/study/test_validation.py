@@ -29,8 +29,14 @@ from winit.study.reference import json_schema
             "study=[smoke,default]",
             "study: got study=[smoke,default]; it takes one of deep_autoencoder, default, phase_diagram, smoke",
         ),
-        ("dataset=mnits", "dataset: unknown dataset 'mnits'; did you mean 'mnist'? choose from digits, mnist, spirals"),
-        ("dataset=[]", "dataset: nothing given; it needs a mapping from digits, spirals, mnist to their settings"),
+        (
+            "dataset=mnits",
+            "dataset: unknown dataset 'mnits'; did you mean 'mnist'? choose from digits, mnist, mnist5k, shapeset, spirals",
+        ),
+        (
+            "dataset=[]",
+            "dataset: nothing given; it needs a mapping from digits, spirals, shapeset, mnist5k, mnist to their settings",
+        ),
         ("grid.depth=[0]", "grid.depth: got 0; allowed is a whole number from 1 to 1000"),
         ("grid.depth=[2,x]", 'grid.depth: got "x"; allowed is a whole number from 1 to 1000'),
         ("grid.depth=[2.5]", "grid.depth: got 2.5; allowed is a whole number from 1 to 1000"),

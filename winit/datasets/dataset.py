@@ -29,7 +29,8 @@ class Dataset:
             A generated dataset draws from `rng`; one that is read from files finds them in `folder`.
         parameters: of the generator, with their default values.
         test: size of the test part where the data come with one, as their last examples; else None.
-        is_image: whether one mean and one deviation standardise all inputs together, so that pixels keep their weights.
+        is_image: whether inputs are pixels: one mean and one deviation scale all of them, because by itself a pixel that is
+            nearly always black would be blown up.
         ensure: `ensure(folder)` checks that the files are present and intact, or downloads them; None if there are no files.
     """
 

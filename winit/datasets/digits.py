@@ -25,4 +25,5 @@ DIGITS = Dataset(
     classes=10,
     source="8×8 handwritten digits of the UCI test set, embedded in scikit-learn",
     read=read,
+    is_image=True,
 )

@@ -18,9 +18,9 @@ def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = AU
         parameters: of its generator; empty for a dataset that is read.
         seed: of the stream that generates and shuffles it.
         folder: where its files lie, the setting data.dir.
-        scaling: `standard`: inputs have mean 0 and variance 1 on the training part, each of them or, of images, all of
-            them together. `unit`: (x − min)/(max − min) with the extremes of the training part, clipped to [0, 1]. An
-            input that is constant in the training part becomes 0.
+        scaling: `standard`: inputs have mean 0 and variance 1 on the training part. `unit`: (x − min)/(max − min) with the
+            extremes of the training part, clipped to [0, 1]. Either is done for each input of a vector by itself, where one
+            that is constant in the training part becomes 0, and for all pixels of images together.
 
     Returns:
         The same split for the same arguments, to the bit.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,8 @@ def read(folder: str = AUTO) -> Examples:
     return x.astype(np.float32) / 255, np.concatenate([train_y, test_y])
 
 
+_read_once = lru_cache(maxsize=1)(read)  # every replicate draws its own split of what a process reads once
+
 MNIST = Dataset(
     name="mnist",
     label="MNIST",
@@ -120,7 +123,7 @@ MNIST = Dataset(
     inputs=784,
     classes=10,
     source="28×28 handwritten digits, LeCun et al. 1998; 10,000 of the 60,000 training examples are for validation",
-    read=lambda rng, folder, parameters: read(folder),
+    read=lambda rng, folder, parameters: _read_once(folder),
     test=10_000,
     is_image=True,
     ensure=files,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from winit.datasets.dataset import AUTO, Dataset
 from winit.datasets.digits import DIGITS
 from winit.datasets.mnist import MNIST
+from winit.datasets.mnist5k import MNIST5K
+from winit.datasets.shapeset import SHAPESET
 from winit.datasets.spirals import SPIRALS
 from winit.vocabulary.errors import unknown_name
 
-DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (DIGITS, SPIRALS, MNIST)}
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (DIGITS, SPIRALS, SHAPESET, MNIST5K, MNIST)}
 
 
 def dataset_of(name: str) -> Dataset:

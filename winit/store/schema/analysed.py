@@ -23,10 +23,26 @@ PRETRAINING_EFFECTS: Table = table(
 
 BASELINES: Table = table(
     FACTORS["dataset"],
-    Column("baseline", STR, "", "mean predictor, or PCA with as many components as a code has units"),
-    Column("components", INT, "components", "of PCA; 0 for the mean"),
-    Column("test_loss", FLOAT, "", "squared error on the test part, summed over the inputs, mean over examples"),
-    Column("test_score", FLOAT, "", "share of the mean predictor's error explained"),
+    Column(
+        "baseline",
+        STR,
+        "",
+        "of a classifier: linear model (logistic regression); of a reconstruction: mean predictor, PCA",
+    ),
+    Column("components", INT, "components", "of PCA, as many as a code has units; otherwise 0"),
+    Column(
+        "test_loss",
+        FLOAT,
+        "",
+        "on the test part: of a classifier the cross-entropy in nats; of a reconstruction the squared error, summed over the "
+        "inputs, mean over examples",
+    ),
+    Column(
+        "test_score",
+        FLOAT,
+        "",
+        "on the test part: of a classifier the accuracy; of a reconstruction the share of the mean predictor's error explained",
+    ),
 )
 
 SUMMARY: Table = table(
