@@ -108,10 +108,9 @@ def test_an_object_is_where_its_matrix_and_centre_put_it(shape, expected):
     matrix, centre = np.array([[[10.0, 0.0], [0.0, 20.0]]]), np.array([[16.3, 15.2]])
     (mask,) = inside(np.array([shape]), matrix, centre)
     rows, columns = np.nonzero(mask)
-    assert mask.sum() == pytest.approx(expected, rel=0.06)
-    assert (columns + 0.5).mean() == pytest.approx(16.3, abs=0.3) and (rows + 0.5).mean() == pytest.approx(
-        15.2, abs=0.3
-    )
+    assert mask.sum() == pytest.approx(expected, abs=15)  # half a pixel along two sides
+    middle = [(columns + 0.5).mean(), (rows + 0.5).mean()]
+    np.testing.assert_allclose(middle, centre[0], atol=0.5)
     low, high = extent(np.array([shape]), matrix)
     for seen, axis in ((columns, 0), (rows, 1)):
         assert (
