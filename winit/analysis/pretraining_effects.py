@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
-from winit.analysis import stats
+from winit.analysis import intervals, stats
+from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
 from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, curves_as_worst, is_pretrained, of_budget
 from winit.analysis.stats import Difference
 from winit.store.schema import TABLES
@@ -18,7 +18,6 @@ from winit.vocabulary.pretraining import parse_pretraining
 
 EQUAL_TRAINING, EQUAL_UPDATES, EQUAL_TIME = "equal training", "equal updates", "equal time"
 SAME_START, BEST_START, RANDOM_START = "same start", "best random start", "random start"
-FEWEST_DECIDED = 5  # pairs: of four, even 4 to 0 has a probability of 1/16 without any difference
 
 
 class ArmName(NamedTuple):
@@ -220,7 +219,7 @@ def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, marg
     pairs = runs[columns].merge(reference.outcomes[columns], on="replicate", suffixes=("", "_other"))
     ours, theirs = pairs["is_ok"].to_numpy(dtype=bool), pairs["is_ok_other"].to_numpy(dtype=bool)
     both = pairs[ours & theirs]
-    success = paired_success(ours, theirs)
+    success = intervals.paired_proportions(ours[None], theirs[None])  # of one cell
     score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy())
     verdict = _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin)
     return cell.facts | arm._asdict() | {
@@ -240,7 +239,7 @@ def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, marg
         "difference": score.mean,
         "difference_low": score.low,
         "difference_high": score.high,
-        "verdict": "undecided" if reference.is_cut_short and verdict != "worse" else verdict,
+        "verdict": UNDECIDED if reference.is_cut_short and verdict != "worse" else verdict,
     }  # fmt: skip
 
 
@@ -249,31 +248,6 @@ def _table(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TABLES[name]))
     order = ["budget", *CELL, *ARM, "compared_at", "compared_with", "reference_initializer"]
     return table.sort_values(order, ignore_index=True)
-
-
-def paired_success(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Difference:
-    """Return the difference of two shares of successes in n pairs, with its interval.
-
-    With b pairs in which only ours succeeds, and c in which only theirs does:
-
-        b̃ = (b + 1)/(n + 2),   c̃ = (c + 1)/(n + 2),   b̃ − c̃ ± z √((b̃ + c̃ − (b̃ − c̃)²)/(n + 2))
-
-    Where nothing differs, it still has a width. NaN without pairs.
-
-    Args:
-        ours, theirs: whether each run succeeded (n,), paired by position.
-        level: of confidence.
-
-    Source: Bonett & Price 2012, J. Educ. Behav. Stat. 37.
-    """
-    count = len(ours)
-    if not count:
-        return Difference(float("nan"), float("nan"), float("nan"))
-    only_ours, only_theirs = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    b, c = (only_ours + 1) / (count + 2), (only_theirs + 1) / (count + 2)
-    reach = norm.ppf((1 + level) / 2) * np.sqrt((b + c - (b - c) ** 2) / (count + 2))
-    low, high = np.clip([b - c - reach, b - c + reach], -1, 1)
-    return Difference((only_ours - only_theirs) / count, float(low), float(high))
 
 
 def _verdict(pairs: int, success: Difference, is_alike: bool, score: Difference, margin: float) -> str:
@@ -287,7 +261,7 @@ def _verdict(pairs: int, success: Difference, is_alike: bool, score: Difference,
         margin: within which scores are equivalent.
     """
     if pairs < FEWEST_DECIDED:
-        return "undecided"
+        return UNDECIDED
     if success.low > 0 or success.high < 0:
         return "better" if success.low > 0 else "worse"
-    return stats.verdict(score.low, score.high, margin) if is_alike else "undecided"
+    return stats.verdict(score.low, score.high, margin) if is_alike else UNDECIDED
