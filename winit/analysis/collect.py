@@ -109,13 +109,11 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     margin = study.analysis.margin
     at_updates = pretraining_effects(at, summary, margin)
     at_time = pretraining_time_effects(at, summary, measured["curves"], targets, margin)
-    evidence: Tables = measured | {
-        "tuning": tuned,
-        "summary": summary,
-        "pretraining_effects": pd.concat([at_updates, at_time], ignore_index=True),
-    }
+    pretrained = {"pretraining_effects": at_updates, "pretraining_time_effects": at_time}
+    evidence: Tables = measured | pretrained | {"tuning": tuned, "summary": summary}
     return (
         measured
+        | pretrained
         | {
             "tuning": tuned,
             "summary": summary,
@@ -123,8 +121,6 @@ def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
             "agreement": agreement(layers, runs, expected),
             "depth_limits": depth_limits(study, final),
             "phase": phase(study),
-            "pretraining_effects": at_updates,
-            "pretraining_time_effects": at_time,
             "baselines": baselines(study),
             "not_applicable": pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"])),
         }
