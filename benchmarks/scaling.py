@@ -29,9 +29,9 @@ from winit.store.files import write_bytes
 from winit.store.schema import stored_columns
 from winit.study.compose import compose
 from winit.study.model import Study
+from winit.study.seeds import seed
 from winit.study.steps import log_spaced
 from winit.study.workload import Workload
-from winit.study.seeds import seed
 from winit.workflow import session
 from winit.workflow.paths import StudyPaths
 

@@ -39,4 +39,4 @@ def test_no_verdict_contradicts_an_interval():
         by = success if reason == "success" else score
         assert (verdict != "better" or by.low > 0) and (verdict != "worse" or by.high < 0)
         if verdict == "equivalent":
-            assert -SUCCESS_MARGIN <= success.low and success.high <= SUCCESS_MARGIN and abs(score.mean) <= 0.03
+            assert success.low >= -SUCCESS_MARGIN and success.high <= SUCCESS_MARGIN and abs(score.mean) <= 0.03
