@@ -20,7 +20,7 @@ from winit.analysis import intervals
 from winit.analysis.cell_sets import cell_sets
 from winit.analysis.choice import MEASURES, choice_variance, probabilities
 from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED, decide
-from winit.analysis.ranking import Arm, compare
+from winit.analysis.ranking import Contender, compare
 from winit.analysis.stats import Difference
 from winit.study.schema import AnalysisSettings
 
@@ -66,12 +66,12 @@ def choose(validation: np.ndarray) -> np.ndarray:
     return np.round(validation.mean(axis=-1), 9).argmax(axis=-1)
 
 
-def draw(truth: Truth, split: np.ndarray, rng: np.random.Generator) -> Arm:
+def draw(truth: Truth, split: np.ndarray, rng: np.random.Generator) -> Contender:
     """Return an arm of a study: rates chosen on tuning replicates, judged on others, and the noise of the choice."""
     cells = np.arange(CELLS)
     ok, score = outcomes(truth, split, rng)
     if truth.score.shape[1] == 1:
-        return Arm(pd.DataFrame(), ok[:, 0], score[:, 0], dict.fromkeys(MEASURES, 0.0))
+        return Contender(pd.DataFrame(), ok[:, 0], score[:, 0], dict.fromkeys(MEASURES, 0.0))
     tuned_ok, tuned_score = outcomes(truth, rng.normal(0, SPLIT, TUNING), rng)
     validation = np.where(tuned_ok, tuned_score + rng.normal(0, SPREAD / 2, tuned_score.shape), 0.0)
     chosen = choose(validation)
@@ -89,7 +89,7 @@ def draw(truth: Truth, split: np.ndarray, rng: np.random.Generator) -> Arm:
             ]
             noise[k, m] = choice_variance(p, *np.array(known).T)
     added = dict(zip(MEASURES, noise.sum(axis=0) / CELLS**2, strict=True))
-    return Arm(pd.DataFrame(), ok[cells, chosen], score[cells, chosen], added)
+    return Contender(pd.DataFrame(), ok[cells, chosen], score[cells, chosen], added)
 
 
 def expected(truth: Truth, rng: np.random.Generator, draws: int = 4000) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

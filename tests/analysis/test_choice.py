@@ -28,6 +28,8 @@ def test_one_rate_is_no_choice_and_one_replicate_does_not_know_its_noise():
     unknown = probabilities(np.array([[0.5], [0.6]]), 100, RNG(0))
     assert np.isnan(unknown).all()
     assert np.isnan(choice_variance(unknown, np.array([0.5, 0.6]), np.zeros(2), np.ones(2)))
+    # Where every rate gives the same, no choice of one matters.
+    assert choice_variance(unknown, np.array([0.5, 0.5]), np.zeros(2), np.ones(2)) == 0
 
 
 def test_the_variance_of_a_choice_between_two_results():

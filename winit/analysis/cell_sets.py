@@ -21,7 +21,7 @@ import pandas as pd
 from winit import schemes
 from winit.analysis import intervals, stats
 from winit.analysis.choice import choice_noise
-from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
+from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED, UNKNOWN_CHOICE
 from winit.analysis.select import ARM, CELL, at_chosen_rate
 from winit.store.schema import TABLES
 from winit.study.schema import AnalysisSettings
@@ -101,6 +101,8 @@ def _membership(row: dict[str, Any]) -> tuple[str, str]:
     """Return the set an arm belongs to, and what decided it."""
     if row["runs"] < FEWEST_DECIDED:
         return UNDECIDED, f"fewer than {FEWEST_DECIDED} replicates"
+    if not np.isfinite(row["success_high"]):
+        return UNDECIDED, UNKNOWN_CHOICE
     if row["success_high"] < HALF:
         return "fails", "success"
     if not row["success_low"] > HALF:

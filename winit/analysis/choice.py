@@ -50,16 +50,14 @@ def choice_variance(chosen: np.ndarray, means: np.ndarray, variances: np.ndarray
         chosen: probability p_r that each rate is chosen (R,).
         means, variances, runs: m_r, s_r² and n_r of the results at each rate (R,). Rates without a result are left out.
     """
-    if len(chosen) > 1 and np.isnan(chosen).any():
-        return float("nan")
-    known = (runs > 0) & (chosen > 0)
-    if known.sum() < 2:
+    known = (runs > 0) & ~(chosen == 0)  # NaN, where the probabilities are not known, counts
+    if known.sum() < 2 or np.ptp(means[known]) == 0:
         return 0.0
     p = chosen[known] / chosen[known].sum()
     m = means[known]
     between = (p * (m - p @ m) ** 2).sum()
     noise = (p * (1 - p) * np.nan_to_num(variances[known]) / runs[known]).sum()
-    return float(max(0.0, between - noise / 2))
+    return float(np.maximum(0.0, between - noise / 2))
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:

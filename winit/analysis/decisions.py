@@ -12,6 +12,7 @@ FEWEST_DECIDED = 5
 SUCCESS_MARGIN = 0.1
 
 UNDECIDED = "undecided"
+UNKNOWN_CHOICE = "the noise of the choice of rate is not known"
 
 
 def decide(pairs: int, success: Difference, score: Difference, margin: float) -> tuple[str, str]:
@@ -33,7 +34,7 @@ def decide(pairs: int, success: Difference, score: Difference, margin: float) ->
     if pairs < FEWEST_DECIDED:
         return UNDECIDED, f"fewer than {FEWEST_DECIDED} replicates"
     if not np.isfinite([success.low, success.high]).all():
-        return UNDECIDED, "the noise of the choice of rate is not known"
+        return UNDECIDED, UNKNOWN_CHOICE
     if success.low > 0 or success.high < 0:
         return ("better" if success.low > 0 else "worse"), "success"
     if success.low < -SUCCESS_MARGIN or success.high > SUCCESS_MARGIN:

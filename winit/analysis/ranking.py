@@ -51,7 +51,7 @@ class View(NamedTuple):
     runs: pd.DataFrame
 
 
-class Arm(NamedTuple):
+class Contender(NamedTuple):
     """An initializer in the cells of a table: arrays (cells, replicates), cells and replicates in the same order for all.
 
     Attributes:
@@ -115,7 +115,7 @@ def tables_of(view: View) -> Iterator[tuple[str, pd.DataFrame]]:
         yield str(activation), on_common_cells(runs)
 
 
-def _arms(runs: pd.DataFrame, noise: pd.DataFrame | None) -> dict[str, Arm]:
+def _arms(runs: pd.DataFrame, noise: pd.DataFrame | None) -> dict[str, Contender]:
     """Return the initializers of a table in their order; replicates that any of them lacks are left out."""
     index = ["initializer", *PRETRAINED_CELL]
     scored_runs = with_score(runs).assign(ok=runs["status"] == "ok")
@@ -129,7 +129,7 @@ def _arms(runs: pd.DataFrame, noise: pd.DataFrame | None) -> dict[str, Arm]:
         if noise is not None:
             rows = noise.loc[pd.MultiIndex.from_frame(own[noise.index.names].drop_duplicates())]
             added = (rows.sum(skipna=False) / cells**2).to_dict()
-        arms[name] = Arm(own, ok.loc[name].to_numpy(), score.loc[name].to_numpy(), added)
+        arms[name] = Contender(own, ok.loc[name].to_numpy(), score.loc[name].to_numpy(), added)
     return arms
 
 
@@ -178,7 +178,7 @@ def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetting
     return frame.loc[order.index].reset_index(drop=True)
 
 
-def _own(arm: Arm) -> dict[str, object]:
+def _own(arm: Contender) -> dict[str, object]:
     """Return what an initializer's own runs say."""
     cells, replicates = arm.ok.shape
     success = intervals.proportion(arm.ok.sum(axis=1), np.full(cells, replicates)) if replicates else intervals.UNKNOWN
@@ -194,7 +194,7 @@ def _own(arm: Arm) -> dict[str, object]:
     }  # fmt: skip
 
 
-def compare(ours: Arm, theirs: Arm, level: float) -> tuple[stats.Difference, stats.Difference, int]:
+def compare(ours: Contender, theirs: Contender, level: float) -> tuple[stats.Difference, stats.Difference, int]:
     """Return the differences in success, and in score among pairs that both train, and in how many cells these are.
 
     Args:
@@ -213,7 +213,7 @@ def compare(ours: Arm, theirs: Arm, level: float) -> tuple[stats.Difference, sta
     return success, intervals.widened(intervals.mean_over_cells(pairs, level), noise, level), len(pairs)
 
 
-def _against(arm: Arm, baseline: Arm, level: float, margin: float) -> dict[str, object]:
+def _against(arm: Contender, baseline: Contender, level: float, margin: float) -> dict[str, object]:
     """Return the comparison with the baseline, in pairs of replicates."""
     success, score, trained_cells = compare(arm, baseline, level)
     verdict, reason = decide(arm.ok.shape[1], success, score, margin)
