@@ -26,10 +26,11 @@ lint: $(VENV)/.test ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, and theory against wide networks
+benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, theory against wide networks, and coverage of intervals
 	@$(BIN)/python -m benchmarks.engine
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.theory
+	@$(BIN)/python -m benchmarks.coverage
 
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)
