@@ -108,6 +108,9 @@ def test_accuracy_is_compared_among_pairs_that_both_train(judged):
     assert cells.loc[0, "replicates"] == 6 and claim["verdict"] == "supported" and "+5.0 points" in claim["evidence"]
     assert judged(made, gain("kumar"))[0]["verdict"] == "refuted"  # no better is not better
     assert judged(made, gain("lecun_normal"))[1]["outcome"].to_list() == ["no evidence"]  # four pairs
+    failing = arm("glorot_normal", 8, test_score=reference, status=["stuck", "diverged"] + ["ok"] * 6)
+    cells = judged(tables(arm("kumar", 8, test_score=0.95), failing), gain("kumar"))[1]
+    assert cells.loc[0, "replicates"] == 6
 
 
 def test_normed_and_dropped_arms_are_no_part_of_a_comparison(judged):
