@@ -63,7 +63,7 @@ def best_of(*initializers: str, **more: object) -> dict:
 def test_the_best_is_chosen_on_tuning_runs(judged):
     made = tables(
         arm("kumar", 10, status="stuck"), tuned("kumar", 0.95), arm("he_normal", 10), tuned("he_normal", 0.9),
-        arm("glorot_normal", 10), tuned("glorot_normal", 0.2),
+        arm("glorot_normal", 10), tuned("glorot_normal", 0.2), tuned("kumar", 0.1, learning_rate=3.0),
     )  # fmt: skip
     claim, cells = judged(made, best_of("glorot_normal", "he_normal", "kumar"))
     assert cells["initializer"].to_list() == ["kumar"] and claim["verdict"] == "refuted"
