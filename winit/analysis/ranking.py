@@ -72,7 +72,7 @@ def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Itera
 
     Args:
         runs, summary: tables of the main grid, of one budget.
-        fixed_rate: of the fixed view; the nearest judged rate of each optimizer, on a log scale, stands for it.
+        fixed_rate: of the fixed view; the nearest rate of the grid, on a log scale, stands for it.
     """
     of_all_rates = judged(runs)
     if of_all_rates.empty:
@@ -80,9 +80,10 @@ def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Itera
     yield View("tuned", np.nan, at_chosen_rate(runs, summary))
     if runs["learning_rate"].nunique() < 2:
         return
-    distance = np.abs(np.log(of_all_rates["learning_rate"] / fixed_rate))
-    nearest = distance.groupby(of_all_rates["optimizer"]).transform("min")
-    at_fixed = of_all_rates[distance == nearest]
+    of_grid = of_all_rates[~of_all_rates["is_extension"]]  # a rate that tuning added may be nearer
+    distance = np.abs(np.log(of_grid["learning_rate"] / fixed_rate))
+    nearest = distance.groupby(of_grid["optimizer"]).transform("min")
+    at_fixed = of_grid[distance == nearest]
     rates = at_fixed["learning_rate"].unique()
     yield View("fixed", float(rates[0]) if len(rates) == 1 else np.nan, scored(at_fixed))
 
