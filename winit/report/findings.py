@@ -46,14 +46,11 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
         return [
             Finding(f"Every run diverged, of {count(len(runs), 'network')}: there is nothing to compare.", "outcomes")
         ]
-    parts = [
-        f"{number[status]:,} {'is' if number[status] == 1 else 'are'} {status.replace('_', ' ')}"
-        + (f" ({percent(number[status] / len(runs))})" if status == "ok" else "")
-        for status in STATUSES
-    ]
+    share = {"ok": f" ({percent(number['ok'] / len(runs))})"}
+    parts = [f"{number[status]:,} {status.replace('_', ' ')}{share.get(status, '')}" for status in STATUSES]
     return [
         Finding(
-            f"Of {count(len(runs), 'network')} trained, of every learning rate and tuning included, {listed(parts)} at the end of "
+            f"Of {count(len(runs), 'network')}, of every learning rate and tuning included, {listed(parts)} at the end of "
             f"{count(int(runs['steps'].max()), 'update')}. All of them are counted on this page.",
             "outcomes",
         )
@@ -69,12 +66,12 @@ def speed(summaries: pd.DataFrame) -> list[Finding]:
     for key, setting in summaries.groupby(PRETRAINED_SETTING, sort=False):
         found = speeds(setting).values()
         number = {kind: sum(each.kind == kind for each in found) for kind in (FAST, SLOWER, LOST, FAILS)}
-        lost = f", {number[LOST]} did and lost it" if number[LOST] else ""
+        lost = f", {number[LOST]} by an earlier end alone" if number[LOST] else ""
         results.append(
             Finding(
-                f"{scope_name(*key)}: of {count(len(found), 'arm')}, {number[FAST]} bring at least half of their runs to the target by "
-                f"{count(budgets[0], 'update')}, {number[SLOWER]} more by {budgets[-1]:,} (slower){lost}, and {number[FAILS]} do "
-                f"not within {budgets[-1]:,}.",
+                f"{scope_name(*key)}: at least half of the runs are at the target after {count(budgets[0], 'update')} for {number[FAST]} "
+                f"of {count(len(found), 'arm')}, after {budgets[-1]:,} for {number[SLOWER]} more (slower){lost}, and not within "
+                f"{budgets[-1]:,} for {number[FAILS]}.",
                 "trainability",
             )
         )
@@ -99,6 +96,14 @@ def deepest(cell_sets: pd.DataFrame) -> list[Finding]:
     return results
 
 
+_MEMBERSHIPS = {  # of one initializer, and of several
+    "works": ("works", "work and cannot be told apart"),
+    "worse": ("works but does worse", "work but do worse"),
+    "fails": ("fails", "fail"),
+    UNDECIDED: ("is undecided", "are undecided"),
+}
+
+
 def _sets(cells: pd.DataFrame) -> str:
     """Return the sets of a cell in words, all of their members named."""
     runs = int(cells["runs"].max())
@@ -110,22 +115,12 @@ def _sets(cells: pd.DataFrame) -> str:
             f"{trained} of {len(cells)} initializers bring at least half of their {count(runs, 'run')} to the target; nothing is "
             f"decided below {FEWEST_DECIDED} replicates"
         )
-    words = {"works": "work", "worse": "work but do worse", "fails": "fail", UNDECIDED: "are undecided"}
     parts = []
-    for membership, text in words.items():
-        members = cells[cells["membership"] == membership]
-        if members.empty:
-            continue
-        names = listed([schemes.label(name) for name in schemes.in_order(members["initializer"])])
-        text = (
-            text
-            if len(members) > 1
-            else {"work": "works", "work but do worse": "works but does worse", "fail": "fails"}.get(
-                text, "is undecided"
-            )
-        )
-        told = " and cannot be told apart" if membership == "works" and len(members) > 1 else ""
-        parts.append(f"{names} {text}{told}")
+    for membership, (one, several) in _MEMBERSHIPS.items():
+        members = cells.loc[cells["membership"] == membership, "initializer"]
+        if len(members):
+            names = listed([schemes.label(name) for name in schemes.in_order(members)])
+            parts.append(f"{names} {one if len(members) == 1 else several}")
     return "; ".join(parts)
 
 
@@ -143,11 +138,11 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
-                limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {activation}")
+                limits.append(f"{count(deep.max(), 'layer') if len(deep) else 'none of the grid'} with {activation}")
             if limits:
                 text = (
-                    f"{scope_name(*key)}, after {after}: from {schemes.label(name)}, at least half of the runs are at the target "
-                    f"up to {listed(limits)}."
+                    f"{scope_name(*key)}, after {after}: the deepest networks from {schemes.label(name)} of which at least half of the "
+                    f"runs are at the target: {listed(limits)}."
                 )
                 results.append(Finding(text, "trainability"))
     return results

@@ -44,10 +44,16 @@ def choice(study: Study) -> str:
         if grid.extensions
         else "Tuning did not extend the grid beyond its edges."
     )
+    factors = (
+        " Pretraining's own learning rates were tuned before that, in the same way: all of them times "
+        f"{listed([f'{factor:g}' for factor in grid.pretraining_rate])}."
+        if len(grid.pretraining_rate) > 1
+        else ""
+    )
     return (
         f"Every arm was first trained at every rate of the grid on {count(grid.tuning_replicates, 'tuning replicate')}. For each budget, its "
-        f"rate is the one with {rule}. {extension} Then {judged} of its own {'was' if grid.replicates == 1 else 'were'} judged, at the chosen rates and at "
-        f"the rate nearest to {study.analysis.fixed_rate:g}, at which nobody tunes."
+        f"rate is the one with {rule}. {extension}{factors} Then {judged} of its own {'was' if grid.replicates == 1 else 'were'} judged, at "
+        f"the chosen rates and at the rate nearest to {study.analysis.fixed_rate:g}, at which nobody tunes."
     )
 
 

@@ -10,6 +10,8 @@ from winit.report.figures import trainability as figures
 def convergence(context: PageContext) -> Section:
     """Show accuracy and loss against the step."""
     curves, over = context.tables["curves"], f"over {context.replicates}"
+    several = len(context.budgets) > 1 and len(context.study.grid.learning_rate) > 1
+    rates = " Rates are those of the full budget: at a shorter one an arm may have another." if several else ""
     return Section(
         "convergence",
         "How fast does it train?",
@@ -23,8 +25,8 @@ def convergence(context: PageContext) -> Section:
                     shows=f"Median test accuracy {over}, {context.at_rate}; thin lines are single runs.",
                     see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "
                     "out downwards.",
-                    basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as guessing from then on. Rates are chosen "
-                    "for the full budget: a curve may be slower than it need be for a shorter one.",
+                    basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as guessing from then on."
+                    + rates,
                 ),
             ),
             *context.each_setting(
