@@ -10,6 +10,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis.select import Tables, judged, main_grid, of_budget, since_pretraining
+from winit.report import protocol
 from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
 from winit.report.figures.style import Drawn
 from winit.report.wording import PRETRAINED_SETTING, count
@@ -28,15 +29,15 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
     Returns:
         `tables`, of which `runs`, `summary`, `curves`, `layers`, `jacobians` and `histograms` hold the judged runs of the
         main grid alone, and `layers` no measurement from before pretraining. `judged_runs` holds those of every grid.
-        `all_runs`, `all_curves` and `all_layers` are the tables as they were; `all_summary`, `summary`, `tuning` and
-        the comparisons of the field are those at the full budget.
+        `all_runs`, `all_curves` and `all_layers` are the tables as they were; `all_summary`, `summary` and `tuning` are
+        read at the full budget, `all_summaries` and `summaries` at every one, as the comparisons of the field are.
     """
     shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "curves", "layers")}
-    shown |= {name: of_budget(tables[name]) for name in ("ranking", "profiles", "arrivals", "cell_sets")}
-    shown["all_summary"], tuned = of_budget(tables["summary"]), of_budget(tables["tuning"])
+    shown["all_summaries"], shown["summaries"] = tables["summary"], main_grid(study, tables["summary"])
+    shown["all_summary"], shown["summary"] = of_budget(shown["all_summaries"]), of_budget(shown["summaries"])
+    shown["tuning"] = main_grid(study, of_budget(tables["tuning"]))
     shown["judged_runs"] = judged(tables["runs"])
     shown["runs"] = main_grid(study, shown["judged_runs"])
-    shown["summary"], shown["tuning"] = main_grid(study, shown["all_summary"]), main_grid(study, tuned)
     if len(shown["runs"]) < len(tables["runs"]):
         for name in ("curves", "layers", "jacobians", "histograms"):
             shown[name] = tables[name][tables[name]["run_id"].isin(shown["runs"]["run_id"])]
@@ -73,6 +74,16 @@ class PageContext:
         """How many judged replicates the main grid has, in words."""
         return count(self.tables["runs"]["replicate"].nunique(), "replicate")
 
+    @property
+    def at_rate(self) -> str:
+        """At which rate arms are compared, as the end of a sentence."""
+        return protocol.at_rate(self.study)
+
+    @property
+    def budgets(self) -> list[int]:
+        """The budgets at which outcomes are read, the full one first."""
+        return sorted(self.study.budgets, reverse=True)
+
     @cached_property
     def named(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Runs and summary of the main grid without the points of a phase diagram, which would drown the named initializers."""
@@ -90,6 +101,11 @@ class PageContext:
         """Return one figure of named initializers for each setting; `draw` takes the setting's runs and its summary."""
         runs, summary = self.named
         return self.gallery.each(PRETRAINED_SETTING, runs, (summary,), name, title, draw, caption)
+
+    def at_budget(self, name: str, budget: int) -> tuple[str, str]:
+        """Return the id of a figure at a budget, `name-500` but for the full one, and what its title says of it."""
+        is_full = budget == self.study.budgets[-1]
+        return (name if is_full else f"{name}-{budget}"), f"after {count(budget, 'update')}"
 
 
 def deepest(runs: pd.DataFrame) -> int:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from winit import schemes
 from winit.analysis.select import Tables, before_training, chosen_rates, curves_as_worst, one_rate
 from winit.report.figures.style import SHOWN_RANGE, sorted_activations
-from winit.report.wording import PRETRAINED_SETTING, setting_name
+from winit.report.wording import PRETRAINED_SETTING, number, setting_name
 from winit.theory.activations import ACTIVATIONS
 
 BUDGET = 1_000_000  # bytes of data in the page, about
@@ -88,6 +88,7 @@ class Explorer:
     curves: str
     layers: str
     specs: dict[str, object]
+    cap: str  # the largest loss that is drawn
     note: str
     bundle: str
 
@@ -123,7 +124,7 @@ def packed(code: str) -> str:
 
 
 def curves(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves of the arms: the median over replicates at the chosen rate; a diverged run counts as the worst.
+    """Return the curves of the arms: the median over replicates at the chosen rate; a diverged run counts as guessing.
 
     Args:
         tables: the tables.
@@ -250,7 +251,8 @@ def explorer(tables: Tables, is_reconstruction: bool = False, budget: int = BUDG
     of_curves, of_layers = curves(tables, arms[[*_ARM, "learning_rate", "arm"]]), signals(tables, arms)
     losses = [metric for metric in METRICS if "loss" in metric]
     highest = of_curves[losses].where(np.isfinite(of_curves[losses])).max().max()
-    of_curves[losses] = of_curves[losses].clip(upper=highest if is_reconstruction and np.isfinite(highest) else CAP)
+    cap = float(highest) if is_reconstruction and np.isfinite(highest) else CAP
+    of_curves[losses] = of_curves[losses].clip(upper=cap)
     variances = [f"{quantity}{suffix}" for quantity in LAYERS for suffix in ("", "_theory")]
     of_layers[variances] = of_layers[variances].clip(*SHOWN_RANGE)
     arms, of_curves, of_layers, note = _within(arms, of_curves, of_layers, budget)
@@ -270,6 +272,7 @@ def explorer(tables: Tables, is_reconstruction: bool = False, budget: int = BUDG
         curves=_csv(of_curves),
         layers=_csv(of_layers),
         specs=specifications(initializers, int(of_curves["step"].max())),
+        cap=f"{number(cap)}" if is_reconstruction else f"{number(cap)} nats",
         note=note,
         bundle=code,
     )

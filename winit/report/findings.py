@@ -13,8 +13,10 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis import stats
-from winit.analysis.select import SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
-from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, setting_name
+from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
+from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
+from winit.report.speeds import FAILS, FAST, LOST, SLOWER, speeds
+from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, scope_name, setting_name
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
 from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
@@ -39,71 +41,109 @@ def _by_activation(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 def outcome(runs: pd.DataFrame) -> list[Finding]:
     """Say how the runs ended."""
     counts = runs["status"].value_counts()
-    share = {s: counts.get(s, 0) for s in STATUSES}
+    number = {status: int(counts.get(status, 0)) for status in STATUSES}
+    if number["diverged"] == len(runs):
+        return [
+            Finding(f"Every run diverged, of {count(len(runs), 'network')}: there is nothing to compare.", "outcomes")
+        ]
+    share = {"ok": f" ({percent(number['ok'] / len(runs))})"}
+    parts = [f"{number[status]:,} {status.replace('_', ' ')}{share.get(status, '')}" for status in STATUSES]
     return [
         Finding(
-            f"Of {count(len(runs), 'network')} trained, {share['ok']:,} ({percent(share['ok'] / len(runs))}) reached their "
-            f"target on validation, {share['missed_target']:,} learned but missed it, {share['stuck']:,} stayed at chance, and "
-            f"{share['diverged']:,} diverged. All of them are counted on this page.",
+            f"Of {count(len(runs), 'network')}, of every learning rate and tuning included, {listed(parts)} at the end of "
+            f"{count(int(runs['steps'].max()), 'update')}. All of them are counted on this page.",
             "outcomes",
         )
     ]
 
 
-def deepest(summary: pd.DataFrame) -> list[Finding]:
-    """Say, for each activation, which initializers train the deepest networks and what the common default does."""
-    best = chosen_rates(summary)
+def speed(summaries: pd.DataFrame) -> list[Finding]:
+    """Say how many arms train soon, later and not at all within the budgets, for each setting."""
+    budgets = sorted(summaries["budget"].unique())
+    if len(budgets) < 2:
+        return []
     results = []
-    for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
-        where = setting_name(best, *key)
+    for key, setting in summaries.groupby(PRETRAINED_SETTING, sort=False):
+        found = speeds(setting).values()
+        number = {kind: sum(each.kind == kind for each in found) for kind in (FAST, SLOWER, LOST, FAILS)}
+        lost = f", {number[LOST]} by an earlier end alone" if number[LOST] else ""
+        results.append(
+            Finding(
+                f"{scope_name(*key)}: at least half of the runs are at the target after {count(budgets[0], 'update')} for {number[FAST]} "
+                f"of {count(len(found), 'arm')}, after {budgets[-1]:,} for {number[SLOWER]} more (slower){lost}, and not within "
+                f"{budgets[-1]:,} for {number[FAILS]}.",
+                "trainability",
+            )
+        )
+    return results
+
+
+def deepest(cell_sets: pd.DataFrame) -> list[Finding]:
+    """Say, for each activation, which initializers work in the deepest networks, which do worse and which fail.
+
+    Args:
+        cell_sets: the table, of one budget.
+    """
+    results = []
+    for key, setting in cell_sets.groupby(SETTING, sort=False):
         depth = setting["depth"].max()
         for activation, cells in _by_activation(setting[setting["depth"] == depth]):
             if len(cells) < 2:
                 continue
-            top = cells.sort_values(["test_score", "success_rate"], ascending=False)
-            trained = top[top["success_rate"] >= stats.TRAINED_SHARE]
-            head = f"{where}, {activation}, {depth} layers: "
-            if (cells["diverged"] == cells["runs"]).all():
-                text = f"every run diverged, from each of {len(cells)} initializations"
-            elif trained.empty:
-                first = top.iloc[0]
-                text = (
-                    f"no initialization brings half of its runs to the target; the best is "
-                    f"{schemes.label(first['initializer'])} with a median test accuracy of {percent(first['test_score'])}"
-                )
-            else:
-                names = [
-                    f"{schemes.label(r['initializer'])} ({percent(r['test_score'])})"
-                    for _, r in trained.head(3).iterrows()
-                ]
-                more = f", the best being {listed(names)}" if len(trained) > 3 else f": {listed(names)}"
-                bring = "brings" if len(trained) == 1 else "bring"
-                text = f"{len(trained)} of {len(cells)} initializations {bring} at least half of their runs to the target{more}"
-            default = cells[cells["initializer"] == "torch_default"]
-            if len(default):
-                row = default.iloc[0]
-                low, high = percent(row["success_low"]), percent(row["success_high"])
-                text += (
-                    f". torch's default reaches it in {row['ok']} of {row['runs']} runs (95 % interval {low} to {high}), "
-                    f"median test accuracy {percent(row['test_score'])}"
-                )
-            results.append(Finding(f"{head}{text}.", "trainability"))
+            after = count(int(cells["budget"].iloc[0]), "update")
+            head = f"{scope_name(*key)}, {activation}, {count(depth, 'layer')}, after {after}: "
+            results.append(Finding(f"{head}{_sets(cells)}.", "recommendation"))
     return results
 
 
+_MEMBERSHIPS = {  # of one initializer, and of several
+    "works": ("works", "work and cannot be told apart"),
+    "worse": ("works but does worse", "work but do worse"),
+    "fails": ("fails", "fail"),
+    UNDECIDED: ("is undecided", "are undecided"),
+}
+
+
+def _sets(cells: pd.DataFrame) -> str:
+    """Return the sets of a cell in words, all of their members named."""
+    runs = int(cells["runs"].max())
+    if (cells["diverged"] == cells["runs"]).all():
+        return f"every run diverged, from each of {len(cells)} initializers"
+    if runs < FEWEST_DECIDED:
+        trained = int((cells["ok"] >= stats.TRAINED_SHARE * cells["runs"]).sum())
+        return (
+            f"{trained} of {len(cells)} initializers bring at least half of their {count(runs, 'run')} to the target; nothing is "
+            f"decided below {FEWEST_DECIDED} replicates"
+        )
+    parts = []
+    for membership, (one, several) in _MEMBERSHIPS.items():
+        members = cells.loc[cells["membership"] == membership, "initializer"]
+        if len(members):
+            names = listed([schemes.label(name) for name in schemes.in_order(members)])
+            parts.append(f"{names} {one if len(members) == 1 else several}")
+    return "; ".join(parts)
+
+
 def reach(summary: pd.DataFrame) -> list[Finding]:
-    """Say how deep networks with small and large random weights still train."""
+    """Say how deep networks with small and large random weights still train.
+
+    Args:
+        summary: of one budget.
+    """
     best = chosen_rates(summary)
     results = []
     for key, setting in best.groupby(PRETRAINED_SETTING, sort=False):
-        where = setting_name(best, *key)
+        after = count(int(setting["budget"].iloc[0]), "update")
         for name in ("normal:0.01", "normal:1"):
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
-                limits.append(f"{f'{deep.max()} layers' if len(deep) else 'no depth of the grid'} with {activation}")
+                limits.append(f"{count(deep.max(), 'layer') if len(deep) else 'none of the grid'} with {activation}")
             if limits:
-                text = f"{where}: from {schemes.label(name)}, at least half of the runs reach the target up to {listed(limits)}."
+                text = (
+                    f"{scope_name(*key)}, after {after}: the deepest networks from {schemes.label(name)} of which at least half of the "
+                    f"runs are at the target: {listed(limits)}."
+                )
                 results.append(Finding(text, "trainability"))
     return results
 
@@ -115,7 +155,6 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     factors = [*PRETRAINED_SETTING, "activation", "initializer"]
     merged = before_training(layers[layers["layer"] <= depth], one_rate(runs[runs["depth"] == depth]), factors)
     for key, setting in merged.groupby(PRETRAINED_SETTING, sort=False):
-        where = setting_name(merged, *key)
         for activation, cells in _by_activation(setting):
             slopes = {}
             for name, rows in cells.groupby("initializer"):
@@ -128,13 +167,19 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
             flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
             results.append(
                 Finding(
-                    f"{where}, {activation}, {depth} layers, before training: on its way down the variance of the "
+                    f"{_drawn_scope(*key)}, {activation}, {depth} layers, before training: on its way down the variance of the "
                     f"gradient ∂ℓ/∂z changes least under {schemes.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
                     f"{schemes.label(steep)} ({_factor(slopes[steep])}).",
                     "gradients",
                 )
             )
     return results
+
+
+def _drawn_scope(dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str) -> str:
+    """Return the scope of untrained networks, to which the optimizer is nothing."""
+    name = scope_name(dataset, width, batch_norm, dropout, optimizer, pretraining)
+    return name.replace(f"{OPTIMIZERS[optimizer]}, ", "", 1)
 
 
 def _factor(decades: float) -> str:
@@ -159,8 +204,9 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     if not parts:
         return []
     text = (
-        f"In {listed(parts)}, every hidden layer still had a single distinct unit after the last step "
-        "(runs that diverged before it are not among them)."
+        f"In {listed(parts)} ({listed(sorted(runs['dataset'].unique()))}; "
+        f"{listed([OPTIMIZERS[name] for name in sorted(runs['optimizer'].unique())])}), every hidden layer still had a single distinct unit "
+        f"after {count(int(runs['steps'].max()), 'update')} (runs that diverged before it are not among them)."
     )
     return [Finding(text, "symmetry")]
 
@@ -172,11 +218,12 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     best = best[best["depth_limit"].notna()]  # the others the theory says nothing of
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
     results = []
-    for (activation, depth), cells in best.groupby(["activation", "depth"]):
+    for (*key, activation, depth), cells in best.groupby([*SETTING, "activation", "depth"]):
         expected, trained = cells["depth_limit"] >= depth, cells["success_rate"] >= stats.TRAINED_SHARE
         results.append(
             Finding(
-                f"{ACTIVATIONS[activation].label}, {depth} layers: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
+                f"{scope_name(*key)}, {ACTIVATIONS[activation].label}, {depth} layers, after "
+                f"{count(int(cells['budget'].iloc[0]), 'update')}: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
                 f"theory's limit of 6 ξ_c layers expects {int(expected.sum())} to, and is right about "
                 f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
                 f"{int((trained & ~expected).sum())} trained against expectation).",
@@ -186,21 +233,28 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
     return results
 
 
-def rates(summary: pd.DataFrame) -> list[Finding]:
-    """Say how often the chosen learning rate lay on the grid's edge, and how many rates suffice."""
-    best = chosen_rates(summary)
-    trained = best[best["success_rate"] > 0]
-    if trained.empty or summary["learning_rate"].nunique() < 2:
-        return []
-    edge = int(trained["is_edge_rate"].sum())
-    low, high = summary["learning_rate"].min(), summary["learning_rate"].max()
-    return [
-        Finding(
-            f"Where anything trained, the chosen learning rate lay on the edge of the grid ({low:g} or {high:g}) in {edge} of "
-            f"{len(trained)} cases; there a rate outside the grid might do better still.",
-            "learning-rate",
+def rates(tuned: pd.DataFrame) -> list[Finding]:
+    """Say how often the chosen learning rate lies on the edge of the rates that were tried.
+
+    Args:
+        tuned: `tuning`, of one budget.
+    """
+    results = []
+    for key, setting in tuned.groupby(PRETRAINED_SETTING, sort=False):
+        chosen = setting[setting["is_chosen"]]
+        trained = chosen[chosen["ok"] > 0]
+        if trained.empty or setting["learning_rate"].nunique() < 2:
+            continue
+        edge, added = int(trained["is_edge"].sum()), int(trained["is_extension"].sum())
+        results.append(
+            Finding(
+                f"{scope_name(*key)}, after {count(int(setting['budget'].iloc[0]), 'update')}: of {count(len(trained), 'arm')} of which "
+                f"anything trained, {edge} chose a rate on the edge of those tried, where a rate outside might do better still; {added} chose "
+                "one that tuning had added.",
+                "learning-rate",
+            )
         )
-    ]
+    return results
 
 
 def pretraining(effects: pd.DataFrame, time_effects: pd.DataFrame) -> list[Finding]:
@@ -234,26 +288,27 @@ def _gains(rows: pd.DataFrame) -> str:
 
 
 def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
-    """Say which deep autoencoders beat principal components, and what small random weights and the best start reach."""
-    best = chosen_rates(summary)
+    """Say which squared errors deep autoencoders reach, beside those of principal components and the mean predictor.
+
+    Args:
+        summary: of one budget.
+        baselines: the table.
+    """
     results = []
-    for key, setting in best.groupby(["dataset", "optimizer"], sort=False):
+    for key, setting in chosen_rates(summary).groupby(["dataset", "optimizer"], sort=False):
         dataset, optimizer = key
         lines = baselines[baselines["dataset"] == dataset].set_index("baseline")["test_loss"]
-        arms = setting.sort_values("test_loss")
         names = [
             f"{schemes.label(r['initializer'])}"
             + ("" if r["pretraining"] == "none" else f" with {pretraining_label(r['pretraining'])}")
             + (f" {r['test_loss']:.2f}" if np.isfinite(r["test_loss"]) else " (diverged)")
-            for _, r in arms.iterrows()
+            for _, r in setting.sort_values("test_loss").iterrows()
         ]
-        least = arms["test_loss"].iloc[0]
-        ratio = f", {lines['PCA'] / least:.1f} times the best of these" if 0 < least < np.inf else ""
         results.append(
             Finding(
-                f"{dataset}, {OPTIMIZERS[optimizer]}: median squared error per test example, best first: {', '.join(names)}. "
-                f"Principal components reach {lines['PCA']:.2f}{ratio}; the mean predictor "
-                f"{lines['mean predictor']:.2f}.",
+                f"{dataset}, {OPTIMIZERS[optimizer]}, after {count(int(setting['budget'].iloc[0]), 'update')} of all layers, those of "
+                f"pretraining not counted: median squared error per test example, smallest first: {', '.join(names)}. Principal components "
+                f"reach {lines['PCA']:.2f}, the mean predictor {lines['mean predictor']:.2f}.",
                 "reconstruction",
             )
         )
@@ -262,11 +317,21 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
 
 def headlines(tables: Tables, is_reconstruction: bool) -> list[Finding]:
     """Return the findings that open the page."""
-    runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
+    runs, layers = tables["all_runs"], tables["layers"]
+    ended = outcome(runs)
+    if (runs["status"] == "diverged").all():
+        return ended
     gained = pretraining(tables["pretraining_effects"], tables["pretraining_time_effects"])
     if is_reconstruction:
-        return [*outcome(tables["all_runs"]), *reconstruction(tables["all_summary"], tables["baselines"]), *gained]
-    return [*outcome(tables["all_runs"]), *deepest(summary), *symmetry(layers, runs), *gained]
+        return [*ended, *reconstruction(tables["all_summary"], tables["baselines"]), *gained]
+    sets = deepest(_with_diverged(of_budget(tables["cell_sets"]), tables["summary"]))
+    return [*ended, *speed(tables["summaries"]), *sets, *symmetry(layers, tables["runs"]), *gained]
+
+
+def _with_diverged(cell_sets: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the sets with the number of runs that diverged, at the chosen rates."""
+    plain = chosen_rates(summary[summary["pretraining"] == "none"])
+    return cell_sets.merge(plain[[*CELL, "initializer", "diverged"]], on=[*CELL, "initializer"])
 
 
 def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Finding]:
@@ -275,9 +340,9 @@ def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Fi
     findings = {
         "trainability": lambda: reach(summary),
         "gradients": lambda: signal(layers, runs),
-        "learning-rate": lambda: rates(summary),
+        "learning-rate": lambda: rates(tables["tuning"]),
         "phase": lambda: phase(summary, tables["depth_limits"]),
     }
-    if is_reconstruction and section in ("trainability", "learning-rate"):
+    if is_reconstruction or section not in findings:
         return []
-    return findings[section]() if section in findings else []
+    return findings[section]()

@@ -17,12 +17,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from winit import datasets, schemes
+from winit.analysis.cell_sets import CELL_MARGIN, SUCCESS_LEVEL
+from winit.analysis.decisions import FEWEST_DECIDED, SUCCESS_MARGIN
 from winit.analysis.select import Tables
-from winit.report import chapters, explorer, findings, rows, wording
+from winit.analysis.summary import MEAN_LIMIT
+from winit.report import chapters, explorer, findings, protocol, rows, wording
 from winit.report.context import PageContext, page_tables
 from winit.report.exhibits import Gallery, Section
 from winit.report.explorer import Explorer
 from winit.report.sections import draw_sections
+from winit.report.speeds import speed_tables
 from winit.report.svg import THEME
 from winit.schemes import cards
 from winit.store import files
@@ -31,7 +35,7 @@ from winit.study.compose import dump
 from winit.study.model import Study
 from winit.study.steps import log_spaced
 from winit.theory.activations import ACTIVATIONS
-from winit.vocabulary.factors import SCALINGS, SCHEDULES, STATUSES
+from winit.vocabulary.factors import OPTIMIZERS, SCALINGS, SCHEDULES, STATUSES, TASKS
 from winit.vocabulary.pretraining import pretraining_label
 
 
@@ -57,9 +61,11 @@ def write(study: Study, folder: Path, page: Path) -> None:
         ValueError: a table is missing.
     """
     tables = page_tables(study, {name: files.read(folder, name) for name in TABLES})
-    sections = draw_sections(PageContext(study, tables, Gallery(page.parent / "figures")))
+    context = PageContext(study, tables, Gallery(page.parent / "figures"))
+    sections = draw_sections(context)
     contents = {
         **_study_contents(study, tables),
+        **_protocol_contents(study, tables),
         **_section_contents(study, sections, tables),
         **_lessons(tables),
         **_table_contents(study, tables),
@@ -81,6 +87,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "percent": wording.percent,
+        "thousands": lambda value: f"{value:,}",
         "label": schemes.label,
         "phi": lambda name: ACTIVATIONS[name].label,
         "pretraining": pretraining_label,
@@ -109,10 +116,41 @@ def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
         "datasets": [(name, datasets.DATASETS[name], given) for name, given in study.datasets.items()],
         "scaling": SCALINGS[study.data.scaling],
         "schedule": SCHEDULES[study.training.schedule],
-        "curve_steps": log_spaced(study.training.steps, study.measure.curve_points),
+        "loss": _loss(study),
+        "curve_steps": {*log_spaced(study.training.steps, study.measure.curve_points), *study.budgets},
         "layer_steps": log_spaced(study.training.steps, study.measure.layer_points),
         "machines": sorted(set(runs["device"] + ", " + runs["engine"] + " engine")),
         "not_applicable": tables["not_applicable"].to_dict("records"),
+    }
+
+
+def _loss(study: Study) -> str:
+    """Return the name of the loss of training."""
+    if not study.task.is_reconstruction:
+        return TASKS[study.task.name].loss.removesuffix(", nats")
+    return f"{study.task.loss.replace('_', ' ')}, summed over the outputs, mean over examples"
+
+
+def _protocol_contents(study: Study, tables: Tables) -> dict[str, object]:
+    """Return what the page says of how runs were chosen, judged and compared."""
+    runs, roles = tables["all_runs"], tables["all_runs"]["role"].value_counts()
+    return {
+        "at_rate": protocol.at_rate(study),
+        "choice": protocol.choice(study),
+        "reading": protocol.reading(study),
+        "extra_grids": protocol.extra_grids(study),
+        "optimizers": wording.listed([OPTIMIZERS[name] for name in study.training.optimizer]),
+        "full_budget": study.budgets[-1],
+        "roles": {
+            "judged": int(roles.get("judged", 0)),
+            "tuning": int(roles.get("tuning", 0)),
+            "extensions": int(runs["is_extension"].sum()),
+        },
+        "fewest_decided": FEWEST_DECIDED,
+        "success_margin": SUCCESS_MARGIN,
+        "success_level": SUCCESS_LEVEL,
+        "cell_margin": CELL_MARGIN,
+        "mean_limit": MEAN_LIMIT,
     }
 
 
@@ -152,7 +190,9 @@ def _table_contents(study: Study, tables: Tables) -> dict[str, object]:
         "statuses": [(status, text, int((runs["status"] == status).sum())) for status, text in STATUSES.items()],
         "outcomes": rows.outcomes(runs),
         "rankings": rows.rankings(tables["ranking"]),
-        "recommendation": [] if study.task.is_reconstruction else rows.recommendation(tables["summary"]),
+        "recommendation": rows.recommendation(tables["cell_sets"]),
+        "targets": rows.targets(study, tables),
+        "speed_tables": speed_tables(tables["all_summaries"]),
         "arms": arms,
         "facets": rows.facets(arms),
         "all_arms": int(summary["is_best_rate"].sum()),

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from winit import datasets, schemes
-from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, one_rate
+from winit.analysis.decisions import UNDECIDED
+from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
 from winit.report.wording import PRETRAINED_SETTING, setting_name
+from winit.study.model import Study
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import STATUSES
 from winit.vocabulary.pretraining import pretrainings_in_order
@@ -18,34 +20,44 @@ from winit.vocabulary.pretraining import pretrainings_in_order
 Row = dict[str, Any]  # a row of a table of the page: what its template reads
 
 
-def recommendation(summary: pd.DataFrame) -> list[Row]:
-    """Return, for every setting, activation and depth, the initializer that did best, and its equals.
+MEMBERSHIPS = ("works", "worse", "fails", UNDECIDED)
 
-    Best is the highest success rate, then the highest median test accuracy. Its equals are those whose Wilson interval
-    of success and range of test accuracy over the replicates both overlap its own: too few replicates to tell them apart.
+
+def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row]]]:
+    """Return, for every budget, the full one first, the sets of initializers of every cell, in the catalogue's order.
+
+    Args:
+        cell_sets: the table.
     """
     order = list(ACTIVATIONS)
-    best = chosen_rates(summary).sort_values(
-        [*PRETRAINED_SETTING, "activation", "depth"],
+    ordered = cell_sets.sort_values(
+        [*SETTING, "activation", "depth"],
         key=lambda column: column.map(order.index) if column.name == "activation" else column,
+        kind="stable",
     )
-    rows = []
-    for key, cells in best.groupby([*PRETRAINED_SETTING, "activation", "depth"], sort=False):
-        *setting, activation, depth = key
-        cell = {"setting": setting_name(best, *setting), "activation": activation, "depth": depth}
-        cells = cells.sort_values(["success_rate", "test_score"], ascending=False)
-        first = cells.iloc[0]
-        if first["success_rate"] == 0:
-            rows.append(cell | {"first": None, "equals": [], "of": len(cells)})
-            continue
-        alike = (cells["test_score_maximum"] >= first["test_score_minimum"]) & (
-            cells["success_high"] >= first["success_low"]
-        )
-        equals = cells[alike].iloc[1:]
-        rows.append(
-            cell | {"first": first, "equals": [schemes.label(i) for i in equals["initializer"]], "of": len(cells)}
-        )
-    return rows
+    found = []
+    for budget, rows in sorted(ordered.groupby("budget"), reverse=True, key=lambda pair: pair[0]):
+        cells = []
+        for _, of_cell in rows.groupby([*SETTING, "activation", "depth"], sort=False):
+            first = of_cell.iloc[0]
+            cell = {"setting": setting_name(rows, *first[SETTING]), **first[["activation", "depth"]]}
+            for name in MEMBERSHIPS:
+                cell[name] = of_cell[of_cell["membership"] == name].to_dict("records")
+            cell["reference"] = of_cell.loc[of_cell["is_reference"], "initializer"].iloc[0]
+            cells.append(cell)
+        found.append((int(budget), cells))
+    return found
+
+
+def targets(study: Study, tables: Tables) -> list[Row]:
+    """Return the target of every dataset of a classification, beside what guessing and a linear model reach."""
+    linear = tables["baselines"].query("baseline == 'linear model'").set_index("dataset")["test_score"]
+    chance = tables["all_runs"].groupby("dataset")["chance"].first()
+    return [
+        {"dataset": name, "target": given.target_accuracy, "linear": linear[name], "chance": chance[name]}
+        for name, given in study.datasets.items()
+        if name in linear
+    ]
 
 
 FARTHEST = 10  # comparisons with the theory that are shown even where all agree
@@ -150,16 +162,14 @@ def reconstructions(summary: pd.DataFrame) -> list[Row]:
     return [row | {"setting": setting_name(best, **{f: row[f] for f in SETTING})} for row in best.to_dict("records")]
 
 
-def rankings(ranking: pd.DataFrame) -> list[tuple[str, float, list[tuple[str, list[Row]]]]]:
-    """Return the page's tables of the ranking: view, its rate, and by activation (all first) the rows in their order."""
-    return [
-        (
-            view,
-            rows["rate"].iloc[0],
-            [(name, of.to_dict("records")) for name, of in rows.groupby("activation", sort=False)],
-        )
-        for view, rows in ranking.groupby("view", sort=False)
-    ]
+def rankings(ranking: pd.DataFrame) -> list[tuple[int, str, float, list[tuple[str, list[Row]]]]]:
+    """Return the page's tables of the ranking, the full budget first: budget, view, its rate, and the rows by activation."""
+    found = []
+    for budget in sorted(ranking["budget"].unique(), reverse=True):
+        for view, rows in of_budget(ranking, budget).groupby("view", sort=False):
+            parts = [(name, of.to_dict("records")) for name, of in rows.groupby("activation", sort=False)]
+            found.append((int(budget), view, rows["rate"].iloc[0], parts))
+    return found
 
 
 def outcomes(runs: pd.DataFrame) -> list[Row]:

@@ -65,6 +65,21 @@ def number(value: float) -> str:
     return f"{mantissa}·10".replace("-", "−") + superscript
 
 
+def scope_name(
+    dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str = "none"
+) -> str:
+    """Return what a finding is of: the dataset, the optimizer and the width; the other factors where they are not plain."""
+    words = [
+        dataset,
+        OPTIMIZERS[optimizer],
+        f"width {width}",
+        "batch normalization" if batch_norm else "",
+        f"dropout {dropout:g}" if dropout else "",
+        pretraining_label(pretraining) if pretraining != "none" else "",
+    ]
+    return ", ".join(word for word in words if word)
+
+
 def setting_name(
     table: pd.DataFrame,
     dataset: str,

@@ -9,6 +9,7 @@ import seaborn as sns
 from winit import schemes
 from winit.analysis.select import at_chosen_rate, chosen_rates, curves_as_worst
 from winit.report.figures.style import (
+    FOREGROUND,
     MUTED,
     THIN_LINES,
     Drawn,
@@ -65,9 +66,7 @@ def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
     """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
-    chosen = at_chosen_rate(runs, summary)[
-        ["run_id", "activation", "depth", "initializer", "replicate", "chance"]
-    ]
+    chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate", "chance"]]
     data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
     names = levels(data["initializer"])
     keys = ["activation", "depth", "initializer", "step"]
@@ -97,7 +96,10 @@ def convergence(
 
 
 def learning_rate(tuned: pd.DataFrame) -> Drawn:
-    """Draw the mean validation accuracy of the tuning runs against the learning rate; the chosen rate is ringed."""
+    """Draw the mean validation accuracy of the tuning runs against the learning rate.
+
+    A ring is the chosen rate, a square one on the edge of the rates tried, a cross a rate that tuning added.
+    """
     if tuned["learning_rate"].nunique() < 2:
         raise NothingToDraw("every run has the same learning rate")
     names, rates = levels(tuned["initializer"]), levels(tuned["learning_rate"])
@@ -107,9 +109,11 @@ def learning_rate(tuned: pd.DataFrame) -> Drawn:
         lines(axes, shown, "learning_rate", "mean_score", names)
         for _, best in shown[shown["is_chosen"]].iterrows():
             axes.plot(
-                best["learning_rate"], best["mean_score"], marker="o", markersize=8, fillstyle="none",
-                color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
+                best["learning_rate"], best["mean_score"], marker="s" if best["is_edge"] else "o", markersize=8,
+                fillstyle="none", color=schemes.style(best["initializer"])["color"], markeredgewidth=0.8,
             )  # fmt: skip
+        added = shown[shown["is_extension"]]
+        axes.plot(added["learning_rate"], added["mean_score"], "x", color=FOREGROUND, markersize=5, markeredgewidth=0.8)
         axes.set_xscale("log")
         axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
         axes.minorticks_off()
@@ -118,7 +122,17 @@ def learning_rate(tuned: pd.DataFrame) -> Drawn:
         )
     figure.supylabel("validation accuracy at the end", size=9)
     legend(figure, names)
-    columns = [*FACETS, "initializer", "learning_rate", "mean_score", "diverged", "runs", "is_chosen"]
+    columns = [
+        *FACETS,
+        "initializer",
+        "learning_rate",
+        "mean_score",
+        "diverged",
+        "runs",
+        "is_chosen",
+        "is_edge",
+        "is_extension",
+    ]
     return Drawn(figure, tuned[columns])
 
 

@@ -10,6 +10,8 @@ from winit.report.figures import trainability as figures
 def convergence(context: PageContext) -> Section:
     """Show accuracy and loss against the step."""
     curves, over = context.tables["curves"], f"over {context.replicates}"
+    several = len(context.budgets) > 1 and len(context.study.grid.learning_rate) > 1
+    rates = " Rates are those of the full budget: at a shorter one an arm may have another." if several else ""
     return Section(
         "convergence",
         "How fast does it train?",
@@ -17,13 +19,14 @@ def convergence(context: PageContext) -> Section:
         [
             *context.each_setting(
                 "convergence",
-                "Validation accuracy against step",
+                "Test accuracy against step",
                 lambda runs, summary: figures.convergence(curves, runs, summary, "test_score"),
                 Caption(
-                    shows=f"Median validation accuracy {over} at each initializer's chosen rate; thin lines are single runs.",
+                    shows=f"Median test accuracy {over}, {context.at_rate}; thin lines are single runs.",
                     see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "
                     "out downwards.",
-                    basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as 0 from then on.",
+                    basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as guessing from then on."
+                    + rates,
                 ),
             ),
             *context.each_setting(
@@ -31,8 +34,7 @@ def convergence(context: PageContext) -> Section:
                 "Training loss against step",
                 lambda runs, summary: figures.convergence(curves, runs, summary, "train_loss", has_single_runs=False),
                 Caption(
-                    shows=f"Median cross-entropy in nats on a fixed sample of training examples {over}, at each initializer's chosen "
-                    "rate.",
+                    shows=f"Median cross-entropy in nats on a fixed sample of training examples {over}, {context.at_rate}.",
                     see="A flat line at log(classes) is a network that has learned nothing but the class frequencies.",
                     basis="Losses beyond 30 nats run off the panel. A diverged run counts as infinite from then on.",
                 ),

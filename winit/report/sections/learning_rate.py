@@ -5,26 +5,34 @@ from __future__ import annotations
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Section
 from winit.report.figures import trainability as figures
-from winit.report.wording import PRETRAINED_SETTING
+from winit.report.wording import PRETRAINED_SETTING, count
 
 
 def learning_rate(context: PageContext) -> Section:
     """Show accuracy against the learning rate."""
+    grid = context.study.grid
+    replicates = (
+        count(grid.tuning_replicates, "tuning replicate")
+        if grid.tuning_replicates
+        else f"{context.replicates}, the judged ones: none was kept for tuning"
+    )
+    _, after = context.at_budget("", context.budgets[0])
     return Section(
         "learning-rate",
         "How much does the learning rate matter?",
-        "An initialization that trains at one rate alone is a fragile one. Every initializer had the same rates to choose from.",
+        "An initialization that trains at one rate alone is a fragile one. Every initializer had the same grid of rates to choose from.",
         context.gallery.each(
             PRETRAINED_SETTING,
             context.tables["tuning"],
             (),
             "learning-rate",
-            "Validation accuracy against learning rate",
+            f"Validation accuracy against learning rate {after}",
             figures.learning_rate,
             Caption(
-                shows="Mean validation accuracy of the tuning runs at the end; the ring marks the chosen rate.",
-                see="Wide plateaus are forgiving; a ring on the edge of the grid says that a better rate may lie outside.",
-                basis="A diverged run counts as guessing.",
+                shows=f"Mean validation accuracy over {replicates}. Ring: the chosen rate; square: a choice on the edge of the rates "
+                "tried; cross: a rate that tuning added to the grid.",
+                see="Wide plateaus are forgiving. Beyond a square a better rate may lie.",
+                basis="A diverged run counts as guessing, and no score counts below it.",
             ),
         ),
     )

@@ -39,7 +39,8 @@ def reconstruction(context: PageContext) -> Section:
                     "mark a replicate; dashed: the baselines.",
                     see="Left is better. Hollow marks are controls: they share the values or the moments of pretrained weights, or the "
                     "longer training. An arm at the mean predictor's line has learned nothing.",
-                    basis="Each arm at its chosen rate; all have the same optimizer, mini-batches and number of updates after pretraining.",
+                    basis=f"{context.at_rate[:1].upper()}{context.at_rate[1:]}; all have the same mini-batches, and the same number of updates after "
+                    "pretraining. Updates of pretraining are not counted here.",
                 ),
             ),
             *context.gallery.each(
@@ -50,7 +51,7 @@ def reconstruction(context: PageContext) -> Section:
                 "Reconstruction error against updates",
                 lambda runs, summary: figures.error_curves(curves, runs, summary, baselines(runs)),
                 Caption(
-                    shows=f"Median squared error per validation example {over}, against all updates: a pretrained network begins where its "
+                    shows=f"Median squared error per test example {over}, against all updates: a pretrained network begins where its "
                     "pretraining ends.",
                     see="Where curves cross is where pretraining has paid for itself.",
                     basis="An update of pretraining moves one layer and costs less than one of the whole network.",

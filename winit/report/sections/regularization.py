@@ -34,7 +34,8 @@ def _normalization(context: PageContext) -> list[Exhibit | Omission]:
             f"With and without batch normalization, {depth} layers",
             partial(figures.normalization, both[both["depth"] == depth]),
             Caption(
-                shows="Test accuracy of every judged run at its arm's chosen rate: hollow without batch normalization, filled with it.",
+                shows="Test accuracy of every judged run at its arm's rate, at the end of the full budget: hollow without batch "
+                "normalization, filled with it.",
                 see="If filled marks stand in one column, normalization has made the initialization matter less.",
                 basis="Batch normalization lies between weights and activation; the initializer draws the weights all the same.",
             ),

@@ -45,8 +45,8 @@ def state(context: PageContext) -> Section:
                 "Size of updates relative to weights",
                 lambda runs, summary: figures.update_ratio(tables["layers"], runs, summary, deepest(runs)),
                 Caption(
-                    shows=f"‖ΔW‖/‖W‖ of the next update, median over hidden layers and {context.replicates}, at each initializer's chosen "
-                    "rate, in the deepest networks.",
+                    shows=f"‖ΔW‖/‖W‖ of the next update, median over hidden layers and {context.replicates}, in the deepest networks, "
+                    f"{context.at_rate}.",
                     see="Far below the dashed line (10⁻³, a rule of thumb) layers hardly move; far above it they are overwritten.",
                     basis="Zero weights that move have an infinite ratio, drawn at the upper edge; what does not move is at the lower one.",
                 ),
