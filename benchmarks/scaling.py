@@ -20,15 +20,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from math import log
+from math import log, prod
 from pathlib import Path
 
 import numpy as np
 
+from winit.datasets import TEST_PART, part_sizes
 from winit.store.files import write_bytes
-from winit.store.schema import stored_columns
+from winit.store.schema import FIELDS
+from winit.store.schema.column import Axis
 from winit.study.compose import compose
 from winit.study.model import Study
+from winit.study.protocol import Role, Run
 from winit.study.seeds import seed
 from winit.study.steps import log_spaced
 from winit.study.workload import Workload
@@ -37,13 +40,14 @@ from winit.workflow.paths import StudyPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 CHUNK = 64  # runs committed together, as in training
-# A larger study has more of everything: (widths, depths, optimizers, judged replicates) by how many runs it should have.
+RATES = [0.01, 0.03, 0.1, 0.3, 1.0]
+# A larger study has more of everything: (widths, depths, optimizers, judged replicates) by about how many runs it has.
 GRIDS = {
-    1_000: (1, 2, 1, 1),
-    5_000: (1, 4, 1, 5),
-    10_000: (2, 4, 1, 5),
-    30_000: (2, 6, 1, 12),
-    100_000: (3, 8, 2, 10),
+    1_000: (1, 2, 1, 4),
+    5_000: (1, 6, 1, 10),
+    10_000: (2, 6, 1, 10),
+    30_000: (3, 8, 1, 16),
+    100_000: (3, 8, 2, 30),
 }
 
 
@@ -52,73 +56,84 @@ def study_of(runs: int) -> Study:
     widths, depths, optimizers, replicates = GRIDS[runs]
     return compose(
         [
-            "study=default", "name=scaling", "dataset=[digits]", "grid.tuning_replicates=2", "grid.learning_rate=[0.01,0.03,0.1,0.3,1.0]",
+            "study=default", "name=scaling", "dataset=[digits]", "grid.tuning_replicates=2",
+            "grid.extensions=0", f"grid.learning_rate={RATES}", f"grid.replicates={replicates}",
             f"grid.width={[16, 32, 64][:widths]}", f"grid.depth={[2, 3, 4, 5, 6, 8, 10, 12][:depths]}",
-            f"training.optimizer={['sgd', 'momentum'][:optimizers]}".replace("'", ""), f"grid.replicates={replicates}",
+            f"training.optimizer={['sgd', 'momentum'][:optimizers]}".replace("'", ""),
         ]
     )  # fmt: skip
 
 
-def synthetic_rows(workload: Workload) -> list[dict[str, object]]:
-    """Return rows of the run store for every run of a workload: plausible in form, drawn at random."""
-    rng = np.random.default_rng(seed(0, "synthetic", workload=workload.name))
-    steps = workload.training.steps
-    curve_steps = log_spaced(steps, workload.measure.curve_points)
-    layer_steps = log_spaced(steps, workload.measure.layer_points)
-    entries = len(layer_steps) * (workload.depth + 1)
-    rows = []
-    for run in workload.runs:
-        level, diverged = rng.uniform(0.1, 1), rng.random() < 0.05
-        rise = level * (1 - np.exp(-np.arange(len(curve_steps)) * rng.uniform(0.05, 0.6)))
-        curves = {
-            name: (rise if "accuracy" in name else 2.3 - 2 * rise).astype(np.float32)
-            for name in stored_columns("curves")
-        }
-        layers = {name: np.exp(rng.normal(-2, 2, entries)) for name in stored_columns("layers")}
-        layers |= {"distinct_units": np.full(entries, 1.0 + workload.width * (rng.random() < 0.9))}
-        layers |= {name: np.clip(layers[name], 0, 1) for name in ("saturated", "dead")}
-        rows.append(
-            {
-                "run_id": run.id,
-                "initializer": run.initializer,
-                "pretraining": run.pretraining,
-                "learning_rate": run.learning_rate,
-                "replicate": run.replicate,
-                "diverged_step": 20 if diverged else None,
-                "diverged_layer": 1 if diverged else None,
-                "test_loss": 2.3 - 2 * level,
-                "test_accuracy": level,
-                "device": "cpu",
-                "engine": "synthetic",
-                "wall_time_s": 0.05,
-                "calibration_time_s": 0.0,
-                "calibration_forward": 0.0,
-                "calibration_backward": 0.0,
-                "pretraining_time_s": 0.0,
-                "pretraining_step": [],
-                "pretraining_error": [],
-                "pretraining_baseline": [],
-                "curve_step": curve_steps,
-                "layer_step": layer_steps,
-                "trace_step": [],
-                **curves,
-                **layers,
-                **{name: [] for name in stored_columns("histograms")},
-                **{name: rng.uniform(0.1, 10, len(layer_steps)) for name in stored_columns("jacobians")},
-                **{name: [] for name in stored_columns("traces")},
-            }
-        )
-    return rows
+def synthetic_row(workload: Workload, run: Run, rng: np.random.Generator) -> dict[str, object]:
+    """Return a row of the run store: plausible in form, drawn at random. Of tuning runs little is recorded.
+
+    Args:
+        workload: the run's.
+        run: its factors and its role.
+        rng: what to draw with.
+    """
+    is_judged, measure = run.role is Role.JUDGED, workload.measure
+    budgets = list(workload.budgets)
+    curve_steps = sorted({*(log_spaced(budgets[-1], measure.curve_points) if is_judged else [0]), *budgets})
+    layer_steps = log_spaced(budgets[-1], measure.layer_points) if is_judged else []
+    sizes: dict[Axis, int] = {
+        "curve_step": len(curve_steps), "budget": len(budgets), "layer_step": len(layer_steps), "layer": workload.depth + 1,
+        "test_example": part_sizes(workload.dataset)[TEST_PART] if is_judged else 0,
+        "bin": 0, "trace_step": 0, "pretraining_step": 0, "pretraining_layer": 0,
+    }  # fmt: skip
+    lists = {
+        field.name: np.exp(rng.normal(-2, 2, prod(sizes[axis] for axis in field.axes))).astype(field.type)
+        for field in FIELDS.values()
+        if field.axes
+    }
+    level, speed, diverged = rng.uniform(0.1, 1), rng.uniform(0.0005, 0.05), rng.random() < 0.05
+    scores = {"train": curve_steps, "test": curve_steps, "validation": budgets}
+    rises = {part: level * (1 - np.exp(-speed * np.array(steps))) for part, steps in scores.items()}
+    lists |= {f"{part}_accuracy": rise.astype(lists[f"{part}_accuracy"].dtype) for part, rise in rises.items()}
+    lists |= {f"{part}_loss": (2.3 - 2 * rise).astype(lists[f"{part}_loss"].dtype) for part, rise in rises.items()}
+    lists |= {name: lists[name].clip(0, 1) for name in ("saturated", "dead", "test_probability")}
+    entries = len(lists["distinct_units"])
+    return {
+        **lists,
+        "distinct_units": np.full(entries, 1.0 + (workload.width - 1) * (rng.random() < 0.9)),
+        "test_prediction": rng.integers(0, 10, len(lists["test_prediction"])),
+        "curve_step": curve_steps,
+        "budget": budgets,
+        "layer_step": layer_steps,
+        "run_id": run.id,
+        "initializer": run.initializer,
+        "pretraining": run.pretraining,
+        "pretraining_rate": run.pretraining_rate,
+        "learning_rate": run.learning_rate,
+        "replicate": run.replicate,
+        "diverged_step": 20 if diverged else None,
+        "diverged_layer": 1 if diverged else None,
+        "device": "cpu",
+        "engine": "synthetic",
+        "wall_time_s": 0.05,
+        **dict.fromkeys(
+            ("calibration_time_s", "calibration_forward", "calibration_backward", "pretraining_time_s"), 0.0
+        ),
+    }
 
 
-def fill(study: Study, places: StudyPaths) -> None:
-    """Commit synthetic runs to the store and declare every workload trained."""
+def fill(study: Study, places: StudyPaths) -> int:
+    """Commit synthetic runs to the store, tuning before judging, and declare every workload trained.
+
+    Returns:
+        How many runs there are.
+    """
     session.begin(study, places)
+    count = 0
     for workload in study.workloads:
-        rows = synthetic_rows(workload)
-        for start in range(0, len(rows), CHUNK):
-            places.store.commit(workload.name, rows[start : start + CHUNK])
+        rng = np.random.default_rng(seed(0, "synthetic", workload=workload.name))
+        while runs := session.lacking(workload, places.store):
+            count += len(runs)
+            for start in range(0, len(runs), CHUNK):
+                rows = [synthetic_row(workload, run, rng) for run in runs[start : start + CHUNK]]
+                places.store.commit(workload.name, rows)
         session.write_manifest(places.manifest(workload.name), workload, places.store)
+    return count
 
 
 def stages(places: StudyPaths) -> dict[str, list[str]]:
@@ -152,9 +167,11 @@ def train(replicates: int) -> dict[str, object]:
 
     from winit.training.workload import train as train_runs
 
-    workload = compose(["study=smoke", "grid.depth=[2]", f"grid.replicates={replicates}"]).workloads[0]
+    smoke = ["study=smoke", "grid.depth=[2]", "grid.tuning_replicates=0", f"grid.replicates={replicates}"]
+    workload = compose(smoke).workloads[0]
+    runs = workload.schedule({}).runs
     start = time.process_time()
-    count = sum(len(rows) for rows in train_runs(workload, workload.runs, torch.device("cpu")))
+    count = sum(len(rows) for rows in train_runs(workload, runs, torch.device("cpu")))
     seconds = time.process_time() - start
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"stage": "train", "runs": count, "seconds": seconds, "peak_memory_mb": memory}
@@ -171,14 +188,13 @@ def main() -> None:
             folder, study = Path(temporary), study_of(runs)
             places = StudyPaths(study.name, Path("results"))
             start = time.process_time()
-            fill(study, StudyPaths(study.name, folder / "results"))
-            print(
-                f"{study.run_count:,} runs in {len(study.workloads)} workloads; made in {time.process_time() - start:.0f} s"
-            )
+            count = fill(study, StudyPaths(study.name, folder / "results"))
+            made = time.process_time() - start
+            print(f"{count:,} runs in {len(study.workloads)} workloads; made in {made:.0f} s")
             for stage, command in stages(places).items():
                 seconds, memory = run(command, folder)
-                rows.append({"stage": stage, "runs": study.run_count, "seconds": seconds, "peak_memory_mb": memory})
-                per = 1000 * seconds / study.run_count
+                rows.append({"stage": stage, "runs": count, "seconds": seconds, "peak_memory_mb": memory})
+                per = 1000 * seconds / count
                 print(f"  {stage:9s} {seconds:7.1f} s  {per:6.3f} s per 1,000 runs  {memory:6.0f} MB", flush=True)
             page = folder / "reports" / study.name / "index.html"
             print(f"  the page  {page.stat().st_size / 1e6:7.1f} MB")

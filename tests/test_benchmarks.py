@@ -1,15 +1,19 @@
-"""The peers of the benchmark do the same work as our engines."""
+"""The peers of the benchmark do the same work as our engines, and synthetic studies are like trained ones."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from benchmarks import peers
+from benchmarks import peers, scaling
 from benchmarks.shapes import RATES, Shape, problem
+from winit.analysis.unfold import workload_tables
 from winit.engine.engine import NetworkSpec
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
+from winit.study.compose import compose
+from winit.workflow import session
+from winit.workflow.paths import StudyPaths
 
 SMALL = Shape(6, 5, 3, 4, "tanh", 3, 5, (3,))
 
@@ -37,3 +41,24 @@ def test_jax_trains_the_same_networks(optimizer):
     _, result = peers.jax_trainer(task, SMALL.activation, optimizer)
     for theirs, own in zip(result(), ours(optimizer), strict=True):
         torch.testing.assert_close(torch.from_numpy(theirs.copy()), own, rtol=1e-5, atol=1e-6)
+
+
+def test_synthetic_runs_tune_and_are_judged_as_trained_ones(tmp_path):
+    study = compose(["study=smoke", "grid.depth=[2]", "grid.activation=[tanh]", "extra_grids=null"])
+    places = StudyPaths(study.name, tmp_path / "results")
+    count = scaling.fill(study, places)
+    (workload,) = study.workloads
+    assert not session.lacking(workload, places.store)
+    assert places.manifest(workload.name).is_file()
+    tables = workload_tables(workload, places.store)
+    runs = tables["runs"]
+    assert len(runs) == count and study.counts.tuning + study.counts.least <= count <= study.counts.bound
+    assert set(runs["role"]) == {"tuning", "judged"} and runs["status"].nunique() > 1
+    judged = set(runs.loc[runs["role"] == "judged", "run_id"])
+    assert set(tables["layers"]["run_id"]) == set(tables["predictions"]["run_id"]) == judged
+
+
+@pytest.mark.parametrize("runs", scaling.GRIDS)
+def test_synthetic_studies_have_about_as_many_runs_as_they_say(runs):
+    counts = scaling.study_of(runs).counts
+    assert counts.tuning + counts.least < runs < counts.bound
