@@ -151,9 +151,9 @@ def test_small_numbers_are_numbers_in_a_frozen_study(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("grid", 3, "grid: got 3; it needs a mapping with the keys initializer, "),
+        ("grid", 3, "grid: got 3; it needs a mapping with the keys dataset, initializer, "),
         ("training", 3, "training: got 3; it needs a mapping with the keys optimizer, "),
-        ("measure", [1], "measure: got [1]; it needs a mapping with the keys curve_points, "),
+        ("measure", [1], "measure: got [1]; it needs a mapping with the keys budgets, curve_points, "),
         ("task", "reconstruction", 'task: got "reconstruction"; it needs a mapping with the keys name, encoder, loss'),
         ("dataset", ["digits"], "dataset: "),
         (
@@ -174,7 +174,7 @@ def test_a_section_needs_a_mapping(key, value, sentence):
     [
         ("grid={depth:[2]}", "grid: set its keys one by one: 'grid.depth=[2]'"),
         ("training={steps:3}", "training: set its keys one by one: training.steps=3"),
-        ("measure=3", "measure: got 3; set its keys one by one: measure.curve_points=…"),
+        ("measure=3", "measure: got 3; set its keys one by one: measure.budgets=…"),
     ],
 )
 def test_a_section_is_set_key_by_key(override, sentence):

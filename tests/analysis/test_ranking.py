@@ -22,7 +22,9 @@ def tables(cells: Cells, rate: float = 0.1, steps=None, best: bool = True, targe
     """Return judged runs and summary from accuracies by (depth, initializer), one a replicate; NaN diverged."""
     runs, summary = [], []
     for (depth, initializer), values in cells.items():
-        row = SETTING | facts | {"depth": depth, "initializer": initializer, "learning_rate": rate, "is_extension": False}
+        row = (
+            SETTING | facts | {"depth": depth, "initializer": initializer, "learning_rate": rate, "is_extension": False}
+        )
         summary.append(row | {"is_best_rate": best})
         for replicate, value in enumerate(values):
             status = "ok" if value >= target else "missed_target" if value > 0.3 else "stuck"

@@ -20,7 +20,7 @@ from winit.study.reference import json_schema
         ("grid.dept=[2]", "unknown key 'grid.dept'; did you mean grid.depth, "),
         ("+grid.foo=1", "unknown key 'grid.foo'"),
         ("+study.extra=1", "unknown key 'study.extra'"),
-        ("grid=3", "grid: got 3; set its keys one by one: grid.initializer="),
+        ("grid=3", "grid: got 3; set its keys one by one: grid.dataset="),
         (
             "study=smok",
             "study: unknown study 'smok'; did you mean 'smoke'? choose from deep_autoencoder, default, full, phase_diagram, quick, smoke",

@@ -9,8 +9,9 @@ import pandas as pd
 
 from winit import datasets
 from winit.store.schema import TABLES
-from winit.study.model import Study, Workload
+from winit.study.model import Study
 from winit.study.seeds import seed
+from winit.study.workload import Workload
 
 PENALTIES = (0.001, 0.01, 0.1)  # values of C, of which validation chooses
 MOST_EXAMPLES, MOST_ITERATIONS = 10_000, 50  # so that a dataset takes two seconds; more of them change little

@@ -94,4 +94,6 @@ def _draw_the_same(one: str, other: str, activation: str, widths: tuple[int, ...
     if parse(one).modifiers != parse(other).modifiers:
         return False
     pairs = zip(_sample(one, activation, widths), _sample(other, activation, widths), strict=True)
-    return all(np.allclose(a, b, rtol=1e-6, atol=0) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True))
+    return all(
+        np.allclose(a, b, rtol=1e-6, atol=0) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True)
+    )

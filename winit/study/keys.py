@@ -16,7 +16,7 @@ def _fields(model: type[SettingsSection], prefix: str = "") -> Iterator[tuple[st
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, SettingsSection):
             yield from _fields(field.annotation, f"{prefix}{name}.")
-        elif name not in ("dataset", "extra_grids"):
+        elif prefix or name not in ("dataset", "extra_grids"):
             yield f"{prefix}{name}", field
 
 

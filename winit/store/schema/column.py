@@ -16,7 +16,17 @@ FLOAT: Type = "float64"
 BOOL: Type = "bool"
 
 # What the lists of the run store extend over. A run that is pretrained is probed once more, before pretraining.
-Axis = Literal["curve_step", "budget", "test_example", "layer_step", "layer", "bin", "trace_step", "pretraining_step", "pretraining_layer"]
+Axis = Literal[
+    "curve_step",
+    "budget",
+    "test_example",
+    "layer_step",
+    "layer",
+    "bin",
+    "trace_step",
+    "pretraining_step",
+    "pretraining_layer",
+]
 
 
 @dataclass(frozen=True)

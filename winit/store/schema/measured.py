@@ -29,7 +29,9 @@ FACTORS: Table = table(
     Column("optimizer", STR, "", "sgd, momentum, nesterov, adam or adamw"),
     kept("initializer", STR, "", "scheme and its parameters, as in the grid"),
     kept("pretraining", STR, "", "way of pretraining, and the control after a +, as in the grid"),
-    kept("pretraining_rate", FLOAT, "", "factor on the learning rates of the way of pretraining; 1 without pretraining"),
+    kept(
+        "pretraining_rate", FLOAT, "", "factor on the learning rates of the way of pretraining; 1 without pretraining"
+    ),
     kept("learning_rate", FLOAT, "", "learning rate"),
     Column(
         "role", STR, "", "judged: initializers are compared on these runs; tuning: they only choose the learning rate"
@@ -123,9 +125,21 @@ OUTCOMES: Table = table(
 PREDICTIONS: Table = table(
     Column("run_id", STR, "", "key, with example; empty for reconstructions"),
     Column("example", INT32, "", "number of the test example, in the replicate's own test part"),
-    kept("prediction", INT32, "", "the class that the network gives it at the end", "test_example", field="test_prediction"),
     kept(
-        "probability", FLOAT32, "", "the probability that it gives the true class", "test_example", field="test_probability"
+        "prediction",
+        INT32,
+        "",
+        "the class that the network gives it at the end",
+        "test_example",
+        field="test_prediction",
+    ),
+    kept(
+        "probability",
+        FLOAT32,
+        "",
+        "the probability that it gives the true class",
+        "test_example",
+        field="test_probability",
     ),
 )
 
