@@ -5,7 +5,7 @@ STUDY  ?= default
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN    := $(VENV)/bin
 
-.PHONY: help study plan test lint benchmark clean
+.PHONY: help study plan test lint benchmark stability figures clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -31,6 +31,14 @@ benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a 
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.theory
 	@$(BIN)/python -m benchmarks.coverage
+
+stability: $(VENV)/.runtime ## Run a study with another seed, too, and write docs/stability.md: what the two say otherwise
+	@$(BIN)/winit run study=$(STUDY) --cores $(CORES)
+	@$(BIN)/winit run study=$(STUDY) seed=1 name=$(STUDY)_seed1 --cores $(CORES)
+	@$(BIN)/python -m benchmarks.stability results/$(STUDY) results/$(STUDY)_seed1
+
+figures: $(VENV)/.runtime ## Fill the numbers of README and docs in, from docs/figures and the study's tables
+	@$(BIN)/python -m benchmarks.figures --study results/$(STUDY)
 
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)

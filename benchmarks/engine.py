@@ -4,8 +4,8 @@
 
 Peers are idiomatic PyTorch (nn.Sequential, torch.optim, one network at a time), torch.func's vmap, JAX (jit, vmap, scan, at
 its best number of networks) and scikit-learn's MLPClassifier. `traced` is our kernel with every layer measured at every
-step. The peak is that of fused multiply-adds in registers, measured in the same run. Times are processor time. Writes
-results/benchmarks/engine.json, and the table of the README to results/benchmarks/engine.md.
+step. The peak is that of fused multiply-adds in registers, measured in the same run. Times are processor time. Prints the
+table of the README, and writes its numbers to docs/figures/engine.csv if all shapes and optimizers were measured.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ os.environ |= {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
 
 import argparse  # noqa: E402
 import ctypes  # noqa: E402
-import json  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
-from pathlib import Path  # noqa: E402
 from statistics import median  # noqa: E402
-from typing import Any  # noqa: E402
 
+import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks import figures  # noqa: E402
 from benchmarks.peers import PEERS, Method  # noqa: E402
 from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
 from winit.engine.engine import Engine, NetworkSpec  # noqa: E402
@@ -37,10 +36,7 @@ from winit.engine.torch_stack import TorchStack  # noqa: E402
 from winit.store.files import write_bytes  # noqa: E402
 from winit.store.provenance import processor  # noqa: E402
 
-HEADINGS = {
-    "idiomatic": "idiomatic PyTorch", "sklearn": "scikit-learn", "vmap": "torch.func", "jax": "JAX", "torch": "our torch",
-    "kernel": "our kernel", "traced": "traced",
-}  # fmt: skip
+COLUMNS = ["shape", "optimizer", *figures.METHODS, "to_idiomatic", "to_jax", "of_the_peak"]
 
 
 def ours(engine: type[Engine], shape: Shape, optimizer: str, traced: bool = False) -> Method:
@@ -95,24 +91,22 @@ def measure(shape: Shape, optimizer: str, rounds: int) -> tuple[dict[str, float]
     return rates, rates.pop("peak")
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Return the README's table: a line for every shape and optimizer."""
-    measured = {(r["shape"], r["optimizer"], r["method"]): r for r in rows}
-    names = [name for name in HEADINGS if any(r["method"] == name for r in rows)]
-    heads = ["shape", "optimizer", *(HEADINGS[n] for n in names), "kernel ÷ idiomatic", "kernel ÷ JAX", "of the peak"]
-    lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "--:|" * (len(heads) - 2)]
-    for shape, optimizer in dict.fromkeys((r["shape"], r["optimizer"]) for r in rows):
-        rate = {
-            n: measured[shape, optimizer, n]["networks_steps_per_second"]
-            for n in names
-            if (shape, optimizer, n) in measured
-        }
-        kernel = measured[shape, optimizer, "kernel"]
-        cells = [f"{rate[n]:,.0f}" if n in rate else "–" for n in names]
-        jax = f"{rate['kernel'] / rate['jax']:.2f}" if "jax" in rate else "–"
-        cells += [f"{kernel['ratio_to_idiomatic']:.1f}", jax, f"{kernel['roofline_fraction']:.0%}"]
-        lines.append(f"| {shape} | {optimizer} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def row(shape: str, optimizer: str, rates: dict[str, float], peak: float) -> dict[str, object]:
+    """Return a line of the table.
+
+    Args:
+        shape: its name.
+        optimizer: its name.
+        rates: networks·steps per second of every method that is installed.
+        peak: of the core, in operations per second.
+    """
+    kernel = rates["kernel"]
+    return {
+        "shape": shape, "optimizer": optimizer, **{name: round(rate, 1) for name, rate in rates.items()},
+        "to_idiomatic": round(kernel / rates["idiomatic"], 3),
+        "to_jax": round(kernel / rates["jax"], 3) if "jax" in rates else float("nan"),
+        "of_the_peak": round(kernel * SHAPES[shape].flops / peak, 4),
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -127,25 +121,15 @@ def main() -> None:
     rows = []
     for name in given.shapes:
         for optimizer in given.optimizers:
-            shape = SHAPES[name]
-            rates, top = measure(shape, optimizer, given.rounds)
-            for method, rate in rates.items():
-                rows.append(
-                    {
-                        "shape": name,
-                        "optimizer": optimizer,
-                        "method": method,
-                        "networks_steps_per_second": rate,
-                        "ratio_to_idiomatic": rate / rates["idiomatic"],
-                        "roofline_fraction": rate * shape.flops / top,
-                    }
-                )
+            rates, top = measure(SHAPES[name], optimizer, given.rounds)
+            rows.append(row(name, optimizer, rates, top))
             each = "  ".join(f"{method} {rate:,.0f}" for method, rate in rates.items())
             print(f"{name} {optimizer}: {each}  peak {top / 1e9:.0f} GFLOP/s", flush=True)
-    folder = Path("results/benchmarks")
-    write_bytes(folder / "engine.json", (json.dumps({"machine": processor(), "rows": rows}, indent=1) + "\n").encode())
-    write_bytes(folder / "engine.md", table(rows).encode())
-    print(f"\n{processor()}\n\n{table(rows)}")
+    frame = pd.DataFrame(rows)
+    frame = frame[[name for name in COLUMNS if name in frame]]
+    print(f"\n{processor()}\n{figures.engine(frame)['table']}")
+    if len(rows) == len(SHAPES) * len(RATES):
+        write_bytes(figures.FIGURES / "engine.csv", frame.to_csv(index=False).encode())
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ from functools import partial
 import numpy as np
 import torch
 
+from benchmarks.facts import write_json
+from benchmarks.figures import FIGURES
 from winit.engine.autoencoder import TiedAutoencoder
 from winit.engine.corruption import Corruption
 from winit.engine.engine import NetworkSpec
@@ -59,8 +61,23 @@ def arms(D: int, n: int, batch: int, optimizer: str) -> dict[str, Callable[[], o
     return methods
 
 
+def ranges(ratios: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Return the smallest and largest cost of denoising autoencoders and of machines relative to the torch engine.
+
+    Args:
+        ratios: by method, for every layer and optimizer.
+    """
+    kinds = {"masking": "denoising_autoencoder", "Gaussian": "denoising_autoencoder", "RBM": "rbm"}
+    by_kind: dict[str, list[float]] = {}
+    for name, values in ratios.items():
+        if kind := kinds.get(name.split(",")[0]):
+            by_kind.setdefault(kind, []).extend(values)
+    return {kind: [round(min(values), 2), round(max(values), 2)] for kind, values in by_kind.items()}
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and write docs/figures/pretraining.json."""
+    ratios: dict[str, list[float]] = {}
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
     print("| layer | optimizer | arm | µs a step and network | ÷ torch engine |\n|---|---|---|--:|--:|")
@@ -75,12 +92,14 @@ def main() -> None:
                     if round_:  # the first compiles and warms up
                         times[name].append((time.perf_counter() - started) / STEPS / NETWORKS)
             engine = statistics.median(times["torch engine"])
-            for name, found in times.items():
-                median = statistics.median(found)
+            for name, seconds in times.items():
+                median = statistics.median(seconds)
+                ratios.setdefault(name, []).append(median / engine)
                 print(
                     f"| {D}-{n}, batch {batch} | {optimizer} | {name} | {1e6 * median:.1f} | {median / engine:.2f} |",
                     flush=True,
                 )
+    write_json(FIGURES / "pretraining.json", ranges(ratios))
 
 
 if __name__ == "__main__":

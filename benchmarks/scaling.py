@@ -5,15 +5,14 @@
 For every size a study is composed and its run store filled with synthetic rows, drawn at random and committed through the
 store itself; they never touch results/. Then every stage runs as a user's process does: plan, schedule (a dry run of the
 workflow, all of whose jobs are done), collect, report. Training is measured apart, with real runs of one small workload,
-because its cost is that of the engine (see benchmarks.engine). Prints a table, and writes results/benchmarks/scaling.json: seconds
-of processor time and peak memory by stage and number of runs, and the exponent of the growth between the two largest
-sizes: 1 is linear.
+because its cost is that of the engine (see benchmarks.engine). Prints seconds of processor time and peak memory by stage and
+number of runs, and the exponent of the growth between the two largest sizes: 1 is linear. With the largest size it writes
+docs/figures/scaling.json, from which `make figures` fills in the README.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import resource
 import subprocess
@@ -22,11 +21,13 @@ import tempfile
 import time
 from math import log, prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks.facts import write_json
+from benchmarks.figures import FIGURES
 from winit.datasets import TEST_PART, part_sizes
-from winit.store.files import write_bytes
 from winit.store.schema import FIELDS
 from winit.store.schema.column import Axis
 from winit.study.compose import compose
@@ -49,6 +50,8 @@ GRIDS = {
     30_000: (3, 8, 1, 16),
     100_000: (3, 8, 2, 30),
 }
+
+STAGES = ("plan", "schedule", "collect", "report")  # whose cost the README states
 
 
 def study_of(runs: int) -> Study:
@@ -161,7 +164,7 @@ def run(command: list[str], folder: Path) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
-def train(replicates: int) -> dict[str, object]:
+def train(replicates: int) -> dict[str, Any]:
     """Train the smallest workload of the smoke study with so many replicates, and return its row."""
     import torch
 
@@ -177,40 +180,73 @@ def train(replicates: int) -> dict[str, object]:
     return {"stage": "train", "runs": count, "seconds": seconds, "peak_memory_mb": memory}
 
 
+def measure(size: int) -> tuple[list[dict[str, Any]], int]:
+    """Return the cost of every stage of a study of about so many runs, and the number of its workloads."""
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder, study = Path(temporary), study_of(size)
+        places = StudyPaths(study.name, Path("results"))
+        start = time.process_time()
+        count = fill(study, StudyPaths(study.name, folder / "results"))
+        made = time.process_time() - start
+        print(f"{count:,} runs in {len(study.workloads)} workloads; made in {made:.0f} s")
+        for stage, command in stages(places).items():
+            seconds, memory = run(command, folder)
+            rows.append({"stage": stage, "runs": count, "seconds": seconds, "peak_memory_mb": memory})
+            per = 1000 * seconds / count
+            print(f"  {stage:9s} {seconds:7.1f} s  {per:6.3f} s per 1,000 runs  {memory:6.0f} MB", flush=True)
+        page = folder / "reports" / study.name / "index.html"
+        print(f"  the page  {page.stat().st_size / 1e6:7.1f} MB")
+    return rows, len(study.workloads)
+
+
+def exponent(first: dict[str, Any], second: dict[str, Any]) -> float:
+    """Return p where seconds grow as runs to the power of p from one size to another."""
+    return log(second["seconds"] / first["seconds"]) / log(second["runs"] / first["runs"])
+
+
+def summary(rows: list[dict[str, Any]], workloads: int) -> dict[str, Any]:
+    """Return what `docs/figures/scaling.json` holds: the costs at the largest size, and how they grow up to it.
+
+    Args:
+        rows: of all sizes, ascending.
+        workloads: of the largest.
+    """
+    of_stages = {stage: [row for row in rows if row["stage"] == stage][-2:] for stage in STAGES}
+    smaller, largest = of_stages["plan"]
+    return {
+        "runs": largest["runs"],
+        "workloads": workloads,
+        "smaller": smaller["runs"],
+        "peak_memory_mb": round(max(row["peak_memory_mb"] for _, row in of_stages.values())),
+        "stages": [
+            {"stage": stage, "seconds": round(b["seconds"], 1), "exponent": round(exponent(a, b), 2)}
+            for stage, (a, b) in of_stages.items()
+        ],
+    }
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, nargs="*", default=list(GRIDS), choices=list(GRIDS))
     given = parser.parse_args()
-    rows = []
-    for runs in sorted(given.runs):
-        with tempfile.TemporaryDirectory() as temporary:
-            folder, study = Path(temporary), study_of(runs)
-            places = StudyPaths(study.name, Path("results"))
-            start = time.process_time()
-            count = fill(study, StudyPaths(study.name, folder / "results"))
-            made = time.process_time() - start
-            print(f"{count:,} runs in {len(study.workloads)} workloads; made in {made:.0f} s")
-            for stage, command in stages(places).items():
-                seconds, memory = run(command, folder)
-                rows.append({"stage": stage, "runs": count, "seconds": seconds, "peak_memory_mb": memory})
-                per = 1000 * seconds / count
-                print(f"  {stage:9s} {seconds:7.1f} s  {per:6.3f} s per 1,000 runs  {memory:6.0f} MB", flush=True)
-            page = folder / "reports" / study.name / "index.html"
-            print(f"  the page  {page.stat().st_size / 1e6:7.1f} MB")
+    rows: list[dict[str, Any]] = []
+    workloads = 0
+    for size in sorted(given.runs):
+        of_size, workloads = measure(size)
+        rows += of_size
+    if len(given.runs) > 1 and max(GRIDS) in given.runs:
+        write_json(FIGURES / "scaling.json", summary(rows, workloads))
     train(1)  # compiles
     for replicates in (10, 30, 100):
         rows.append(train(replicates))
         per = 1000 * rows[-1]["seconds"] / rows[-1]["runs"]
         print(f"{rows[-1]['runs']:,} runs trained: {rows[-1]['seconds']:.1f} s, {per:.2f} s per 1,000 runs", flush=True)
     for stage in dict.fromkeys(row["stage"] for row in rows):
-        of_stage = [row for row in rows if row["stage"] == stage]
-        if len(of_stage) > 1:
-            a, b = of_stage[-2:]
-            exponent = log(b["seconds"] / a["seconds"]) / log(b["runs"] / a["runs"])
-            print(f"{stage:9s} grows as runs^{exponent:.2f} from {a['runs']:,} to {b['runs']:,}")
-            b["exponent"] = exponent
-    write_bytes(Path("results/benchmarks/scaling.json"), (json.dumps(rows, indent=1) + "\n").encode())
+        pair = [row for row in rows if row["stage"] == stage][-2:]
+        if len(pair) > 1:
+            print(f"{stage:9s} grows as runs^{exponent(*pair):.2f} from {pair[0]['runs']:,} to {pair[1]['runs']:,}")
 
 
 if __name__ == "__main__":

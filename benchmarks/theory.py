@@ -1,10 +1,11 @@
 """Theory against networks of width 1,000 and depth 20, for every fan-scaled scheme: the mean over replicates in standard errors.
 
-    python -m benchmarks.theory --replicates 400
+    python -m benchmarks.theory [--replicates 400] [--sets 2]
 
 Mean square q of the pre-activations of the last hidden layer, and mean square of ∂ℓ/∂z of the first relative to the
 output's, for inputs of mean square 1 and a random error at the output. The arithmetic mean over replicates is compared
-with `meanfield.predict`. Schemes of one distribution share their noise, so all of them cost little more than one.
+with `theory.prediction`. Schemes of one distribution share their noise, so all of them cost little more than one. Prints every
+comparison, set by set, and writes how far they agree to docs/figures/theory.json.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one thread a process
 
 import argparse
-import json
 import multiprocessing
 import time
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
+from benchmarks.facts import write_json
+from benchmarks.figures import FIGURES
 from winit.schemes import (
     SCHEMES,
     Layer,
@@ -103,22 +106,13 @@ def _scheme(text: str) -> VarianceScaling:
     return scheme
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--replicates", type=int, default=400)
-    parser.add_argument(
-        "--first", type=int, default=0, help="number of the first replicate: other numbers, other noise"
-    )
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
-    parser.add_argument("--json", help="write the numbers to this file")
-    given = parser.parse_args()
-    started = time.perf_counter()
-    with multiprocessing.Pool(given.processes) as pool:
-        samples = pool.map(replicate, range(given.first, given.first + given.replicates), chunksize=1)
-    rows = []
+def compared(samples: list[dict[tuple[str, str], tuple[float, float]]]) -> list[dict[str, Any]]:
+    """Return the means over a set of replicates beside the theory: two rows for each activation and scheme."""
+    rows: list[dict[str, Any]] = []
     for activation in ACTIVATIONS:
         for scheme in schemes(activation):
-            w, b = zip(*(variances(scheme, layer) for layer in layers(activation)), strict=True)
+            known = [variances(scheme, layer) for layer in layers(activation)]
+            w, b = zip(*(pair for pair in known if pair), strict=True)
             theory = prediction.predict(activation, WIDTHS, list(w), list(b))
             values = np.array([sample[activation, scheme] for sample in samples])
             for name, column, expected in (("q", 0, theory.q[DEPTH - 1]), ("delta", 1, theory.delta[0])):
@@ -127,23 +121,63 @@ def main() -> None:
                     {"activation": activation, "scheme": scheme, "quantity": name, "ratio": mean / expected,
                      "relative_error": error / mean, "standard_errors": (mean - expected) / error}
                 )  # fmt: skip
+    return rows
+
+
+def summary(sets: list[list[dict[str, Any]]], replicates: int) -> dict[str, Any]:
+    """Return what `docs/figures/theory.json` holds.
+
+    Args:
+        sets: the rows of each set of replicates.
+        replicates: of a set.
+    """
+    rows = [row for of_set in sets for row in of_set]
+    errors = [row["relative_error"] for row in rows]
+    of_gradients = [r["ratio"] - 1 for r in rows if r["quantity"] == "delta" and r["activation"] != "relu"]
+    return {
+        "replicates": replicates,
+        "means": len(sets[0]),
+        "within": [int(sum(abs(row["standard_errors"]) <= 3 for row in of_set)) for of_set in sets],
+        "smallest_error": round(min(errors), 4),
+        "largest_error": round(max(errors), 4),
+        "largest_gradient": round(max(of_gradients), 4),
+        "largest_deviation": round(max(abs(row["ratio"] - 1) for row in rows), 4),
+    }
+
+
+def print_set(rows: list[dict[str, Any]]) -> None:
+    """Print the comparisons of a set, and a line for each activation."""
     print("| activation | scheme | q: measured/theory ± s.e. | s.e. off | δ: measured/theory ± s.e. | s.e. off |")
     print("|---|---|---|---|---|---|")
     for q, delta in zip(rows[::2], rows[1::2], strict=True):
         cells = [f"{r['ratio']:.4f} ± {r['relative_error']:.4f} | {r['standard_errors']:+.1f}" for r in (q, delta)]
         print(f"| {q['activation']} | {q['scheme']} | {cells[0]} | {cells[1]} |")
     for activation in ACTIVATIONS:
-        compared = [r for r in rows if r["activation"] == activation]
-        outside = [r for r in compared if abs(r["standard_errors"]) > 3]
+        own = [r for r in rows if r["activation"] == activation]
+        outside = [r for r in own if abs(r["standard_errors"]) > 3]
         print(
-            f"{activation}: {len(compared)} comparisons, largest standard error {max(r['relative_error'] for r in compared):.2%}, "
+            f"{activation}: {len(own)} comparisons, largest standard error {max(r['relative_error'] for r in own):.2%}, "
             f"{len(outside)} outside 3 standard errors, "
-            f"root mean square {np.sqrt(np.mean([r['standard_errors'] ** 2 for r in compared])):.2f} standard errors"
+            f"root mean square {np.sqrt(np.mean([r['standard_errors'] ** 2 for r in own])):.2f} standard errors"
         )
-    print(f"{given.replicates} replicates in {time.perf_counter() - started:.0f} s")
-    if given.json:
-        with open(given.json, "w") as file:
-            json.dump(rows, file, indent=1)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replicates", type=int, default=400, help="of a set")
+    parser.add_argument("--sets", type=int, default=2, help="sets of replicates, each with noise of its own")
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    sets = []
+    for first in range(0, given.sets * given.replicates, given.replicates):
+        started = time.perf_counter()
+        with multiprocessing.Pool(given.processes) as pool:
+            samples = pool.map(replicate, range(first, first + given.replicates), chunksize=1)
+        sets.append(compared(samples))
+        print_set(sets[-1])
+        print(f"{given.replicates} replicates in {time.perf_counter() - started:.0f} s", flush=True)
+    write_json(FIGURES / "theory.json", summary(sets, given.replicates))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,248 @@
+"""Fill the numbers of README and docs in: every one comes from a table, and none is typed.
+
+    python -m benchmarks.figures [--study results/default] [--autoencoder results/deep_autoencoder]
+
+A number or a table of a document stands between two comments, `<!-- study.runs -->14,184<!-- / -->`. It is filled in from
+the small files of `docs/figures/`. The benchmarks write some of these, and this module those of a study, if its results are
+there. The tests compare the documents with the files, and look for measured numbers outside such comments.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmarks import facts
+from winit.report.wording import count, percent
+from winit.theory.activations import ACTIVATIONS
+from winit.vocabulary.errors import unknown_name
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ROOT / "docs" / "figures"
+# These are written as a whole, and compared by tests of their own.
+WRITTEN = {"coverage.md", "stability.md"}
+MARKED = re.compile(r"<!-- ([a-z_]+\.[a-z_]+) -->(.*?)<!-- / -->", re.DOTALL)
+
+METHODS = {
+    "idiomatic": "idiomatic PyTorch", "sklearn": "scikit-learn", "vmap": "torch.func", "jax": "JAX", "torch": "our torch",
+    "kernel": "our kernel", "traced": "traced",
+}  # fmt: skip
+
+Values = dict[str, str]
+
+
+def documents() -> list[Path]:
+    """Return the documents that are filled in."""
+    return [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name not in WRITTEN)]
+
+
+def fill(text: str, values: Mapping[str, str]) -> str:
+    """Return a document with its numbers and tables filled in.
+
+    Args:
+        text: the document.
+        values: what stands between the comments, by name.
+
+    Raises:
+        ValueError: one sentence, for a name that there is none of.
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in values:
+            raise ValueError(unknown_name("figure", name, values))
+        return f"<!-- {name} -->{values[name]}<!-- / -->"
+
+    return MARKED.sub(filled, text)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
+    """Return a table in Markdown, on lines of its own.
+
+    Args:
+        heads: of the columns.
+        rows: the cells.
+        texts: how many columns, from the left, hold text; numbers stand to the right.
+    """
+    rule = "|" + "---|" * texts + "--:|" * (len(heads) - texts)
+    head, *body = [f"| {' | '.join(line)} |" for line in (heads, *rows)]
+    return "\n" + "\n".join([head, rule, *body]) + "\n"
+
+
+def engine(rows: pd.DataFrame) -> Values:
+    """Return the table of networks·steps per second.
+
+    Args:
+        rows: by shape and optimizer, a column for each method that was measured; our kernel's rate relative to idiomatic
+            PyTorch and to JAX, and its share of the peak.
+    """
+    names = [name for name in METHODS if name in rows]
+    heads = ["shape", "optimizer", *(METHODS[name] for name in names)]
+    lines = [
+        [
+            row["shape"], row["optimizer"], *(_or_dash(row[name], ",.0f") for name in names), f"{row['to_idiomatic']:.1f}",
+            _or_dash(row["to_jax"], ".2f"), f"{row['of_the_peak']:.0%}",
+        ]
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+    return {"table": table([*heads, "kernel ÷ idiomatic", "kernel ÷ JAX", "of the peak"], lines, 2)}
+
+
+def _or_dash(value: float, form: str) -> str:
+    return format(value, form) if value == value else "–"
+
+
+def theory(known: Mapping[str, Any]) -> Values:
+    """Return how far the theory agrees with wide networks."""
+    sets = known["within"]
+    return {
+        "replicates": str(known["replicates"]),
+        "errors": f"{100 * known['smallest_error']:.1f} to {100 * known['largest_error']:.1f} %",
+        "within": f"{' and '.join(map(str, sets))} of {known['means']}",
+        "gradients": f"{100 * known['largest_gradient']:.0f} %",
+        "farthest": f"{100 * known['largest_deviation']:.0f} %",
+    }
+
+
+def scaling(known: Mapping[str, Any]) -> Values:
+    """Return what the stages of a large study cost."""
+    heads = ["stage", "seconds of one core", "grows as runs to the power of"]
+    stages = [[s["stage"], f"{s['seconds']:.0f}", f"{s['exponent']:.1f}"] for s in known["stages"]]
+    return {
+        "runs": f"{known['runs']:,}",
+        "workloads": f"{known['workloads']:,}",
+        "smaller": f"{known['smaller']:,}",
+        "memory": f"{known['peak_memory_mb'] / 1000:.1f} GB",
+        "table": table(heads, stages, 1),
+    }
+
+
+def pretraining(known: Mapping[str, Any]) -> Values:
+    """Return what a step of pretraining costs relative to one of the torch engine."""
+    return {name: f"{low:.2f} to {high:.2f} times" for name, (low, high) in known.items()}
+
+
+def deep_autoencoder(known: Mapping[str, Any]) -> Values:
+    """Return the test errors of deep autoencoders, and what they were trained with."""
+    lines = []
+    least = min(start["median"] for start in known["starts"])
+    for start in known["starts"]:
+        median = f"{start['median']:.2f}"
+        median = f"**{median}**" if start["median"] == least else median
+        spread = f" ({start['low']:.2f} to {start['high']:.2f})" if "low" in start else ""
+        lines.append([start["start"], median + spread])
+    return {
+        "updates": f"{known['updates']:,} updates",
+        "pretraining_updates": f"{known['pretraining_updates']:,} updates",
+        "replicates": count(known["replicates"], "replicate"),
+        "seconds": f"{known['pretraining_seconds']:.0f} s",
+        "table": table(["start", "test error"], lines, 2),
+    }
+
+
+def study(known: Mapping[str, Any]) -> Values:
+    """Return the size and the cost of a study, and how many of its runs train."""
+    took = known["minutes"]
+    trained = {(r["dataset"], r["activation"]): r for r in known["plainly_trained"]}
+    datasets = sorted({dataset for dataset, _ in trained} - {"all"})
+    activations = [a for a in facts.PLAIN_ACTIVATIONS if ("all", a) in trained]
+    lines = [
+        [d, *(_share(trained.get((d, a))) for a in activations), _share(trained[d, "all"])] for d in (*datasets, "all")
+    ] if trained else []  # fmt: skip
+    *shorter, full = [f"{budget:,}" for budget in known["budgets"]]
+    return {
+        "claims_of": f"the study `{known['study']}`",
+        "runs": f"{known['runs']:,} networks",
+        "judged": f"{known['judged']:,}",
+        "workloads": f"{known['workloads']:,} workloads",
+        "tflop": f"{known['tflop']:,.3g} TFLOP",
+        "training": f"{known['training_seconds']:,.0f} s",
+        "minutes": "an unknown time"
+        if took is None
+        else f"{count(round(took), 'minute')} on {count(known['cores'], 'core')}",
+        "store": f"{known['store_mb']:.0f} MB",
+        "ok": percent(known["ok_share"]),
+        "full_budget": f"{full} steps",
+        "budgets": f"{', '.join(shorter)} and {full} updates" if shorter else f"{full} updates",
+        "replicates": count(known["replicates"], "replicate"),
+        "tuning_replicates": count(known["tuning_replicates"], "replicate"),
+        "trained": table(["data", *(ACTIVATIONS[a].label for a in activations), "both"], lines, 1),
+    }
+
+
+def _share(counts: Mapping[str, int] | None) -> str:
+    return "–" if counts is None else f"{100 * counts['ok'] / counts['runs']:.0f} % of {counts['runs']:,}"
+
+
+def claims(rows: pd.DataFrame) -> Values:
+    """Return the table of what the study says to each claim.
+
+    Args:
+        rows: as `facts.claims_rows` returns them.
+    """
+    lines = [
+        [
+            row["statement"], row["verdict"], row["scope"], str(row["cells"] - row["without_evidence"]),
+            str(row["supporting"]), str(row["refuting"]),
+        ]
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+    return {"table": table(["claim", "verdict", "tested on", "cells", "support it", "refute it"], lines, 3)}
+
+
+SECTIONS: dict[str, Callable[[Any], Values]] = {
+    "engine.csv": engine,
+    "theory.json": theory,
+    "scaling.json": scaling,
+    "pretraining.json": pretraining,
+    "deep_autoencoder.json": deep_autoencoder,
+    "study.json": study,
+    "claims.csv": claims,
+}
+
+
+def values(folder: Path = FIGURES) -> Values:
+    """Return everything that the documents can show, by name: `study.runs` comes from `study.json`.
+
+    Args:
+        folder: of the files.
+    """
+    result = {}
+    for file, section in SECTIONS.items():
+        path = folder / file
+        known = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
+        result |= {f"{path.stem}.{name}": value for name, value in section(known).items()}
+    return result
+
+
+def main() -> None:
+    """Compute what there are results of, and fill in all documents."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", type=Path, default=Path("results/default"))
+    parser.add_argument("--autoencoder", type=Path, default=Path("results/deep_autoencoder"))
+    given = parser.parse_args()
+    try:
+        for results, write in ((given.study, facts.write_study), (given.autoencoder, facts.write_autoencoder)):
+            if (results / "provenance.json").is_file():
+                write(results, FIGURES)
+            else:
+                print(f"{results} holds no finished study: its figures stay as they are")
+        known = values()
+        for document in documents():
+            text = document.read_text(encoding="utf-8")
+            if (filled := fill(text, known)) != text:
+                document.write_text(filled, encoding="utf-8")
+                print(f"filled in: {document.relative_to(ROOT)}")
+    except ValueError as error:
+        sys.exit(f"figures: {error}")
+
+
+if __name__ == "__main__":
+    main()
