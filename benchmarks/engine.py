@@ -12,29 +12,30 @@ from __future__ import annotations
 
 import os
 
-os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # before any library counts cores: JAX would use them all
-os.environ |= {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
+if __name__ == "__main__":  # before any library counts cores: JAX would use them all
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    os.environ |= {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
 
-import argparse  # noqa: E402
-import ctypes  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-from statistics import median  # noqa: E402
+import argparse
+import ctypes
+import time
+from collections.abc import Callable
+from statistics import median
 
-import pandas as pd  # noqa: E402
-import torch  # noqa: E402
+import pandas as pd
+import torch
 
-from benchmarks import figures  # noqa: E402
-from benchmarks.peers import PEERS, Method  # noqa: E402
-from benchmarks.shapes import RATES, SHAPES, Shape, problem  # noqa: E402
-from winit.engine.engine import Engine, NetworkSpec  # noqa: E402
-from winit.engine.kernel.compilation import compiled  # noqa: E402
-from winit.engine.kernel.emit import ARGUMENTS, Emit, Value, host_lanes  # noqa: E402
-from winit.engine.kernel.stack import KernelStack  # noqa: E402
-from winit.engine.optimizers import Optimizer  # noqa: E402
-from winit.engine.torch_stack import TorchStack  # noqa: E402
-from winit.store.files import write_bytes  # noqa: E402
-from winit.store.provenance import processor  # noqa: E402
+from benchmarks import figures
+from benchmarks.peers import PEERS, Method
+from benchmarks.shapes import RATES, SHAPES, Shape, problem
+from winit.engine.engine import Engine, NetworkSpec
+from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.emit import ARGUMENTS, Emit, Value, host_lanes
+from winit.engine.kernel.stack import KernelStack
+from winit.engine.optimizers import Optimizer
+from winit.engine.torch_stack import TorchStack
+from winit.store.files import write_bytes
+from winit.store.provenance import processor
 
 COLUMNS = ["shape", "optimizer", *figures.METHODS, "to_idiomatic", "to_jax", "of_the_peak"]
 

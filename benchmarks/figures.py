@@ -214,7 +214,7 @@ def values(folder: Path = FIGURES) -> Values:
     Args:
         folder: of the files.
     """
-    result = {}
+    result: Values = {}
     for file, section in SECTIONS.items():
         path = folder / file
         known = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))

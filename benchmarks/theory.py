@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one thread a process
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"  # before numpy: one thread a process
 
 import argparse
 import multiprocessing

@@ -201,15 +201,6 @@ def test_growth_is_that_of_the_two_largest_studies():
     assert all(stage == {"stage": stage["stage"], "seconds": 4.0, "exponent": 2.0} for stage in known["stages"])
 
 
-def test_synthetic_runs_fill_a_store(tmp_path):
-    study = compose(["study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.activation=[tanh]"])
-    paths = scaling.StudyPaths(study.name, tmp_path)
-    count = scaling.fill(study, paths)
-    (workload,) = study.workloads
-    assert not scaling.session.lacking(workload, paths.store)
-    assert workload.counts.tuning < count == len(paths.store.parts_of(workload.name).run_ids)
-
-
 def test_the_theory_is_summed_up_over_all_sets():
     def rows(*ratios: float) -> list[dict[str, object]]:
         return [
