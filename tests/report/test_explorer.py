@@ -80,7 +80,7 @@ def test_charts_data_keep_to_their_budget_and_say_so(made, explored):
     small = explorer.explorer(tables, budget=size // 2)
     assert len(small.curves) + len(small.layers) <= size // 2
     assert "training accuracy" in small.note and "1 settings" in small.note.replace("1 setting,", "1 settings,")
-    assert set(small.metrics) == {"validation_score", "train_loss"}
+    assert set(small.metrics) == {"test_score", "train_loss"}
 
 
 def test_every_marker_of_the_catalogue_has_a_symbol():

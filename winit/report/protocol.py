@@ -69,9 +69,16 @@ def _levels(factor: str, levels: list[Any]) -> str:
     """Return a factor's levels as a reader sees them."""
     if factor == "batch_norm":
         return listed(["with batch normalization" if level else "without batch normalization" for level in levels])
-    names = [OPTIMIZERS[level] if factor == "optimizer" else label(factor, level) for level in levels]
-    names = [f"{level:g}" if isinstance(level, float) else str(name) for level, name in zip(levels, names, strict=True)]
-    return f"{factor.replace('_', ' ')} {listed(names)}"
+    return f"{factor.replace('_', ' ')} {listed([_level(factor, level) for level in levels])}"
+
+
+def _level(factor: str, level: object) -> str:
+    """Return a level as a reader sees it."""
+    if factor == "optimizer":
+        return OPTIMIZERS[str(level)]
+    if factor == "pretraining":  # the labels have commas
+        return str(level)
+    return f"{level:g}" if isinstance(level, float) else label(factor, level)
 
 
 _TOLD_ELSEWHERE = ("extensions", "replicates", "tuning_replicates")

@@ -23,8 +23,10 @@ Row = dict[str, Any]  # a row of a table of the page: what its template reads
 MEMBERSHIPS = ("works", "worse", "fails", UNDECIDED)
 
 
-def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row]]]:
+def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row], list[str]]]:
     """Return, for every budget, the full one first, the sets of initializers of every cell, in the catalogue's order.
+
+    With them come the reasons, other than their success, for which initializers are undecided.
 
     Args:
         cell_sets: the table.
@@ -45,7 +47,8 @@ def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row]]]:
                 cell[name] = of_cell[of_cell["membership"] == name].to_dict("records")
             cell["reference"] = of_cell.loc[of_cell["is_reference"], "initializer"].iloc[0]
             cells.append(cell)
-        found.append((int(budget), cells))
+        undecided = rows.loc[(rows["membership"] == UNDECIDED) & (rows["reason"] != "success"), "reason"]
+        found.append((int(budget), cells, list(undecided.unique())))
     return found
 
 

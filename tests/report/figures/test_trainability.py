@@ -14,22 +14,22 @@ def test_convergence_draws_the_medians(made):
     _, tables, _ = made
     with figure_style():
         drawn = trainability.convergence(
-            tables["curves"], digits(tables["runs"]), digits(tables["summary"]), "validation_score"
+            tables["curves"], digits(tables["runs"]), digits(tables["summary"]), "test_score"
         )
     by_panel = {(a.get_title(), a.get_ylabel()): a for a in drawn.figure.axes}
     axes = by_panel["sigmoid", "depth 2"]
     data = drawn.data[(drawn.data["activation"] == "sigmoid") & (drawn.data["depth"] == 2)]
     lines = drawn_lines(axes)
     for name, rows in data.groupby("initializer"):
-        assert tuple(rows[["step", "validation_score"]].to_numpy().round(9).ravel()) in lines, name
+        assert tuple(rows[["step", "test_score"]].to_numpy().round(9).ravel()) in lines, name
     best = digits(tables["summary"]).query(
         "is_best_rate and activation == 'sigmoid' and depth == 2 and initializer == 'he_normal'"
     )
     chosen = tables["runs"].merge(best[["dataset", "activation", "depth", "initializer", "learning_rate"]])
     by_hand = (
-        tables["curves"][tables["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["validation_score"].median()
+        tables["curves"][tables["curves"]["run_id"].isin(chosen["run_id"])].groupby("step")["test_score"].median()
     )
-    got = data[data["initializer"] == "he_normal"].set_index("step")["validation_score"]
+    got = data[data["initializer"] == "he_normal"].set_index("step")["test_score"]
     pd.testing.assert_series_equal(got, by_hand, check_names=False)
 
 
