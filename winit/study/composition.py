@@ -156,6 +156,7 @@ def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
     if takes_all_datasets(keys) and isinstance(tree.get("grid"), dict):
         tree["grid"] = {**tree["grid"], "dataset": []}  # type: ignore[dict-item]
     _drop_inherited_shape(tree, keys if "task" in keys else keys | files.read["study", study].own_keys)
+    _drop_inherited_budgets(tree, keys)
     if tree.get("name") is None:
         tree["name"] = study
     return tree
@@ -236,3 +237,15 @@ def _drop_inherited_shape(tree: dict[str, object], given: set[str]) -> None:
         for key in ("depth", "width"):
             if f"grid.{key}" not in given:
                 grid.pop(key, None)
+
+
+def _drop_inherited_budgets(tree: dict[str, object], given: set[str]) -> None:
+    """Leave out inherited budgets that overrides of the training make senseless: those it does not reach at a constant rate."""
+    measure, training = tree.get("measure"), tree.get("training")
+    changed = {key for key in given if key.partition(".")[0] == "training"}
+    if not changed or "measure.budgets" in given or not isinstance(measure, dict) or not isinstance(training, Mapping):
+        return
+    steps, budgets = training.get("steps"), measure.get("budgets")
+    if isinstance(steps, int) and isinstance(budgets, list):
+        is_constant = training.get("schedule") == "constant" and not training.get("warmup")
+        measure["budgets"] = [budget for budget in budgets if is_constant and budget < steps]
