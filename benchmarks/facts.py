@@ -96,6 +96,7 @@ def study_facts(
     trained = plainly_trained(of_budget(tables["summary"]))
     return {
         "study": study.name,
+        "digest": study.digest,
         "runs": len(runs),
         "judged": len(of_judged),
         "workloads": len(study.workloads),
@@ -110,6 +111,20 @@ def study_facts(
         "ok_share": round(float((of_judged["status"] == "ok").mean()), 4),
         "plainly_trained": trained.to_dict("records"),
     }
+
+
+def with_time(known: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a study with the time that its training took, where only an earlier record knows it.
+
+    `progress.tsv` begins anew with every session, so it does not hold the time any more once the runs are stored.
+
+    Args:
+        known: as `study_facts` returns them.
+        earlier: those that were written before, of any study.
+    """
+    if known["minutes"] is None and earlier.get("digest") == known["digest"]:
+        return known | {name: earlier[name] for name in ("minutes", "cores")}
+    return known
 
 
 def scope(cells: pd.DataFrame) -> str:
@@ -204,7 +219,9 @@ def write_study(results: Path, folder: Path) -> None:
     stored = sum(part.stat().st_size for part in parts)
     cores = int(json.loads(paths.provenance.read_text())["cores"])
     facts = study_facts(study, tables, progress, cores, operations, stored)
-    write_json(folder / "study.json", facts)
+    file = folder / "study.json"
+    earlier = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    write_json(file, with_time(facts, earlier))
     rows = claims_rows(tables["claims"], tables["claims_evidence"])
     files.write_bytes(folder / "claims.csv", rows.to_csv(index=False).encode())
 

@@ -158,7 +158,7 @@ def study(known: Mapping[str, Any]) -> Values:
     ] if trained else []  # fmt: skip
     *shorter, full = [f"{budget:,}" for budget in known["budgets"]]
     return {
-        "claims_of": f"the study `{known['study']}`",
+        "name": f"`{known['study']}`",
         "runs": f"{known['runs']:,} networks",
         "judged": f"{known['judged']:,}",
         "workloads": f"{known['workloads']:,} workloads",

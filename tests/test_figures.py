@@ -130,6 +130,15 @@ def test_minutes_are_known_of_a_training_that_began_with_nothing():
     assert facts.minutes("100.0\t0\t16\t2e9\n") is None
 
 
+def test_the_time_of_a_training_is_kept_for_the_same_study_alone():
+    earlier = {"digest": "a", "minutes": 12.0, "cores": 2}
+    again = {"digest": "a", "minutes": None, "cores": 4}
+    assert facts.with_time(again, earlier) == earlier
+    assert facts.with_time(again | {"digest": "b"}, earlier)["minutes"] is None
+    assert facts.with_time(again | {"minutes": 3.0}, earlier)["minutes"] == 3.0
+    assert facts.with_time(again, {})["minutes"] is None
+
+
 def test_the_facts_of_a_study():
     study = compose(["study=smoke"])
     roles = ["tuning", "judged", "judged"]
