@@ -18,12 +18,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from winit.analysis.select import ARM, CELL
+from winit.analysis.cell_sets import is_two_faced
+from winit.analysis.select import ARM, CELL, chosen_rates
 from winit.store import files
 
 ROOT = Path(__file__).parents[1]
 CSV, PAGE = ROOT / "docs" / "stability.csv", ROOT / "docs" / "stability.md"
-TABLES = ("ranking", "claims", "claims_evidence", "cell_sets", "tuning")
+TABLES = ("ranking", "claims", "claims_evidence", "cell_sets", "summary", "tuning")
 ALL = "all"  # in the place of a budget: all of them together
 COLUMNS = ["study", "what", "budget", "compared", "value"]
 
@@ -124,12 +125,19 @@ def verdicts(name: str, first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFra
 
 
 def movements(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
-    """Return, for each budget, cell and initializer, how far its accuracy moves and whether either side marks it.
+    """Return, for each budget and arm, how far its accuracy moves and whether it is two-faced on either side.
 
     Args:
-        first, second: `cell_sets` of each side.
+        first, second: `summary` of each side.
     """
-    both = first.merge(second, on=KEYS["cell_sets"], suffixes=("", "_second"), validate="one_to_one")
+    key = ["budget", *CELL, *ARM]
+    sides = []
+    for summary in (first, second):
+        best = chosen_rates(summary)
+        learned = best[["ok", "lost_target", "missed_target"]].sum(axis=1)
+        marks = is_two_faced(best["ok"], learned, best["runs"])
+        sides.append(best[[*key, "test_score"]].assign(is_two_faced=marks))
+    both = sides[0].merge(sides[1], on=key, suffixes=("", "_second"), validate="one_to_one")
     return pd.DataFrame({
         "budget": both["budget"],
         "moved": (both["test_score"] - both["test_score_second"]).abs(),
@@ -170,7 +178,7 @@ def shares(first: Mapping[str, pd.DataFrame], second: Mapping[str, pd.DataFrame]
         compared = verdicts(name, first[name], second[name])
         for word in (AGREE, CONTRADICT):
             yield f"{title} that {word}", compared.assign(holds=compared[word])
-    moved = movements(first["cell_sets"], second["cell_sets"])
+    moved = movements(first["summary"], second["summary"])
     for points in MOVES:
         yield _moved(points), moved.assign(holds=moved["moved"] > points + 1e-9)
     one_faced = moved[~moved["is_two_faced"]]
@@ -228,9 +236,9 @@ mini-batches, everything else equal. The table compares study `{study}` with tha
 together.
 
 Two verdicts *agree* if they are the same word. They *contradict* each other if one is the opposite of the other: better and
-worse, supported and refuted, works and fails. Accuracies are those printed for an initializer in a cell, means over its judged
-runs at its chosen rate; it is *two-faced* if some of its runs train and some do not. A *notch* is the step from a rate to its
-neighbour in the grid."""
+worse, supported and refuted, works and fails. Accuracies are those of all arms, that is of each initializer with its
+pretraining in each cell of any grid: means over the judged runs at the arm's chosen rate. An arm is *two-faced* if some of its
+runs train and some do not. A *notch* is the step from a rate to its neighbour in the grid."""
 
 
 def check(first: Mapping[str, object], second: Mapping[str, object]) -> None:

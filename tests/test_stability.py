@@ -26,9 +26,19 @@ def evidence(initializer: str, *outcomes: str) -> pd.DataFrame:
     return frame.assign(activation="tanh", pretraining="none", initializer=initializer, **SETTING)
 
 
-def sets(memberships: list[str], scores: list[float], is_two_faced: bool = False, budget: int = 500) -> pd.DataFrame:
-    rows = {"membership": memberships, "test_score": scores, "initializer": [f"normal:{k}" for k in range(len(scores))]}
-    return pd.DataFrame(rows).assign(budget=budget, activation="tanh", depth=2, is_two_faced=is_two_faced, **SETTING)
+def sets(memberships: list[str], budget: int = 500) -> pd.DataFrame:
+    rows = {"membership": memberships, "initializer": [f"normal:{k}" for k in range(len(memberships))]}
+    return pd.DataFrame(rows).assign(budget=budget, activation="tanh", depth=2, **SETTING)
+
+
+def summary(*scores: float, ok: int = 10, pretraining: str = "none") -> pd.DataFrame:
+    """Return arms of ten judged runs, of which so many are ok and the others stuck, at two rates; the first is chosen."""
+    rows = {"test_score": scores, "initializer": [f"normal:{k}" for k in range(len(scores))]}
+    best = pd.DataFrame(rows).assign(
+        ok=ok, lost_target=0, missed_target=0, runs=10, is_best_rate=True, learning_rate=0.1
+    )
+    best = best.assign(budget=500, activation="tanh", depth=2, pretraining=pretraining, **SETTING)
+    return pd.concat([best, best.assign(is_best_rate=False, learning_rate=0.3, test_score=0.1)])
 
 
 def tuning(chosen: float, rates: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0), initializer: str = "kumar") -> pd.DataFrame:
@@ -42,7 +52,8 @@ def study(**tables: pd.DataFrame) -> dict[str, pd.DataFrame]:
         "ranking": ranking("better"),
         "claims": claims("supported"),
         "claims_evidence": evidence("kumar", "supports"),
-        "cell_sets": sets(["works"], [0.9]),
+        "cell_sets": sets(["works"]),
+        "summary": summary(0.9),
         "tuning": tuning(0.1),
     } | tables
 
@@ -70,8 +81,8 @@ def test_a_study_agrees_with_itself_and_meets_every_aim():
         ),
         (
             "cell_sets",
-            sets(["works", "fails", "undecided", "worse"], [0.9] * 4),
-            sets(["fails", "fails", "works", "worse"], [0.9] * 4),
+            sets(["works", "fails", "undecided", "worse"]),
+            sets(["fails", "fails", "works", "worse"]),
         ),
         (
             "claims_evidence",
@@ -98,16 +109,20 @@ def test_a_cell_is_found_again_though_another_initializer_was_the_best_on_the_tu
     assert len(pairs) == 1 and pairs["agree"].all()
 
 
-def test_accuracies_move_and_marked_arms_are_told_apart():
-    first = sets(["works"] * 4, [0.90, 0.90, 0.90, 0.90])
-    second = sets(["works"] * 4, [0.90, 0.88, 0.86, 0.70])
-    values = compared(study(cell_sets=first), study(cell_sets=second))
+def test_accuracies_move_and_two_faced_arms_are_told_apart():
+    first, second = summary(0.9, 0.9, 0.9, 0.9), summary(0.9, 0.88, 0.86, 0.7)
+    values = compared(study(summary=first), study(summary=second))
     moved = [values[name] for name in stability.AIMS if name.startswith("accuracies")]
     assert moved == [0.75, 0.5, 0.25] * 2
-    second["is_two_faced"] = [False, False, False, True]  # one side's mark suffices
-    values = compared(study(cell_sets=first), study(cell_sets=second))
+    second["ok"] = [10, 10, 10, 5] * 2  # one side suffices
+    values = compared(study(summary=first), study(summary=second))
     moved = [values[name] for name in stability.AIMS if name.startswith("accuracies")]
     assert moved == pytest.approx([0.75, 0.5, 0.25, 2 / 3, 1 / 3, 0])
+
+
+def test_accuracies_of_pretrained_arms_count():
+    first, second = (pd.concat([summary(0.9), summary(score, pretraining="rbm")]) for score in (0.9, 0.7))
+    assert stability.movements(first, second)["moved"].tolist() == pytest.approx([0, 0.2])
 
 
 @pytest.mark.parametrize(("first", "second", "notches"), [(0.1, 0.1, 0), (0.1, 0.3, 1), (0.03, 0.3, 2)])
@@ -129,8 +144,8 @@ def test_an_arm_without_a_choice_is_not_counted():
 
 
 def test_budgets_are_counted_apart_and_together():
-    first = pd.concat([sets(["works"], [0.9]), sets(["works"], [0.9], budget=1500)])
-    second = pd.concat([sets(["fails"], [0.9]), sets(["works"], [0.9], budget=1500)])
+    first = pd.concat([sets(["works"]), sets(["works"], budget=1500)])
+    second = pd.concat([sets(["fails"]), sets(["works"], budget=1500)])
     sides = study(cell_sets=first), study(cell_sets=second)
     title = f"{stability.NAMES['cell_sets']} that agree"
     assert [compared(*sides, budget)[title] for budget in ("500", "1500", "all")] == [0, 1, 0.5]

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from winit import schemes
 from winit.analysis import intervals, stats
@@ -72,6 +73,20 @@ def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetti
     return pd.DataFrame(rows, columns=columns)
 
 
+def is_two_faced(ok: ArrayLike, learned: ArrayLike, runs: ArrayLike) -> np.ndarray:
+    """Return whether some runs of an arm train and some do not.
+
+    That is at least two of each, or one that learns nothing beside one that does.
+
+    Args:
+        ok: how many are at the target at the end.
+        learned: how many learn anything.
+        runs: how many there are.
+    """
+    ok, learned, runs = (np.asarray(counts) for counts in (ok, learned, runs))
+    return ((ok >= 2) & (ok <= runs - 2)) | ((learned >= 1) & (learned <= runs - 1))
+
+
 def _success(status: np.ndarray, noise: float) -> dict[str, Any]:
     """Return how many of an arm's runs train; `noise` is the variance of their share that the choice of rate adds."""
     runs = int(pd.notna(status).sum())
@@ -79,7 +94,7 @@ def _success(status: np.ndarray, noise: float) -> dict[str, Any]:
     share = intervals.proportion(np.array([ok]), np.array([runs]), SUCCESS_LEVEL)
     share = intervals.widened(share, noise, SUCCESS_LEVEL)
     return {
-        "runs": runs, "ok": ok, "is_two_faced": 2 <= ok <= runs - 2 or 1 <= learned <= runs - 1,
+        "runs": runs, "ok": ok, "is_two_faced": bool(is_two_faced(ok, learned, runs)),
         "success_low": float(np.clip(share.low, 0, 1)), "success_high": float(np.clip(share.high, 0, 1)),
     }  # fmt: skip
 
