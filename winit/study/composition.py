@@ -156,7 +156,7 @@ def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
     if takes_all_datasets(keys) and isinstance(tree.get("grid"), dict):
         tree["grid"] = {**tree["grid"], "dataset": []}  # type: ignore[dict-item]
     _drop_inherited_shape(tree, keys if "task" in keys else keys | files.read["study", study].own_keys)
-    _drop_inherited_budgets(tree, keys)
+    _drop_inherited_budgets(tree, keys, files.read["study", study].own_keys)
     if tree.get("name") is None:
         tree["name"] = study
     return tree
@@ -239,11 +239,18 @@ def _drop_inherited_shape(tree: dict[str, object], given: set[str]) -> None:
                 grid.pop(key, None)
 
 
-def _drop_inherited_budgets(tree: dict[str, object], given: set[str]) -> None:
-    """Leave out inherited budgets that overrides of the training make senseless: those it does not reach at a constant rate."""
+def _drop_inherited_budgets(tree: dict[str, object], given: set[str], own: set[str]) -> None:
+    """Leave out budgets that the training does not reach at a constant rate, unless they were given together with it.
+
+    Args:
+        tree: the settings.
+        given: the keys of the overrides.
+        own: those of the study's own file.
+    """
     measure, training = tree.get("measure"), tree.get("training")
-    changed = {key for key in given if key.partition(".")[0] == "training"}
-    if not changed or "measure.budgets" in given or not isinstance(measure, dict) or not isinstance(training, Mapping):
+    trains_otherwise = any(key.partition(".")[0] == "training" for key in given)
+    is_meant = "measure.budgets" in given or ("measure.budgets" in own and not trains_otherwise)
+    if is_meant or not isinstance(measure, dict) or not isinstance(training, Mapping):
         return
     steps, budgets = training.get("steps"), measure.get("budgets")
     if isinstance(steps, int) and isinstance(budgets, list):

@@ -135,12 +135,7 @@ def _check_budgets(settings: StudySettings) -> None:
 
 
 def _check_rates(grid: Grid, prefix: str) -> None:
-    """Check that extensions of a grid of rates stay within the bounds of rates, and that rates can be chosen."""
-    if grid.tuning_replicates == 0 and len(grid.pretraining_rate) > 1:
-        raise ValueError(
-            f"{prefix}.pretraining_rate: got {grid.pretraining_rate} with tuning_replicates 0, so none can be chosen; "
-            "allowed is one number, or more tuning replicates"
-        )
+    """Check that extensions of a grid of rates stay within the bounds of rates."""
     rates = sorted(grid.learning_rate)
     if len(rates) < 2 or not grid.tuning_replicates:
         return

@@ -118,7 +118,8 @@ class GridSettings(SettingsSection):
         description="Ways of greedy layerwise pretraining. A control follows its method after a plus sign."
     )
     pretraining_rate: Levels[Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]] = Field(
-        description="Factors on pretraining's own learning rates. Several are tuned before the learning rate is."
+        description="Factors on pretraining's own learning rates, tuned before the learning rate is. "
+        "Without tuning replicates the one nearest to 1 is taken."
     )
     learning_rate: Levels[Rate] = Field(
         description="Learning rates to tune on. Runs are judged at the one with the highest mean validation score."

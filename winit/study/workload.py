@@ -48,11 +48,13 @@ class Block:
             initializer, pretraining: of the arm.
             fixed_rate: the study's.
         """
-        is_pretrained = parse_pretraining(pretraining).method != "none"
+        factors = self.pretraining_rates if parse_pretraining(pretraining).method != "none" else (1.0,)
+        if not self.tuning_replicates:  # nothing can choose between them
+            factors = (min(factors, key=lambda factor: abs(log(factor))),)
         return Arm(
             initializer,
             pretraining,
-            self.pretraining_rates if is_pretrained else (1.0,),
+            factors,
             self.learning_rates,
             self.replicates,
             self.tuning_replicates,
