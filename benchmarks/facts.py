@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import ARM, at_chosen_rate, chosen_rates, judged, of_budget
+from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, judged, of_budget
 from winit.schemes import Layer, variances
 from winit.store import files
 from winit.study.compose import read
@@ -128,10 +128,10 @@ def with_time(known: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, An
 
 
 def scope(cells: pd.DataFrame) -> str:
-    """Return what a claim was tested on: data, optimizers, widths, layers and budgets.
+    """Return what something was tested on: data, optimizers, widths, layers and budgets.
 
     Args:
-        cells: its rows of `claims_evidence`.
+        cells: its rows of `claims_evidence` or of `cell_sets`.
     """
     if cells.empty:
         return "–"
@@ -159,6 +159,25 @@ def claims_rows(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
     """
     scopes = [scope(evidence[evidence["claim"] == name]) for name in claims["claim"]]
     return claims[["statement", "verdict", "cells", "supporting", "refuting", "without_evidence"]].assign(scope=scopes)
+
+
+def ranking_rows(ranking: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `docs/figures/ranking.csv`: the tuned view, by budget, activation and initializer.
+
+    Args:
+        ranking: the table.
+    """
+    tuned = ranking[ranking["view"] == "tuned"]
+    return tuned[["budget", "activation", "initializer", "cells", "runs", "ok", "verdict"]]
+
+
+def set_rows(cell_sets: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `docs/figures/cell_sets.csv`: the set of each budget, cell and initializer.
+
+    Args:
+        cell_sets: the table.
+    """
+    return cell_sets[["budget", *CELL, "initializer", "membership"]]
 
 
 def autoencoder_facts(study: Study, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
@@ -205,13 +224,13 @@ def tables_of(folder: Path, names: Sequence[str]) -> tuple[Study, dict[str, pd.D
 
 
 def write_study(results: Path, folder: Path) -> None:
-    """Write `study.json` and `claims.csv` from the tables of a study.
+    """Write `study.json`, `claims.csv`, `ranking.csv` and `cell_sets.csv` from the tables of a study.
 
     Args:
         results: its folder, `results/<name>`.
         folder: of the figures.
     """
-    study, tables = tables_of(results, ("runs", "summary", "claims", "claims_evidence"))
+    study, tables = tables_of(results, ("runs", "summary", "claims", "claims_evidence", "ranking", "cell_sets"))
     paths = StudyPaths(study.name, results.parent)
     progress = (results / PROGRESS).read_text()
     operations = sum(json.loads(paths.manifest(w.name).read_text())["runs"] * w.flops_per_run for w in study.workloads)
@@ -222,8 +241,12 @@ def write_study(results: Path, folder: Path) -> None:
     file = folder / "study.json"
     earlier = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     write_json(file, with_time(facts, earlier))
-    rows = claims_rows(tables["claims"], tables["claims_evidence"])
-    files.write_bytes(folder / "claims.csv", rows.to_csv(index=False).encode())
+    for name, rows in (
+        ("claims", claims_rows(tables["claims"], tables["claims_evidence"])),
+        ("ranking", ranking_rows(tables["ranking"])),
+        ("cell_sets", set_rows(tables["cell_sets"])),
+    ):
+        files.write_bytes(folder / f"{name}.csv", rows.to_csv(index=False).encode())
 
 
 def write_autoencoder(results: Path, folder: Path) -> None:

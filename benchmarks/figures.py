@@ -20,9 +20,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks import facts
+from winit import schemes
+from winit.analysis.select import CELL
 from winit.report.wording import count, percent
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.errors import unknown_name
+from winit.vocabulary.factors import OPTIMIZERS
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
@@ -197,6 +200,61 @@ def claims(rows: pd.DataFrame) -> Values:
     return {"table": table(["claim", "verdict", "tested on", "cells", "support it", "refute it"], lines, 3)}
 
 
+def ranking(rows: pd.DataFrame) -> Values:
+    """Return the table of verdicts against the baseline, by budget and initializer, one column for each group of cells.
+
+    Args:
+        rows: as `facts.ranking_rows` returns them.
+    """
+    groups = ["all", *(name for name in ACTIVATIONS if name in set(rows["activation"]))]
+    heads = ["all activations", *(ACTIVATIONS[name].label for name in groups[1:])]
+    lines = []
+    for budget, at in rows.groupby("budget"):
+        cells = {(r["initializer"], r["activation"]): r for r in at.to_dict("records")}
+        for name in schemes.in_order(at["initializer"]):
+            known = [cells.get((name, group)) for group in groups]
+            texts = ["–" if r is None else f"{r['verdict']}, {percent(r['ok'] / r['runs'])}" for r in known]
+            lines.append([f"{budget:,}", schemes.label(name), *texts])
+    return {"table": table(["updates", "initializer", *heads], lines, len(heads) + 2)}
+
+
+def cell_sets(rows: pd.DataFrame) -> Values:
+    """Return the table of what works in each cell at the full budget, and what of it works at the shortest one already.
+
+    Args:
+        rows: as `facts.set_rows` returns them.
+    """
+    first, full = rows["budget"].min(), rows["budget"].max()
+    soon = [f"work after {first:,} updates"] if first < full else []
+    heads = [*soon, f"work after {full:,}" + (", not before" if soon else " updates"), "do worse", "fail", "undecided"]
+    lines = []
+    for _, cell in rows.groupby(CELL, sort=False):
+        names = schemes.in_order(cell["initializer"])
+        sets = cell.set_index(["budget", "initializer"])["membership"]
+        at_first, at_full = ({name: sets[budget, name] for name in names} for budget in (first, full))
+        works = [name for name in names if at_full[name] == "works"]
+        early = [name for name in works if at_first[name] == "works"]
+        groups = [early, [name for name in works if name not in early]] if soon else [works]
+        groups += [[n for n in names if at_full[n] == word] for word in ("worse", "fails", "undecided")]
+        scope = cell.iloc[0]
+        lines.append([
+            _setting(scope), ACTIVATIONS[scope["activation"]].label, str(scope["depth"]),
+            *(", ".join(map(schemes.label, group)) or "–" for group in groups),
+        ])  # fmt: skip
+    shown = table(["data", "activation", "layers", *heads], lines, len(heads) + 3)
+    return {"table": shown, "scope": facts.scope(rows)}
+
+
+def _setting(cell: pd.Series) -> str:
+    """Return the scope of a cell: data, optimizer and width, and batch normalization or dropout where there is any."""
+    parts = [cell["dataset"], OPTIMIZERS[cell["optimizer"]], f"width {cell['width']}"]
+    if cell["batch_norm"]:
+        parts.append("batch normalization")
+    if cell["dropout"] > 0:
+        parts.append(f"dropout {cell['dropout']:g}")
+    return "; ".join(parts)
+
+
 SECTIONS: dict[str, Callable[[Any], Values]] = {
     "engine.csv": engine,
     "theory.json": theory,
@@ -205,6 +263,8 @@ SECTIONS: dict[str, Callable[[Any], Values]] = {
     "deep_autoencoder.json": deep_autoencoder,
     "study.json": study,
     "claims.csv": claims,
+    "ranking.csv": ranking,
+    "cell_sets.csv": cell_sets,
 }
 
 

@@ -168,6 +168,42 @@ def test_claims_are_shown_with_their_scope():
     assert "| B. | not tested here | – | 0 | 0 | 0 |" in shown
 
 
+def test_verdicts_are_shown_by_budget_and_activation():
+    rows = [
+        (500, "all", "glorot_uniform", "baseline", 4), (500, "relu", "glorot_uniform", "baseline", 3),
+        (500, "relu", "he_normal", "undecided", 5), (1500, "all", "glorot_uniform", "baseline", 8),
+        (1500, "all", "he_normal", "better", 10),
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["budget", "activation", "initializer", "verdict", "ok"])
+    frame = frame.assign(view="tuned", cells=1, runs=10)
+    ranking = pd.concat([frame, frame.assign(view="fixed", verdict="worse")])
+    shown = figures.ranking(facts.ranking_rows(ranking))["table"].strip().splitlines()
+    assert shown[0] == "| updates | initializer | all activations | ReLU |"
+    assert shown[2:] == [
+        "| 500 | Glorot uniform | baseline, 40 % | baseline, 30 % |", "| 500 | He normal | – | undecided, 50 % |",
+        "| 1,500 | Glorot uniform | baseline, 80 % | – |", "| 1,500 | He normal | better, 100 % | – |",
+    ]  # fmt: skip
+
+
+def test_what_works_soon_is_told_from_what_works_in_the_end():
+    sets = {
+        "zeros": ("fails", "fails"), "normal:1": ("fails", "worse"), "glorot_uniform": ("undecided", "works"),
+        "he_normal": ("works", "works"), "kumar": ("works", "undecided"),
+    }  # fmt: skip
+    cell = {name: summary_row()[name] for name in facts.CELL}
+    rows = [
+        cell | {"budget": budget, "initializer": name, "membership": words[k]}
+        for k, budget in enumerate((500, 1500))
+        for name, words in sets.items()
+    ]
+    rows = facts.set_rows(pd.DataFrame(rows))
+    head, _, line = figures.cell_sets(rows)["table"].strip().splitlines()
+    assert "| work after 500 updates | work after 1,500, not before | do worse |" in head
+    assert line == "| digits; SGD; width 64 | tanh | 5 | He normal | Glorot uniform | normal σ = 1 | zeros | Kumar |"
+    head, _, line = figures.cell_sets(rows[rows["budget"] == 1500])["table"].strip().splitlines()
+    assert "| layers | work after 1,500 updates | do worse |" in head and "| 5 | Glorot uniform, He normal |" in line
+
+
 def test_the_errors_of_deep_autoencoders():
     study = compose(["study=deep_autoencoder"])
     arm = {"dataset": "mnist", "activation": "sigmoid", "depth": 7, "width": 64, "batch_norm": False, "dropout": 0.0}
