@@ -22,7 +22,7 @@ SMALL = {
 }  # fmt: skip
 BRIEF = [
     "study=smoke", "training.steps=3", "training.batch_size=16", "pretraining.steps=2", "pretraining.batch_size=16",
-    "measure.probe_examples=16", "measure.layer_points=2", "measure.curve_points=3", "analysis.resamples=100",
+    "measure.probe_examples=16", "measure.layer_points=2", "measure.curve_points=3", "measure.budgets=[1]", "analysis.resamples=100",
 ]  # fmt: skip
 INITIALIZERS = [
     "zeros", "constant:0.1", "normal:0.01", "normal:1e29", "glorot_uniform", "he_normal", "kumar", "torch_default",

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 
+import pandas as pd
 import pytest
 
 from tests.report.made import Page
@@ -17,6 +18,7 @@ from winit.report import explorer
 from winit.report.page import in_script, json_in_script, write
 from winit.report.sections import SECTIONS, convergence
 from winit.report.svg import THEME
+from winit.report.wording import percent
 from winit.store import files
 from winit.store.parts import RunStore
 from winit.study.compose import compose
@@ -47,6 +49,8 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
             "grid.depth=[2]",
             "grid.width=[8]",
             "training.steps=3",
+            "measure.budgets=[]",
+            "extra_grids=null",
             "grid.activation=[relu]",
             "grid.initializer=[normal:1e29]",
         ]
@@ -55,12 +59,44 @@ def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
     fill(store, study)
     tables = collect.tables(study, store) | {"replay": replay.replay(0, draws=5)}
     assert set(tables["runs"]["status"]) == {"diverged"}
-    assert (tables["summary"]["test_score"] == 0).all()
+    assert tables["summary"]["test_score"].to_list() == pytest.approx([0.1] * len(tables["summary"])), "guessing"
     for name, frame in tables.items():
         files.write(folder, name, frame)
     write_record(study, folder, tables)
     write(study, folder, tmp_path / "report" / "index.html")
-    assert f"{len(tables['runs'])} diverged" in (tmp_path / "report" / "index.html").read_text()
+    text = (tmp_path / "report" / "index.html").read_text()
+    findings = text.split('<ol class="findings">')[1].split("</ol>")[0]
+    assert f"Every run diverged, of {len(tables['runs'])} networks" in findings and findings.count("<li>") == 1
+    assert "supports it" not in text and "refutes it" not in text
+
+
+def test_the_page_reads_every_budget(made):
+    study, tables, page = made
+    text = page.read_text()
+    assert study.budgets == (10, 30)
+    for name in ("trainability-digits", "trainability-10-digits", "trainability-spirals", "trainability-10-spirals"):
+        assert f'id="fig-{name}"' in text
+    for name, budget in (("trainability-10-digits", 10), ("trainability-digits", 30)):
+        drawn = pd.read_csv(page.parent / "figures" / f"{name}.csv")
+        rows = tables["summaries"].query(f"budget == {budget} and dataset == 'digits' and is_best_rate")
+        assert sorted(drawn["test_score"]) == pytest.approx(sorted(rows["test_score"]), rel=1e-4)
+    assert "The same after 10 updates" in text and "Sets of initializers after 30 updates" in text
+    assert "not within 30" in text.split('id="slower"')[1].split("</section>")[0]
+
+
+def test_the_page_says_what_a_linear_model_reaches_beside_each_target(made):
+    study, tables, page = made
+    body = page.read_text().split("Targets beside a linear model")[1].split("</table>")[0]
+    for _, row in tables["baselines"].iterrows():
+        target = study.datasets[row["dataset"]].target_accuracy
+        assert f"{row['dataset']}</th>" in body and percent(row["test_score"]) in body and percent(target) in body
+    assert "1,078 / 359 / 360" in page.read_text(), "the sizes of the parts of digits"
+
+
+def test_nothing_is_called_the_best(made):
+    text = re.sub(r"(?s)<script.*?</script>|<svg.*?</svg>", "", made[2].read_text())
+    said = text.split('<section id="schemes">')[0]
+    assert not re.findall(r"\bthe best (?!random start)[^.]*", said)
 
 
 def test_hostile_text_is_escaped(made):

@@ -6,35 +6,57 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from winit.analysis.select import of_budget
 from winit.report import rows as rows_module
-from winit.report.rows import departures, failures, initial, ratio_range, recommendation
+from winit.report.rows import departures, failures, initial, rankings, ratio_range, recommendation
 
 
-def test_recommendation_ranks_success_first():
-    base = {
+def sets(**members: str) -> pd.DataFrame:
+    """Return the sets of one cell at two budgets, from the membership of each initializer; at the shorter one all fail."""
+    cell = {
         "dataset": "digits", "width": 8, "batch_norm": False, "dropout": 0.0, "optimizer": "sgd", "activation": "relu", "depth": 2,
-        "is_best_rate": True, "pretraining": "none",
     }  # fmt: skip
-    columns = (
-        "initializer",
-        "success_rate",
-        "success_low",
-        "success_high",
-        "test_score",
-        "test_score_minimum",
-        "test_score_maximum",
-    )
-    values = [
-        ("he_normal", 1.0, 0.57, 1.0, 0.9, 0.88, 0.92),
-        ("zeros", 0.0, 0.0, 0.43, 0.99, 0.98, 0.99),  # accurate, but its success lies clearly below
-        ("kumar", 0.8, 0.38, 0.96, 0.89, 0.85, 0.89),  # one failure of five tells nothing
-        ("normal:1", 1.0, 0.57, 1.0, 0.5, 0.4, 0.6),  # as successful, but clearly less accurate
-    ]
-    rows = [{**base, **dict(zip(columns, row, strict=True))} for row in values]
-    (row,) = recommendation(pd.DataFrame(rows))
-    assert row["first"]["initializer"] == "he_normal" and row["equals"] == ["Kumar"]
-    (row,) = recommendation(pd.DataFrame([{**r, "success_rate": 0.0} for r in rows]))
-    assert row["first"] is None
+    rows = [
+        cell | {"budget": budget, "initializer": name, "membership": membership if budget == 90 else "fails", "reason": "success"}
+        | {"ok": 5, "runs": 5, "test_score": 0.9, "difference": -0.1, "is_two_faced": False, "is_reference": name == "kumar"}
+        for budget in (30, 90)
+        for name, membership in members.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_the_sets_of_a_cell_have_all_their_members_and_no_order():
+    table = sets(zeros="fails", he_normal="works", kumar="works", glorot_normal="worse", torch_default="undecided")
+    (longest, (cell,), reasons), (shortest, (short,), _) = recommendation(table)
+    assert (longest, shortest, reasons) == (90, 30, [])
+    members = {name: [row["initializer"] for row in cell[name]] for name in ("works", "worse", "fails", "undecided")}
+    assert members == {
+        "works": ["he_normal", "kumar"], "worse": ["glorot_normal"], "fails": ["zeros"], "undecided": ["torch_default"],
+    }  # fmt: skip
+    assert len(short["fails"]) == 5 and not short["works"] and cell["reference"] == "kumar"
+    reversed_scores = table.assign(test_score=[0.1 * i for i in range(len(table))])
+    assert [r["initializer"] for r in recommendation(reversed_scores)[0][1][0]["works"]] == members["works"]
+
+
+def test_the_sets_say_why_initializers_are_undecided():
+    table = sets(he_normal="undecided").assign(reason="fewer than 5 replicates")
+    assert recommendation(table)[0][2] == ["fewer than 5 replicates"]
+
+
+def test_the_sets_of_a_study_lie_on_its_page(made):
+    _, tables, page = made
+    text = page.read_text().split('<section id="recommendation">')[1].split("</section>")[0]
+    rows = text.split("<table")[1].split("</table>")[0].count("<tr>") - 1
+    full = of_budget(tables["cell_sets"])
+    assert rows == len(full.drop_duplicates(["dataset", "activation", "depth"]))
+    assert (full["membership"] == "undecided").all() and "fewer than 5 replicates" in text  # it has three
+    assert text.count("The order within a set means nothing") == 1
+
+
+def test_the_ranking_has_its_tables_at_every_budget(made):
+    _, tables, _ = made
+    shown = [(budget, view) for budget, view, _, _ in rankings(tables["ranking"])]
+    assert shown == [(30, "tuned"), (30, "fixed"), (10, "tuned"), (10, "fixed")]
 
 
 def test_departures_are_ranked_and_disagreements_never_left_out():

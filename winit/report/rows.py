@@ -95,8 +95,8 @@ def ratio_range(agreement: pd.DataFrame) -> tuple[float, float, float] | None:
 def initial(tables: Tables) -> list[Row]:
     """Return what the deepest untrained networks are like, by setting, activation and initializer.
 
-    Initial weights do not depend on the learning rate, so the smallest stands for all. The spread that theory expects is
-    missing where there is no theory.
+    Initial weights do not depend on the learning rate, so one row of the summary stands for all of an arm's. The spread that
+    theory expects is missing where there is no theory.
     """
     runs, summary = tables["runs"], tables["summary"]
     keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer"]
@@ -111,11 +111,7 @@ def initial(tables: Tables) -> list[Row]:
     values = jacobians[["lower_quartile", "median", "upper_quartile", "mean"]].median()
     theory = tables["theory"].set_index(["dataset", "activation", "depth", "width", "initializer", "layer"])["z_spread"]
     rows = []
-    for _, row in (
-        summary[summary["learning_rate"] == runs["learning_rate"].min()]
-        .merge(chosen[keys].drop_duplicates())
-        .iterrows()
-    ):
+    for _, row in summary.drop_duplicates(keys).merge(chosen[keys].drop_duplicates()).iterrows():
         key = tuple(row[keys])
         predicted = *(row[name] for name in ("dataset", "activation", "depth", "width", "initializer")), row["depth"]
         facts = {name: last.at[key, name] if key in last.index else float("nan") for name in last.columns}

@@ -117,7 +117,7 @@ def test_the_page_has_the_section_and_main_figures_show_the_grid_alone(made):
     assert set(tables["runs"]["pretraining"]) == {"none"} and len(tables["all_runs"]) > len(tables["runs"])
     assert 'id="pretraining"' in text and "Does greedy layerwise pretraining help?" in text
     ids = re.findall(r'<figure id="([^"]+)"', text)
-    assert sum(i.startswith("fig-trainability") for i in ids) == 1 and len(Page(text).ids) == len(set(Page(text).ids))
+    assert sum(i.startswith("fig-trainability") for i in ids) == 2 and len(Page(text).ids) == len(set(Page(text).ids))
     for finding in findings.pretraining(tables["pretraining_effects"], tables["pretraining_time_effects"]):
         assert Markup.escape(finding.text) in text
     assert f"{len(tables['all_runs']):,}" in text  # every run is counted

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from tests.report.made import Page, made_of
 from winit import schemes
+from winit.analysis.select import of_budget
 from winit.report import chapters
 from winit.report.figures import ranking as ranking_figures
 from winit.report.figures.style import figure_style
@@ -22,7 +23,7 @@ def made(tmp_path_factory):
         [
             "study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=40", "measure.budgets=[20]",
             "grid.tuning_replicates=2", "grid.activation=[tanh,relu]",
-            "grid.initializer=[zeros,normal:0.01,glorot_uniform,he_normal]", "analysis.resamples=100", "dataset.digits.target_accuracy=0.4",
+            "grid.initializer=[zeros,normal:0.01,glorot_uniform,he_normal]", "analysis.resamples=100", "grid.replicates=5", "dataset.digits.target_accuracy=0.4",
             "+extra_grids.drop={initializer:[zeros],dropout:[0.5]}", "+extra_grids.norm={initializer:[normal:0.01,he_normal],batch_norm:[true]}",
         ]
     )  # fmt: skip
@@ -32,8 +33,8 @@ def made(tmp_path_factory):
 def test_intervals_are_those_of_the_ranking_in_its_order(made):
     _, tables, _ = made
     with figure_style():
-        drawn = ranking_figures.intervals(tables["ranking"], "tuned")
-    rows = tables["ranking"].query("view == 'tuned' and activation == 'all'").reset_index(drop=True)
+        drawn = ranking_figures.intervals(of_budget(tables["ranking"]), "tuned")
+    rows = of_budget(tables["ranking"]).query("view == 'tuned' and activation == 'all'").reset_index(drop=True)
     axes = drawn.figure.axes[0]
     labels = [text.get_text() for text in axes.get_yticklabels()]
     assert labels == [schemes.label(i) for i in rows["initializer"]]
@@ -46,8 +47,10 @@ def test_intervals_are_those_of_the_ranking_in_its_order(made):
 def test_speed_draws_profiles_and_arrivals(made):
     _, tables, _ = made
     with figure_style():
-        drawn = ranking_figures.speed(tables["profiles"], tables["arrivals"], "tuned")
-    arrived = tables["arrivals"].query("view == 'tuned' and activation == 'all' and initializer == 'he_normal'")
+        drawn = ranking_figures.speed(of_budget(tables["profiles"]), of_budget(tables["arrivals"]), "tuned")
+    arrived = of_budget(tables["arrivals"]).query(
+        "view == 'tuned' and activation == 'all' and initializer == 'he_normal'"
+    )
     right = drawn.figure.axes[1]
     assert any(
         np.allclose(line.get_ydata(), arrived["share"])
@@ -60,8 +63,8 @@ def test_speed_draws_profiles_and_arrivals(made):
 def test_tuning_is_drawn_against_the_fixed_rate(made):
     _, tables, _ = made
     with figure_style():
-        data = ranking_figures.tuning_gain(tables["ranking"]).data.set_index("initializer")
-    views = tables["ranking"].query("activation == 'all'").set_index(["view", "initializer"])["success_rate"]
+        data = ranking_figures.tuning_gain(of_budget(tables["ranking"])).data.set_index("initializer")
+    views = of_budget(tables["ranking"]).query("activation == 'all'").set_index(["view", "initializer"])["success_rate"]
     assert (
         data.at["he_normal", "fixed"] == views["fixed", "he_normal"]
         and data.at["he_normal", "tuned"] == views["tuned", "he_normal"]

@@ -47,6 +47,33 @@ def test_trainability_writes_the_numbers_of_the_summary(made):
         assert ("✓" in text) == (row["ok"] == row["runs"])
 
 
+def test_choices_on_the_edge_and_added_rates_are_marked():
+    rates, scores = [0.01, 0.1, 1.0], [0.3, 0.5, 0.7]
+    setting = dict(zip(trainability.FACETS, ["digits", "tanh", 2, 8, False, 0.0, "sgd", "rbm"], strict=True))
+    tuned = pd.DataFrame({"learning_rate": rates, "mean_score": scores, "is_extension": [True, False, False]}).assign(
+        **setting,
+        initializer="he_normal",
+        pretraining_rate=1.0,
+        runs=3,
+        diverged=0,
+        is_chosen=[False, False, True],
+        is_edge=[False, False, True],
+    )
+    other = tuned.assign(pretraining_rate=0.3, mean_score=0.9, is_chosen=False, is_edge=False, is_extension=False)
+    with figure_style():
+        drawn = trainability.learning_rate(pd.concat([tuned, other]))
+        inside = trainability.learning_rate(tuned.assign(is_edge=False, is_extension=False))
+    marks = [
+        {line.get_marker(): line.get_xydata().tolist() for line in each.figure.axes[0].get_lines()}
+        for each in (drawn, inside)
+    ]
+    assert marks[0]["s"] == [[1.0, 0.7]] and marks[0]["x"] == [[0.01, 0.3]]
+    assert marks[1]["o"] == [[1.0, 0.7]] and not marks[1]["x"]
+    assert drawn.data["mean_score"].tolist() == scores, (
+        "the factor on pretraining's rates that was not chosen is left out"
+    )
+
+
 def test_symmetry_is_drawn_from_the_counts(made):
     _, tables, _ = made
     with figure_style():

@@ -80,7 +80,8 @@ def length_spread(summary: pd.DataFrame) -> Drawn:
 
     Source: the second failure of Hanin & Rolnick 2018, §3: lengths that fluctuate from draw to draw.
     """
-    first = summary[summary["learning_rate"] == summary["learning_rate"].min()]
+    # Initial weights do not depend on the rate, and arms are judged at rates of their own: one row stands for all.
+    first = summary.drop_duplicates(["activation", "initializer", "depth"])
     data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
     some(data, "it needs two replicates whose untrained networks have a signal in the last hidden layer")
     names = levels(data["initializer"])

@@ -102,6 +102,8 @@ def learning_rate(tuned: pd.DataFrame) -> Drawn:
     """
     if tuned["learning_rate"].nunique() < 2:
         raise NothingToDraw("every run has the same learning rate")
+    factors = tuned.loc[tuned["is_chosen"], ["activation", "depth", "initializer", "pretraining_rate"]]
+    tuned = tuned.merge(factors.drop_duplicates())  # others of pretraining's own rates were tried at one learning rate
     names, rates = levels(tuned["initializer"]), levels(tuned["learning_rate"])
     figure, layout = panels(tuned, "activation", "depth", height=1.75, sharex=True, sharey=True)
     for panel in layout:
