@@ -266,3 +266,9 @@ def test_two_grids_ask_of_an_arm_what_each_asks():
     assert not ARM.contains(other) and not other.contains(ARM) and ARM.contains(ARM)
     assert not ARM.contains(replace(ARM, initializer="zeros")) and not ARM.contains(replace(ARM, pretraining="rbm"))
     assert not ARM.contains(replace(ARM, tuning_replicates=4)) and not ARM.contains(replace(ARM, extensions=3))
+
+
+@pytest.mark.parametrize(("given", "taken"), [("[0.3,1,3]", 1.0), ("[0.2,3]", 3.0)])
+def test_without_tuning_the_factor_nearest_to_one_is_taken(tiny, given, taken):
+    study = tiny("grid.activation=[sigmoid]", "grid.pretraining=[rbm]", f"grid.pretraining_rate={given}")
+    assert {run.pretraining_rate for run in runs_of(study.workloads[0])} == {taken}

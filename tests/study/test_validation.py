@@ -149,20 +149,6 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             "grid.extensions: got 2, which could bring the learning rate to 1e-87; allowed are rates from 1e-30 to 1e+30",
         ),
         (["grid.extensions=-1"], "grid.extensions: got -1; allowed is a whole number from 0 to 20"),
-        (
-            [
-                "grid.pretraining=[rbm]",
-                "grid.pretraining_rate=[0.3,1]",
-                "grid.activation=[sigmoid]",
-                "grid.tuning_replicates=0",
-            ],
-            "grid.pretraining_rate: got [0.3, 1.0] with tuning_replicates 0, so none can be chosen; "
-            "allowed is one number, or more tuning replicates",
-        ),
-        (
-            ["+extra_grids.x={pretraining:[autoencoder],pretraining_rate:[0.3,1],tuning_replicates:0}"],
-            "extra_grids.x.pretraining_rate: got [0.3, 1.0] with tuning_replicates 0, so none can be chosen",
-        ),
         (["grid.pretraining_rate=[0]"], "grid.pretraining_rate: got 0; allowed is a number from 1e-06 to 1e+06"),
         (["pretraining.layers=0"], "pretraining.layers: got 0; allowed is a whole number of at least 1, or all"),
         (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from math import isnan
+from math import isnan, log
 
 from winit import datasets, schemes
 from winit.study import identity
