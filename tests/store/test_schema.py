@@ -82,7 +82,7 @@ def test_a_table_with_other_columns_is_refused(change):
     columns = list(TABLES["profiles"])
     frame = pd.DataFrame({name: [] for name in columns})
     conformed = files.conform("profiles", frame)
-    assert [str(t) for t in conformed.dtypes] == ["int64", "str", "str", "float64", "float64", "int64"]
+    assert [str(t) for t in conformed.dtypes] == ["int64", "str", "str", "str", "float64", "float64", "int64"]
     frame = frame.drop(columns="tau") if change == "missing" else frame.assign(rank=[])
     with pytest.raises(ValueError, match=r"table profiles has columns that differ from its declaration: (tau|rank)$"):
         files.conform("profiles", frame)

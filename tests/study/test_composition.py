@@ -156,7 +156,7 @@ def test_millions_of_runs_are_counted_without_being_listed():
             "extra_grids.mine={initializer:[zeros],depth:[6]}",
         ]
     )
-    assert large.counts == RunCounts(52 * 60, 52 * 10_000, 52 * 30_000, 0)
+    assert large.counts == RunCounts(45 * 60 + 4, 45 * 10_000, 45 * 30_000, 0)  # 4 pretrained arms try another factor
     assert large.not_applicable and time.process_time() - started < 5
 
 

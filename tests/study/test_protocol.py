@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.runs import runs_of
 from winit.study.protocol import Arm, Role, Run, Schedule, choose, extended
 
 CHANCE = 0.1
