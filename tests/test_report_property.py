@@ -22,7 +22,7 @@ SMALL = {
 }  # fmt: skip
 BRIEF = [
     "study=smoke", "training.steps=3", "training.batch_size=16", "pretraining.steps=2", "pretraining.batch_size=16",
-    "measure.probe_examples=16", "measure.layer_points=2", "measure.curve_points=3", "measure.budgets=[1]", "analysis.resamples=100",
+    "measure.probe_examples=16", "measure.layer_points=2", "measure.curve_points=3", "analysis.resamples=100",
 ]  # fmt: skip
 INITIALIZERS = [
     "zeros", "constant:0.1", "normal:0.01", "normal:1e29", "glorot_uniform", "he_normal", "kumar", "torch_default",
@@ -170,6 +170,7 @@ def test_any_study_that_trained_has_a_page(drawn):
         pytest.param(
             {"initializer": ["mean_field:0.5/0", "mean_field:4/0.2"], "batch_norm": [True]}, {}, [], id="no theory"
         ),
+        pytest.param({"replicates": 5}, {}, ["measure.budgets=[1,2]"], id="three budgets"),
         pytest.param({"activation": ["sigmoid"]}, {}, RECONSTRUCTION, id="reconstruction"),
         pytest.param({"learning_rate": [1e30]}, {}, RECONSTRUCTION, id="reconstruction that diverged"),
         pytest.param(
@@ -191,15 +192,15 @@ def test_every_way_of_pretraining_has_a_page(method):
 
 def test_a_study_in_which_every_run_diverged_has_no_best():
     text = page_of({"initializer": ["normal:1e29", "normal:1e30"], "activation": ["relu"]}, {})
-    assert "every run diverged, from each of 2 initializations" in text and "the best is" not in text
+    assert "Every run diverged, of 2 networks: there is nothing to compare." in text and "the best is" not in text
     text = page_of({"learning_rate": [1e30]}, {}, *RECONSTRUCTION)
-    assert "He normal (diverged)" in text and "times the best of these" not in text
+    assert "Every run diverged, of 1 network: there is nothing to compare." in text
 
 
 def test_what_is_left_out_is_said():
     sentences = " ".join(left_out(page_of({"initializer": ["zeros"]}, {})))
     for title, reason in (
-        ("Who wins overall?", "at least two initializers"),
+        ("How does the field compare?", "at least two initializers"),
         ("How much does the learning rate matter?", "the same learning rate"),
         ("Does greedy layerwise pretraining help?", "no network was pretrained"),
         ("Do two inputs stay apart?", "no untrained network"),

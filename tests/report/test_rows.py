@@ -39,7 +39,7 @@ def test_the_sets_of_a_cell_have_all_their_members_and_no_order():
 
 
 def test_the_sets_say_why_initializers_are_undecided():
-    table = sets(he_normal="undecided").assign(reason="fewer than 5 replicates")
+    table = sets(kumar="undecided").assign(reason="fewer than 5 replicates")
     assert recommendation(table)[0][2] == ["fewer than 5 replicates"]
 
 

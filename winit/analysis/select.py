@@ -127,7 +127,7 @@ def curves_as_worst(curves: pd.DataFrame) -> pd.DataFrame:
     Args:
         curves: with `chance`; its losses and scores are missing after a divergence.
     """
-    columns = {name: curves[name].fillna(curves["chance"]) for name in SCORES if name in curves}
+    columns = {name: curves[name].astype(float).fillna(curves["chance"]) for name in SCORES if name in curves}
     columns |= {name: curves[name].fillna(np.inf) for name in LOSSES if name in curves}
     return curves.assign(**columns)
 

@@ -23,7 +23,8 @@ def made(tmp_path_factory):
         [
             "study=smoke", "extra_grids=null", "grid.depth=[2]", "grid.width=[12]", "training.steps=40", "measure.budgets=[20]",
             "grid.tuning_replicates=2", "grid.activation=[tanh,relu]",
-            "grid.initializer=[zeros,normal:0.01,glorot_uniform,he_normal]", "analysis.resamples=100", "grid.replicates=5", "dataset.digits.target_accuracy=0.4",
+            "grid.initializer=[zeros,normal:0.01,glorot_uniform,he_normal]", "analysis.resamples=100", "grid.replicates=5",
+            "dataset.digits.target_accuracy=0.4",
             "+extra_grids.drop={initializer:[zeros],dropout:[0.5]}", "+extra_grids.norm={initializer:[normal:0.01,he_normal],batch_norm:[true]}",
         ]
     )  # fmt: skip

@@ -37,7 +37,7 @@ def test_trainability_writes_the_numbers_of_the_summary(made):
         drawn = trainability.trainability(digits(tables["summary"]), tables["not_applicable"])
     axes = next(a for a in drawn.figure.axes if a.get_title() == "ReLU")
     written = [t.get_text() for t in axes.texts]
-    assert "not applicable" in written
+    assert "not trained" in written
     best = digits(tables["summary"]).query("is_best_rate and activation == 'relu'")
     names, depths = schemes.in_order(digits(tables["summary"])["initializer"]), sorted(best["depth"].unique())
     for _, row in best.iterrows():

@@ -49,7 +49,7 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
         for row, name in enumerate(names):
             if name in set(panel.of(not_applicable)["initializer"]):
                 axes.text(
-                    len(depths) / 2, row + 0.5, "not applicable", ha="center", va="center", size=7.5, color=MUTED, style="italic"
+                    len(depths) / 2, row + 0.5, "not trained", ha="center", va="center", size=7.5, color=MUTED, style="italic"
                 )  # fmt: skip
         axes.set(xlabel="depth (hidden layers)", ylabel="")
         axes.set_yticklabels([schemes.label(n) for n in names], rotation=0)

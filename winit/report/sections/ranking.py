@@ -7,17 +7,19 @@ from winit.analysis.select import of_budget
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Exhibit, Omission, Section
 from winit.report.figures import ranking as figures
+from winit.report.wording import count
 
 
 def ranking(context: PageContext) -> Section:
     """Compare the initializers over all cells of the main grid."""
     baseline = schemes.label(context.study.analysis.baseline)
     tables = {name: of_budget(context.tables[name]) for name in ("ranking", "profiles", "arrivals")}
+    _, after = context.at_budget("", context.budgets[0])
     exhibits = [
         *(_field(context, budget, baseline) for budget in context.budgets),
         context.gallery.exhibit(
             "ranking-speed",
-            "Who arrives, and how fast",
+            f"Who arrives, and how fast, within {count(context.budgets[0], 'update')}",
             lambda: figures.speed(tables["profiles"], tables["arrivals"], "tuned"),
             Caption(
                 shows="Left: the share of cells in which an initializer's median steps to the target are at most τ times the fewest of "
@@ -29,7 +31,7 @@ def ranking(context: PageContext) -> Section:
         ),
         context.gallery.exhibit(
             "ranking-tuning",
-            "What tuning is worth",
+            f"What tuning is worth {after}",
             lambda: figures.tuning_gain(tables["ranking"]),
             Caption(
                 shows="Share of runs at the target when all train at one rate, against that when each has its own.",
