@@ -64,7 +64,9 @@ def test_a_run_is_judged_or_for_tuning_and_says_so():
 
 def test_runs_are_ordered_by_replicate_the_tuning_ones_first():
     """A job makes the data of one replicate after the other."""
-    workload = compose(["study=smoke", "extra_grids=null", "grid.tuning_replicates=2", "grid.extensions=0"]).workloads[0]
+    workload = compose(["study=smoke", "extra_grids=null", "grid.tuning_replicates=2", "grid.extensions=0"]).workloads[
+        0
+    ]
     tuned = workload.schedule({}).runs
     runs = runs_of(workload, {run.id: [0.5] for run in tuned})
     numbers = [run.replicate for run in runs]
