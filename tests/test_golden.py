@@ -19,7 +19,6 @@ import numpy as np
 import pytest
 import torch
 
-from tests.runs import runs_of
 from winit.study.compose import compose
 from winit.training.workload import train
 
@@ -36,7 +35,15 @@ CASES: dict[str, tuple[str, ...]] = {
     # Engines and optimizers. Adam starts from weights so small that its epsilon matters.
     "kernel sgd": (
         "engine=kernel", "training=sgd", "grid.activation=[relu]", "grid.initializer=[he_normal,torch_default]",
-        "grid.learning_rate=[0.1,1e30]", "grid.tuning_replicates=1", "measure.histogram_bins=8", "measure.trace_points=3",
+        "grid.learning_rate=[0.1,1e30]", "measure.histogram_bins=8", "measure.trace_points=3",
+    ),
+    # Nothing but the choice of rates is measured in tuning runs. Outcomes are read at two budgets.
+    "tuning": (
+        "grid.activation=[tanh]", "grid.initializer=[glorot_normal]", "grid.learning_rate=[0.1,0.3]",
+        "grid.tuning_replicates=2", "measure.budgets=[3]",
+    ),
+    "images": (
+        "dataset=[shapeset,mnist5k]", "grid.activation=[relu]", "grid.initializer=[he_normal]", "measure.budgets=[3]",
     ),
     "kernel momentum": (
         "engine=kernel", "training=momentum", "training.schedule=cosine", *SCHEDULED, "grid.activation=[tanh]",
@@ -105,7 +112,7 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
     "denoising of Gaussian noise": (
         "grid.activation=[relu]", "grid.initializer=[he_normal]", "grid.pretraining=[denoising_autoencoder]",
-        "pretraining.corruption=gaussian",
+        "pretraining.corruption=gaussian", "grid.pretraining_rate=[0.5]",
     ),
     "binary RBM": (
         "grid.activation=[sigmoid]", "grid.initializer=[normal:0.1]", "data.scaling=unit",
@@ -162,7 +169,7 @@ def measured(case: str) -> dict[str, dict[str, object]]:
     composed = compose(overrides)
     runs = {}
     for workload in composed.workloads:
-        chunks = train(workload, runs_of(workload), torch.device("cpu"), composed.settings["engine"])
+        chunks = train(workload, workload.schedule({}).runs, torch.device("cpu"), composed.settings["engine"])
         for row in (row for rows in chunks for row in rows):
             label = f"{row['initializer']}, {row['pretraining']}, rate {row['learning_rate']:g}, replicate {row['replicate']}"
             numbers = {name: _plain(value) for name, value in row.items() if name not in NOT_PINNED}
