@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm, t
 
 from winit.analysis.pretraining_effects import pretraining_effects, pretraining_time_effects
 
@@ -91,22 +92,25 @@ def test_success_comes_first_and_scores_are_compared_among_pairs_that_train():
     result = effects(FIELD)
     start = result.loc[("rbm", "equal updates", "same start")]
     assert start["success_difference"] == 1 and start["verdict"] == "better"
-    # Bonett & Price: 5 of 5 pairs differ, so 6/7 − 1/7 ± 1.96 √((1 − (5/7)²)/7).
-    assert start["success_difference_low"] == pytest.approx(5 / 7 - 1.959964 * ((1 - 25 / 49) / 7) ** 0.5, abs=1e-6)
+    # Two pretrained arms, with two intervals each: at the level 1 − .05/4.
+    assert start["level"] == pytest.approx(1 - 0.05 / 4)
+    # Bonett & Price: 5 of 5 pairs differ, so 6/7 − 1/7 ± z √((1 − (5/7)²)/7).
+    z = norm.ppf(1 - 0.05 / 8)
+    assert start["success_difference_low"] == pytest.approx(5 / 7 - z * ((1 - 25 / 49) / 7) ** 0.5, abs=1e-6)
     assert start["trained_pairs"] == 0 and np.isnan(start["difference"])
     best = result.loc[("rbm", "equal updates", "best random start")]
-    # Differences −.01, −.02, −.01, −.02, −.01: standard deviation .0054772, half-width 2.776445 · .0054772/√5.
+    # Differences −.01, −.02, −.01, −.02, −.01: standard deviation .0054772, half-width t · .0054772/√5.
     assert best["difference"] == pytest.approx(-0.014) and best["trained_pairs"] == 5
-    assert best["difference_high"] + 0.014 == pytest.approx(2.776445 * 0.0054772 / 5**0.5, rel=1e-4)
+    assert best["difference_high"] + 0.014 == pytest.approx(t.ppf(1 - 0.05 / 8, 4) * 0.0054772 / 5**0.5, rel=1e-4)
     assert best["success_difference"] == 0 and best["success_difference_low"] < 0 and best["verdict"] == "worse"
     moments = result.loc[("rbm", "equal updates", "moments")]
     assert moments["success_difference"] == pytest.approx(0.4) and moments["trained_pairs"] == 3
-    assert moments["difference_low"] > 0 and moments["verdict"] == "undecided"  # success differs, and does not decide
+    assert moments["difference"] > 0 and moments["verdict"] == "undecided"  # success differs, and does not decide
 
 
 def test_few_pairs_and_failures_of_both_decide_nothing():
     four = effects({("he_normal", "none"): [0.1] * 4, ("he_normal", "autoencoder"): [0.95] * 4})
-    assert four["success_difference_low"].iloc[0] > 0 and four["verdict"].iloc[0] == "undecided"
+    assert four["success_difference"].iloc[0] == 1 and four["verdict"].iloc[0] == "undecided"
     lost = effects({("he_normal", "none"): [np.nan] * 6, ("he_normal", "autoencoder"): [0.5] * 6})
     assert lost["verdict"].iloc[0] == "undecided" and lost["trained_pairs"].iloc[0] == 0
 

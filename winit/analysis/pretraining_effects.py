@@ -219,8 +219,9 @@ def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, marg
     pairs = runs[columns].merge(reference.outcomes[columns], on="replicate", suffixes=("", "_other"))
     ours, theirs = pairs["is_ok"].to_numpy(dtype=bool), pairs["is_ok_other"].to_numpy(dtype=bool)
     both = pairs[ours & theirs]
-    success = intervals.paired_proportions(ours[None], theirs[None])  # of one cell
-    score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy())
+    level = intervals.simultaneous_level(2 * len([*cell.pretrained()]))  # success and score, of every arm of the cell
+    success = intervals.paired_proportions(ours[None], theirs[None], level)  # of one cell
+    score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy(), level)
     verdict = _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin)
     return cell.facts | arm._asdict() | {
         "pretraining_rate": runs["pretraining_rate"].iloc[0],
@@ -232,6 +233,7 @@ def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, marg
         "reference_updates": reference.updates,
         "is_cut_short": reference.is_cut_short,
         "pairs": len(pairs),
+        "level": level,
         "success_difference": success.mean,
         "success_difference_low": success.low,
         "success_difference_high": success.high,

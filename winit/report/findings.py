@@ -51,7 +51,7 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
     return [
         Finding(
             f"Of {count(len(runs), 'network')}, of every learning rate and tuning included, {listed(parts)} at the end of "
-            f"{count(int(runs['steps'].max()), 'update')}. All of them are counted on this page.",
+            "their training. All of them are counted on this page.",
             "outcomes",
         )
     ]
@@ -278,12 +278,14 @@ def _gains(rows: pd.DataFrame) -> str:
     """Return how many pretrained arms are better and worse than the best random start, and which gains the most."""
     verdicts = [f"{number} {verdict}" for verdict, number in rows["verdict"].value_counts().items()]
     most = rows.sort_values(["success_difference", "difference"], ascending=False, kind="stable").iloc[0]
-    low, high = points(most["success_difference_low"]), points(most["success_difference_high"])
+    # Where as many runs train on both sides, their scores are what differs.
+    prefix, what = ("success_difference", "success") if most["success_difference"] > 0 else ("difference", "test score")
+    low, high = points(most[f"{prefix}_low"]), points(most[f"{prefix}_high"])
     return (
         f"of {count(len(rows), 'pretrained arm')} compared with the best random start "
-        f"({schemes.label(most['reference_initializer'])}), {listed(verdicts)}; the largest gain in success is that of "
+        f"({schemes.label(most['reference_initializer'])}), {listed(verdicts)}; the largest difference in {what} is that of "
         f"{PRETRAINING[most['pretraining']].label} from {schemes.label(most['initializer'])}, "
-        f"{points(most['success_difference'])} points ({low} to {high})"
+        f"{points(most[prefix])} points ({low} to {high})"
     )
 
 

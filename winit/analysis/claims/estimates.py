@@ -123,17 +123,18 @@ def share_difference(ours: ArrayLike, theirs: ArrayLike) -> Estimate:
     return Estimate(difference, ends)
 
 
-def widened(value: float, low: float, high: float, pairs: int) -> Estimate:
-    """Return a number whose 95 % interval is known: its sides grow with the level as those of a t-interval do.
+def widened(value: float, low: float, high: float, pairs: int, known: float = 0.95) -> Estimate:
+    """Return a number whose interval at one level is known: its sides grow with the level as those of a t-interval do.
 
     Args:
         value: the number.
-        low, high: the ends of its 95 % interval.
+        low, high: the ends of that interval.
         pairs: that it is of, at least 2.
+        known: the level of that interval.
     """
 
     def ends(level: float) -> Ends:
-        factor = float(t.ppf((1 + level) / 2, pairs - 1) / t.ppf(0.975, pairs - 1))
+        factor = float(t.ppf((1 + level) / 2, pairs - 1) / t.ppf((1 + known) / 2, pairs - 1))
         return value - factor * (value - low), value + factor * (high - value)
 
     return Estimate(value, ends) if math.isfinite(value) else UNKNOWN

@@ -224,7 +224,8 @@ def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take what pretraining gains over the best random start: in success or, where that is the same, in test score.
 
     Read from the tables of pretraining's effects. Success comes first: it is the number unless as many runs train on both
-    sides. Both are looked at, so each has half of the error that a level leaves.
+    sides. Both are looked at, so each has half of the error that a level leaves. A gain over a reference whose training
+    ended before its time was up says nothing.
     """
     table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     chosen = named(parameters, _unnormed(table))
@@ -242,7 +243,9 @@ def _gain(row: pd.Series) -> Evidence:
     )
     pairs = int(row[count])
     value, low, high = (float(row[prefix + end]) for end in ("", "_low", "_high"))
-    number = widened(value, low, high, pairs) if pairs > 1 else UNKNOWN
+    is_unfair = bool(row["is_cut_short"]) and value > 0  # the reference could have gone on
+    is_known = pairs > 1 and not is_unfair
+    number = widened(value, low, high, pairs, float(row["level"])) if is_known else UNKNOWN
     estimate = Estimate(number.value, lambda level: number.at((1 + level) / 2))
     return Evidence(
         tuple(row[name] for name in PLAIN_CELL), estimate, pairs, row["initializer"], row["pretraining"],

@@ -95,7 +95,7 @@ def _is_method(pretraining: str) -> bool:
 
 
 def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
-    """Draw what each way, and each control of one, gains over the best random start: in success, with its 95 % interval."""
+    """Draw what each way, and each control of one, gains over the best random start: in success, with its interval."""
     of_start = (effects["compared_with"] == "best random start") & (effects["initializer"] == initializer)
     data = some(effects[of_start], "no random start is trained as long as pretraining and training take")
     names = levels(data["pretraining"])

@@ -36,16 +36,15 @@ PRETRAINING_EFFECTS: Table = table(
         "is_cut_short", BOOL, "", "whether the reference has had less than would be equal: see pretraining_time_effects"
     ),
     Column("pairs", INT, "pairs", "pairs of runs with the same split and the same streams of weights and mini-batches"),
+    Column("level", FLOAT, "", "of both intervals: those of all pretrained arms of a cell hold together with 95 %"),
     Column("success_difference", FLOAT, "", "difference in the share of runs that are ok"),
-    Column("success_difference_low", FLOAT, "", "lower end of its 95 % interval (Bonett & Price)"),
+    Column("success_difference_low", FLOAT, "", "lower end of its interval (Bonett & Price)"),
     Column("success_difference_high", FLOAT, "", "upper end"),
     Column("trained_pairs", INT, "pairs", "pairs in which both runs are ok"),
     Column(
         "difference", FLOAT, "", "mean over these pairs of the difference in test score; missing where there are none"
     ),
-    Column(
-        "difference_low", FLOAT, "", "lower end of its 95 % t-interval; missing with fewer than three of these pairs"
-    ),
+    Column("difference_low", FLOAT, "", "lower end of its t-interval; missing with fewer than three of these pairs"),
     Column("difference_high", FLOAT, "", "upper end"),
     Column(
         "verdict",
