@@ -28,7 +28,8 @@ LAYER = {
 EFFECT = {
     "budget": 2000, "dataset": "digits", "activation": "sigmoid", "depth": 10, "width": 8, "batch_norm": False, "dropout": 0.0,
     "optimizer": "sgd", "initializer": "normal:0.01", "pretraining": "rbm", "compared_at": "equal updates",
-    "compared_with": "best random start", "reference_initializer": "kumar", "pairs": 10, "level": 0.95, "is_cut_short": False, "trained_pairs": 10, "success_difference": 0.0,
+    "compared_with": "best random start", "reference_initializer": "kumar", "pairs": 10,
+    "level": 0.95, "is_cut_short": False, "trained_pairs": 10, "success_difference": 0.0,
     "success_difference_low": -0.3, "success_difference_high": 0.3, "difference": 0.05, "difference_low": 0.04,
     "difference_high": 0.06, "verdict": "better",
 }  # fmt: skip

@@ -123,7 +123,8 @@ def _gains(arms: _PretrainedArms) -> Figures:
             ),
             Caption(
                 shows=f"Difference to the best random start of the cell in the share of runs that train, at equal {equal}: "
-                f"{count(arms.replicates, 'pair')} of replicates, with the interval of Bonett & Price; those of all arms of a cell hold together with 95 %.",
+                f"{count(arms.replicates, 'pair')} of replicates, with the interval of Bonett & Price; those of all arms of a cell "
+                "hold together with 95 %.",
                 see="Filled: the method. Hollow: its controls. If normal weights with the moments of the pretrained ones gain as much, "
                 "the gain is scale; what the method gains beyond them is structure.",
                 basis=f"The best random start is chosen on tuning runs among all of the table; {what}. Every arm has its own learning "
