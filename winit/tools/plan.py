@@ -104,8 +104,12 @@ def _protocol(study: Study) -> list[str]:
         one = len(grid.learning_rate) == 1
         why = "there is one learning rate" if one else "grid.tuning_replicates is 0: judged runs choose their own rate"
         return [f"not tuned: {why}"]
+    lines = []
+    if len(grid.learning_rate) == 1 and grid.tuning_replicates:
+        lines = [f"not tuned: the main grid, which has one learning rate, {grid.learning_rate[0]:g}"]
     judged = f"{counts.least:,}" if counts.least == counts.most else f"{counts.least:,} to {counts.most:,}"
     return [
+        *lines,
         f"tuning: {counts.tuning:,} runs on {grid.tuning_replicates} replicates of every rate; "
         f"extensions of the grid add at most {counts.extensions:,}",
         f"judging: {judged} runs on {grid.replicates} other replicates, at the rates chosen for "
