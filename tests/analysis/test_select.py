@@ -54,7 +54,7 @@ def test_no_score_lies_below_guessing_and_a_failure_scores_as_guessing():
     runs = pd.DataFrame(
         {
             "status": ["ok", "stuck", "diverged", "stuck"], "chance": [0.1, 0.1, 0.5, 0.0],
-            "test_score": [0.9, 0.02, 0.99, -3.0], "validation_score": [0.8, 0.1, np.nan, 0.2], "train_score": 0.05,
+            "test_score": [0.9, 0.12, 0.99, -3.0], "validation_score": [0.8, 0.1, np.nan, 0.2], "train_score": 0.05,
             "test_loss": [0.1, 9.0, 0.2, 1.0], "steps_to_target": [5.0, np.inf, 3.0, np.inf],
         }
     )  # fmt: skip
@@ -64,7 +64,7 @@ def test_no_score_lies_below_guessing_and_a_failure_scores_as_guessing():
     assert scored["train_score"].to_list() == [0.1, 0.1, 0.5, 0.05]
     assert scored["test_loss"].to_list() == [0.1, 9.0, np.inf, 1.0]
     assert scored["steps_to_target"].to_list() == [5.0, np.inf, np.inf, np.inf]
-    assert runs["test_score"].to_list() == [0.9, 0.02, 0.99, -3.0], "the table stays as it is"
+    assert runs["test_score"].to_list() == [0.9, 0.12, 0.99, -3.0], "the table stays as it is"
 
 
 def test_runs_at_a_budget_have_its_outcomes_and_their_own_factors():

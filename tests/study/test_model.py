@@ -74,7 +74,7 @@ def test_runs_are_ordered_by_replicate_the_tuning_ones_first():
 
 
 def test_a_failure_scores_as_guessing_when_a_rate_is_chosen():
-    """A network that diverged, and one below chance, count no less than one that knows nothing."""
+    """A network that diverged, one below chance and a stuck one count as one that knows nothing."""
     workload = compose(["study=smoke", "extra_grids=null", "grid.initializer=[he_normal]", "grid.activation=[relu]",
                         "grid.depth=[2]", "grid.tuning_replicates=2", "grid.extensions=0", "analysis.fixed_rate=0.03",
                         ]).workloads[0]  # fmt: skip
@@ -88,6 +88,8 @@ def test_a_failure_scores_as_guessing_when_a_rate_is_chosen():
 
     assert judged(0.49, float("nan")) == judged(0.49, 0.0) == {0.03}
     assert judged(0.51, float("nan")) == judged(0.51, 0.0) == {0.03, 0.3}
+    assert judged(0.49, 0.147) == {0.03}  # a stuck run, within three standard errors of guessing
+    assert judged(0.49, 0.148) == {0.03, 0.3}
     reconstruction = compose(["study=smoke", "task=reconstruction", "task.encoder=[8]"]).workloads[0]
     assert reconstruction.chance == 0
 

@@ -86,15 +86,18 @@ def at_chosen_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with the scores and losses that comparisons use: a network that diverged knows nothing.
+    """Return the runs with the scores and losses that comparisons use: a network that failed knows nothing.
 
-    A diverged run scores at chance, with an infinite loss, and never arrives. No score lies below chance.
+    A run that diverged or is stuck scores at chance on test data, and no score lies below it. A diverged run has an infinite loss, too,
+    and never arrives.
 
     Args:
         runs: with `status` and `chance`; of the outcomes those that are there are replaced.
     """
     lost, chance = runs["status"] == "diverged", runs["chance"]
-    columns = {name: runs[name].mask(lost, chance).clip(lower=chance) for name in SCORES if name in runs}
+    stuck = runs["status"] == "stuck"  # on test data
+    failed = dict.fromkeys(SCORES, lost) | {"test_score": lost | stuck}
+    columns = {name: runs[name].mask(failed[name], chance).clip(lower=chance) for name in SCORES if name in runs}
     columns |= {name: runs[name].mask(lost, np.inf) for name in (*LOSSES, "steps_to_target") if name in runs}
     return runs.assign(**columns)
 

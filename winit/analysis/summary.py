@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from winit import datasets
 from winit.analysis import stats
 from winit.analysis.select import ARM, CELL, RATE_FACTORS, before_training, judged, scored, tuning
 from winit.study.protocol import choose
@@ -68,7 +69,7 @@ def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
     """
     keys = [*CELL, *ARM]
     tuned = tuning(runs)[keys].drop_duplicates().assign(is_tuned=True)
-    marked = scored(runs).merge(tuned, how="left", on=keys)
+    marked = _choosing(runs).merge(tuned, how="left", on=keys)
     choosing = marked[(marked["role"] == "tuning") | marked["is_tuned"].isna()]
     table = choosing.groupby(RATE_FACTORS, sort=True).agg(
         runs=("run_id", "size"),
@@ -89,6 +90,15 @@ def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
     smallest, largest = offered.transform("min"), offered.transform("max")
     is_edge = ((table["learning_rate"] == smallest) | (table["learning_rate"] == largest)) & (smallest < largest)
     return table.assign(is_chosen=is_chosen, is_edge=is_chosen & is_edge)
+
+
+def _choosing(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with the validation score by which they choose: that of guessing where they diverged or are stuck."""
+    is_reconstruction = runs["chance"] == 0
+    limits = {name: datasets.guessing_limit(name, False) for name in runs["dataset"].unique()}
+    limit = runs["dataset"].map(limits).mask(is_reconstruction, 0.0)
+    learned = (runs["validation_score"] > limit) & (runs["status"] != "diverged")
+    return runs.assign(validation_score=runs["validation_score"].where(learned, runs["chance"]))
 
 
 def summarise(runs: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:

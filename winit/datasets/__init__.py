@@ -10,6 +10,7 @@ from winit.datasets.registry import (
     chance_limit,
     dataset_of,
     ensure,
+    guessing_limit,
     part_sizes,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "chance_limit",
     "dataset_of",
     "ensure",
+    "guessing_limit",
     "load",
     "part_sizes",
     "shuffled_epochs",

@@ -47,6 +47,16 @@ def chance_limit(name: str, part: int) -> float:
     return p + 3 * sqrt(p * (1 - p) / part_sizes(name)[part])
 
 
+def guessing_limit(name: str, is_reconstruction: bool) -> float:
+    """Return the validation score up to which a network may have learned nothing: the limit of a choice of rates.
+
+    Args:
+        name: of the dataset.
+        is_reconstruction: whether networks give back their inputs; then it is 0, the score of the mean.
+    """
+    return 0.0 if is_reconstruction else chance_limit(name, VALIDATION_PART)
+
+
 def ensure(name: str, folder: str = AUTO) -> None:
     """Check that a dataset's files are present and intact, or download them, before anything is computed.
 

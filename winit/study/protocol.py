@@ -3,7 +3,7 @@
 An arm is an initializer with its pretraining, in one workload. It is trained in two stages:
 
 1. *Tuning.* Every rate of the grid is trained on the tuning replicates. A choice is the rate with the highest mean
-   validation score, where a failure scores as guessing does; of equals it is the smaller rate. While a choice lies on the
+   validation score, where a failure (diverged or stuck) scores as guessing does; of equals it is the smaller rate. While a choice lies on the
    edge of the rates tried, the grid is extended beyond it by the ratio of the two rates at that edge, a bounded number of
    times. Several factors on pretraining's own rates are tuned before that, in the same way, at the fixed rate.
 2. *Judging.* Other replicates are trained at the chosen rates, one for each budget, and at the fixed one.
@@ -44,7 +44,7 @@ class Run:
     role: Role
 
 
-Scores = Mapping[str, Sequence[float]]  # by run id: the validation score at each budget, at least that of guessing
+Scores = Mapping[str, Sequence[float]]  # by run id: the validation score at each budget; of a failure that of guessing
 Identify = Callable[[float, float, int], str]  # (pretraining rate, learning rate, replicate) to a run's id
 
 

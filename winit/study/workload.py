@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
-from math import isnan, log
+from math import log
 
 from winit import datasets, schemes
 from winit.study import identity
@@ -159,10 +159,10 @@ class Workload:
         Args:
             scores: by run id, at each budget; NaN where a run had diverged.
         """
-        chance = self.chance
-        known = {key: [chance if isnan(v) else max(v, chance) for v in values] for key, values in scores.items()}
-        limit = 0.0 if self.task.is_reconstruction else datasets.chance_limit(self.dataset, datasets.VALIDATION_PART)
-        schedules = [arm.schedule(known, limit, partial(self._run_id, arm)) for arm in self.arms]
+        chance, limit = self.chance, datasets.guessing_limit(self.dataset, self.task.is_reconstruction)
+        # A run that diverged (NaN) or is stuck has failed, and counts as guessing.
+        known = {key: [v if v > limit else chance for v in values] for key, values in scores.items()}
+        schedules = [arm.schedule(known, chance, partial(self._run_id, arm)) for arm in self.arms]
         runs = sorted((run for one in schedules for run in one.runs), key=lambda run: run.replicate)
         return Schedule(tuple(runs), all(one.is_complete for one in schedules))
 

@@ -54,6 +54,6 @@ STATUSES: dict[str, str] = {
     "ok": "is at the target at the end of the budget, on test data",
     "lost_target": "was at the target at an earlier step, but not at the end of the budget",
     "missed_target": "learned, but never reached the target",
-    "stuck": "ended within three standard errors of guessing",
+    "stuck": "ended within three standard errors of guessing; it counts as guessing",
     "diverged": "produced a non-finite value; it counts as guessing",
 }

@@ -32,7 +32,7 @@ def learning_rate(context: PageContext) -> Section:
                 shows=f"Mean validation accuracy over {replicates}. Ring: the chosen rate; square: a choice on the edge of the rates "
                 "tried; cross: a rate that tuning added to the grid.",
                 see="Wide plateaus are forgiving. Beyond a square a better rate may lie.",
-                basis="A diverged run counts as guessing, and no score counts below it.",
+                basis="A run that diverged or is stuck counts as guessing, and no score counts below it.",
             ),
         ),
     )

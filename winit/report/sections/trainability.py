@@ -37,6 +37,6 @@ def _maps(context: PageContext, budget: int) -> list[Exhibit | Omission]:
             see="✓: every run is at the target at the end of the budget; (2/5): two of five are; no mark: none is. "
             "Read along a row: where it turns dark, that initialization has run out of depth. Why a "
             "row was not trained stands under “How runs ended”.",
-            basis="A diverged run counts as guessing, and no score counts below it. Test data chose nothing.",
+            basis="A run that diverged or is stuck counts as guessing, and no score counts below it. Test data chose nothing.",
         ),
     )

@@ -6,7 +6,7 @@ from winit.store.schema.column import BOOL, FLOAT, INT, INT32, OPTIONAL_INT, STR
 from winit.store.schema.compared import BUDGET, COMPARED
 from winit.store.schema.measured import FACTORS, LAYER
 
-_DROPPED = "a diverged run counts as guessing, and no score counts below it"
+_DROPPED = "a run that diverged or is stuck counts as guessing, and no score counts below it"
 _INFINITE = "a diverged run counts as infinite"
 
 PRETRAINING_EFFECTS: Table = table(
