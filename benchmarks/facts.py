@@ -24,7 +24,6 @@ from winit.workflow.progress import FILE as PROGRESS
 MB = 1e6
 PLAIN_ACTIVATIONS = ("tanh", "relu")
 MOST_LAYERS = 10
-TIMES = ["wall_time_s", "calibration_time_s", "pretraining_time_s"]
 
 
 def minutes(progress: str) -> float | None:
@@ -104,7 +103,6 @@ def study_facts(
         "replicates": study.grid.replicates,
         "tuning_replicates": study.grid.tuning_replicates,
         "tflop": round(operations / 1e12, 3),
-        "training_seconds": round(float(runs[TIMES].sum().sum()), 1),
         "cores": cores,
         "minutes": None if took is None else round(took, 1),
         "store_mb": round(store_bytes / MB, 1),

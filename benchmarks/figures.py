@@ -166,10 +166,9 @@ def study(known: Mapping[str, Any]) -> Values:
         "judged": f"{known['judged']:,}",
         "workloads": f"{known['workloads']:,} workloads",
         "tflop": f"{known['tflop']:,.3g} TFLOP",
-        "training": f"{known['training_seconds']:,.0f} s",
-        "minutes": "an unknown time"
+        "minutes": "`winit plan` estimates how long that takes."
         if took is None
-        else f"{count(round(took), 'minute')} on {count(known['cores'], 'core')}",
+        else f"Training took {count(round(took), 'minute')} on {count(known['cores'], 'core')}.",
         "store": f"{known['store_mb']:.0f} MB",
         "ok": percent(known["ok_share"]),
         "full_budget": f"{full} steps",
