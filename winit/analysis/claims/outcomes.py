@@ -224,8 +224,8 @@ def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take what pretraining gains over the best random start: in success or, where that is the same, in test score.
 
     Read from the tables of pretraining's effects. Success comes first: it is the number unless as many runs train on both
-    sides. Both are looked at, so each has half of the error that a level leaves. A gain over a reference whose training
-    ended before its time was up says nothing.
+    sides. Both are looked at, so each has half of the error that a level leaves. A comparison with a reference whose
+    training ended before its time was up says nothing.
     """
     table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     chosen = named(parameters, _unnormed(table))
@@ -243,8 +243,8 @@ def _gain(row: pd.Series) -> Evidence:
     )
     pairs = int(row[count])
     value, low, high = (float(row[prefix + end]) for end in ("", "_low", "_high"))
-    is_unfair = bool(row["is_cut_short"]) and value > 0  # the reference could have gone on
-    is_known = pairs > 1 and not is_unfair
+    # A reference that was cut short could have gone on. To keep its defeats alone would refute by selection.
+    is_known = pairs > 1 and not row["is_cut_short"]
     number = widened(value, low, high, pairs, float(row["level"])) if is_known else UNKNOWN
     estimate = Estimate(number.value, lambda level: number.at((1 + level) / 2))
     return Evidence(
