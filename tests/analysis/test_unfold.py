@@ -12,6 +12,7 @@ import pytest
 from tests.runs import fill
 from winit import datasets
 from winit.analysis.collect import tables
+from winit.analysis.select import judged
 from winit.analysis.unfold import unfold, workload_tables
 from winit.store.parts import RunStore
 
@@ -81,7 +82,7 @@ def test_outcomes_are_read_from_the_curves_and_the_parts_at_the_budgets(tuned):
 def test_predictions_are_those_of_the_test_score(tuned):
     study, store = tuned
     collected = tables(study, store)
-    predictions, runs = collected["predictions"], collected["runs"]
+    predictions, runs = collected["predictions"], judged(collected["runs"])  # tuning runs have none
     tests = datasets.part_sizes("digits")[2]
     assert len(predictions) == len(runs) * tests and predictions["example"].max() == tests - 1
     assert not predictions.duplicated(["run_id", "example"]).any()

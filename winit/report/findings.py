@@ -279,7 +279,7 @@ def _gains(rows: pd.DataFrame) -> str:
     verdicts = [f"{number} {verdict}" for verdict, number in rows["verdict"].value_counts().items()]
     most = rows.sort_values(["success_difference", "difference"], ascending=False, kind="stable").iloc[0]
     # Where as many runs train on both sides, their scores are what differs.
-    prefix, what = ("success_difference", "success") if most["success_difference"] > 0 else ("difference", "test score")
+    prefix, what = ("success_difference", "success") if most["success_difference"] else ("difference", "test score")
     low, high = points(most[f"{prefix}_low"]), points(most[f"{prefix}_high"])
     return (
         f"of {count(len(rows), 'pretrained arm')} compared with the best random start "

@@ -262,7 +262,11 @@ def scores(difference: float, low: float, high: float) -> dict:
         (scores(np.nan, np.nan, np.nan) | {"trained_pairs": 0}, np.nan, "no evidence"),  # stuck against stuck
         ({"trained_pairs": 4}, 0.05, "no evidence"),
         ({"is_cut_short": True}, np.nan, "no evidence"),  # the reference could have gone on
-        ({"is_cut_short": True} | scores(-0.05, -0.06, -0.04), np.nan, "no evidence"),  # nor does it count the other way
+        (
+            {"is_cut_short": True} | scores(-0.05, -0.06, -0.04),
+            np.nan,
+            "no evidence",
+        ),  # nor does it count the other way
         (succeeds(0.9, 0.5, 1.0) | {"pairs": 4}, 0.9, "no evidence"),
     ],
 )
