@@ -30,10 +30,6 @@ def test_decades_per_layer():
     assert np.isnan(stats.decades_per_layer([1.0, 0.0])) and np.isnan(stats.decades_per_layer([1.0]))
 
 
-def test_chance_limit():
-    assert stats.chance_limit(2, 100) == pytest.approx(0.5 + 3 * 0.05)
-
-
 def test_a_paired_difference_is_the_t_interval_of_the_differences():
     ours, theirs = np.array([0.9, 0.8, 0.95, 0.7]), np.array([0.5, 0.6, 0.7, 0.6])
     result = stats.paired_difference(ours, theirs)

@@ -130,3 +130,14 @@ def test_batches_are_shuffled_epochs():
     assert batches.shape == (4, 5)
     for epoch in (batches[:2], batches[2:]):
         assert sorted(epoch.ravel()) == list(range(10))
+
+
+@pytest.mark.parametrize(("part", "examples"), [(datasets.VALIDATION_PART, 360), (datasets.TEST_PART, 360)])
+def test_guessing_stays_three_standard_errors_above_chance(part, examples):
+    assert datasets.part_sizes("spirals")[part] == examples
+    assert datasets.chance_limit("spirals", part) == pytest.approx(1 / 3 + 3 * (2 / 9 / examples) ** 0.5)
+
+
+def test_a_reconstruction_that_explains_nothing_scores_0():
+    assert datasets.guessing_limit("digits", True) == 0
+    assert datasets.guessing_limit("digits", False) == datasets.chance_limit("digits", datasets.VALIDATION_PART)

@@ -42,12 +42,6 @@ def decades_per_layer(variance: np.ndarray) -> float:
     return float(np.polyfit(np.arange(len(variance)), np.log10(variance), 1)[0])
 
 
-def chance_limit(classes: int, examples: int) -> float:
-    """Return the accuracy that guessing stays below: 1/C + 3 √((1/C)(1 − 1/C)/N), three standard errors above chance."""
-    p = 1 / classes
-    return p + 3 * np.sqrt(p * (1 - p) / examples)
-
-
 class Difference(NamedTuple):
     """A mean difference and the ends of its 95 % interval; NaN where there are too few pairs for one."""
 
