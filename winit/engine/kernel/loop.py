@@ -65,10 +65,10 @@ class Buffers(NamedTuple):
     sums: Array  # (2 · WIDEST,) float32
 
 
-def _compile(function: Function) -> Function:
+def compile_loop(function: Function) -> Function:
     """Let numba compile a function on its first call, and keep its code on disk where there is a place for it.
 
-    numba tells kept code apart by the function's name and the time stamp of this file: so only functions of this
+    numba tells kept code apart by the function's name and the time stamp of the file it stands in: so only functions of a
     module, under names of their own, and never closures.
     """
     try:
@@ -92,7 +92,7 @@ def _call(typing: Any, address: Any, a0: Any, a1: Any, a2: Any, a3: Any, a4: Any
 call = cast("Callable[[int, int, int, int, int, int, int, int, int], None]", _call)
 
 
-@_compile
+@compile_loop
 def forward_pass(
     code: Code,
     parameters: Array,  # (depth + 1,) int64
@@ -107,7 +107,7 @@ def forward_pass(
     call(code.forward_output, parameters[depth], inputs[depth], logits, 0, 0, 0, 0, 0)
 
 
-@_compile
+@compile_loop
 def predict(
     code: Code,
     parameters: Array,  # (depth + 1,) int64
@@ -127,7 +127,7 @@ def predict(
             row += 1
 
 
-@_compile
+@compile_loop
 def _sum(sums: Array, start: int) -> float:
     """Return the sum of WIDEST partial sums, in order."""
     total = 0.0
@@ -136,7 +136,7 @@ def _sum(sums: Array, start: int) -> float:
     return total
 
 
-@_compile
+@compile_loop
 def _trace_signal(
     code: Code,
     buffers: Buffers,
@@ -155,7 +155,7 @@ def _trace_signal(
         row[i, 1] = _sum(sums, WIDEST) / count
 
 
-@_compile
+@compile_loop
 def _trace_gradient(
     code: Code,
     moments: int,
@@ -173,7 +173,7 @@ def _trace_gradient(
     factors[:WIDEST] = 0
 
 
-@_compile
+@compile_loop
 def _are_finite(
     code: Code,
     logits: Array,  # (C padded, B padded)
@@ -187,7 +187,7 @@ def _are_finite(
     return check == check
 
 
-@_compile
+@compile_loop
 def _back(
     code: Code,
     network: Network,
@@ -216,7 +216,7 @@ def _back(
         above, below = below, above
 
 
-@_compile
+@compile_loop
 def train_network(
     code: Code,
     network: Network,
