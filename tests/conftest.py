@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from math import pi, sqrt
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from scipy.special import erf
 
 from winit.datasets import mnist
+from winit.engine.kernel import code_cache
 from winit.study import compose as compose_module
 from winit.study.model import Study
 from winit.theory.activations import Activation
@@ -60,6 +62,14 @@ def module_fixture(item: pytest.Item) -> bool:
     names = [name for name in getattr(item, "fixturenames", ()) if not name.startswith("_")]
     made_by = item._fixtureinfo.name2fixturedefs if names else {}
     return any(definition.scope == "module" for name in names for definition in made_by.get(name, ()))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give a test run a folder of its own for machine code, which its workers and all their processes share."""
+    if code_cache.VARIABLE not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="winit-kernel-")
+        os.environ[code_cache.VARIABLE] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.compilation import Body, kept
 from winit.engine.kernel.emit import WIDEST, Emit, Index, Value
 
 CHAINS = 4  # of sums that run side by side, to hide the latency of an addition
@@ -27,9 +25,9 @@ def _block(e: Emit, sources: list[Value], offset: Index, target: Value, stride: 
         e.store(block[r], target, r * stride)
 
 
-@cache
-def transpose(rows: int, columns: int, target_row: int, lanes: int) -> int:
-    """Return the address of code for target[c, r] = source[r, c]; its arguments: source, target."""
+@kept
+def transpose(rows: int, columns: int, target_row: int, lanes: int) -> Body:
+    """Describe code for target[c, r] = source[r, c]; its arguments: source, target."""
 
     def emit(e: Emit, arguments: list[Value]) -> None:
         source, target, *_ = arguments
@@ -37,12 +35,12 @@ def transpose(rows: int, columns: int, target_row: int, lanes: int) -> int:
             sources = [e.plus(source, e.times(e.plus(r, i), 4 * columns)) for i in range(lanes)]
             _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, target_row), r), 4)), target_row)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def gather(columns: int, examples: int, lanes: int) -> int:
-    """Return the address of code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target."""
+@kept
+def gather(columns: int, examples: int, lanes: int) -> Body:
+    """Describe code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target."""
 
     def emit(e: Emit, arguments: list[Value]) -> None:
         x, numbers, target, *_ = arguments
@@ -51,12 +49,12 @@ def gather(columns: int, examples: int, lanes: int) -> int:
             with e.loop(columns, lanes) as c:
                 _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, examples), g), 4)), examples)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def softmax(classes: int, examples: int, factor: float, lanes: int) -> int:
-    """Return the address of code that turns finite logits (classes, examples) into factor · softmax; its argument: z."""
+@kept
+def softmax(classes: int, examples: int, factor: float, lanes: int) -> Body:
+    """Describe code that turns finite logits (classes, examples) into factor · softmax; its argument: z."""
 
     def emit(e: Emit, arguments: list[Value]) -> None:
         z = arguments[0]
@@ -77,12 +75,12 @@ def softmax(classes: int, examples: int, factor: float, lanes: int) -> int:
                 where = e.plus(e.times(i, examples), at)
                 e.store(e.b.fmul(e.load(z, where), share), z, where)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def moments(rows: int, columns: int, row: int, lanes: int) -> int:
-    """Return the address of code that adds up x (rows, columns) and x²; its arguments: x, target.
+@kept
+def moments(rows: int, columns: int, row: int, lanes: int) -> Body:
+    """Describe code that adds up x (rows, columns) and x²; its arguments: x, target.
 
     The target takes WIDEST partial sums of x and as many of x², which are the same on any width of vectors.
     """
@@ -108,4 +106,4 @@ def moments(rows: int, columns: int, row: int, lanes: int) -> int:
                     total = e.b.fadd(total, value)
                 e.store(total, target, k * WIDEST + part)
 
-    return compiled(lanes, emit)
+    return emit

@@ -1,7 +1,7 @@
 """Machine code of the products: register tiles with fused epilogues.
 
-Each public function describes a piece of code for one shape and returns the address of its machine code, compiled once a
-process. All sizes and strides are constants in it; it takes addresses of float32 arrays.
+Each public function describes a piece of code for one shape, and `kept` makes it return the address of the machine code.
+All sizes and strides are constants in it; it takes addresses of float32 arrays.
 
 Every element of a product is one chain of fused multiply-adds in a fixed order, so that its bits depend neither on the
 width of the vectors nor on the shape of the tiles nor on the blocks of the inner dimension.
@@ -10,10 +10,9 @@ width of the vectors nor on the shape of the tiles nor on the blocks of the inne
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import NamedTuple
 
-from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.compilation import Body, kept
 from winit.engine.kernel.emit import WIDEST, Emit, Index, Value, padded
 from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, Site, keep
 
@@ -144,9 +143,9 @@ def _emit_product(e: Emit, spec: Product, operands: Operands, row: Index, rows: 
     sweep(InnerBlock(*blocks[-1], False, True))
 
 
-@cache
-def product(spec: Product, lanes: int, traced: bool = False) -> int:
-    """Return the address of code for a product; its arguments: a, b, c, two extra addresses, factors.
+@kept
+def product(spec: Product, lanes: int, traced: bool = False) -> Body:
+    """Describe code for a product; its arguments: a, b, c, two extra addresses, factors.
 
     Args:
         spec: sizes, strides, epilogue.
@@ -158,12 +157,12 @@ def product(spec: Product, lanes: int, traced: bool = False) -> int:
         a, b, c, extra0, extra1, factors, *_ = arguments
         _emit_product(e, spec, Operands(a, b, c, [extra0, extra1], factors), 0, spec.rows, traced)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def backward_and_update(backward: Product, update: Product, lanes: int, traced: bool = False) -> int:
-    """Return the address of code for one layer's way back: δ below, and the update of its parameters.
+@kept
+def backward_and_update(backward: Product, update: Product, lanes: int, traced: bool = False) -> Body:
+    """Describe code for one layer's way back: δ below, and the update of its parameters.
 
     Both go through the same rows of the weights, a block at a time, so that a large matrix is fetched once for the two.
     The update has one row more than the backward product, the biases.
@@ -182,4 +181,4 @@ def backward_and_update(backward: Product, update: Product, lanes: int, traced: 
                 _emit_product(e, update, change, row, rows, traced)
         _emit_product(e, update, change, backward.rows, 1, traced)
 
-    return compiled(lanes, emit)
+    return emit

@@ -1,0 +1,82 @@
+"""Machine code, kept on disk between processes.
+
+A file holds the code of one function: the SHA-256 of what follows, a line with the facts that decide the code, the code.
+Its name is the SHA-256 of these facts, so code for another shape, processor or version has another name. Processes share
+a folder without locks, because a file appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+LOG = logging.getLogger("winit")
+VARIABLE = "WINIT_KERNEL_CACHE"  # names another folder; empty for none
+
+Facts = Mapping[str, str]
+
+
+def folder() -> Path | None:
+    """Return where machine code is kept: the folder that `VARIABLE` names, else winit/kernel in the user's cache."""
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE]) if os.environ[VARIABLE] else None
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "winit" / "kernel"
+
+
+def _line(facts: Facts) -> bytes:
+    return json.dumps(dict(facts), sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def path_of(facts: Facts) -> Path | None:
+    """Return the file for the code that some facts decide; None if none is kept."""
+    root = folder()
+    return root / f"{hashlib.sha256(_line(facts)).hexdigest()}.code" if root else None
+
+
+def read(facts: Facts) -> bytes | None:
+    """Return the kept code that some facts decide, or None if there is none.
+
+    A file that is damaged or holds other code is renamed to `*.rejected`, which is logged.
+    """
+    path = path_of(facts)
+    try:
+        content = path.read_bytes() if path else None
+    except OSError:
+        return None
+    if path is None or content is None:
+        return None
+    digest, _, rest = content.partition(b"\n")
+    if digest.decode(errors="replace") != hashlib.sha256(rest).hexdigest():
+        _set_aside(path, "it is truncated or altered")
+        return None
+    if not rest.startswith(_line(facts)):
+        _set_aside(path, "it holds other code, or code for another processor")
+        return None
+    return rest.removeprefix(_line(facts))
+
+
+def _set_aside(path: Path, reason: str) -> None:
+    with suppress(OSError):  # another process was faster, or the folder cannot be written
+        path.rename(path.with_suffix(".rejected"))
+    LOG.warning("%s was set aside, and its code is compiled again: %s", path, reason)
+
+
+def write(facts: Facts, code: bytes) -> None:
+    """Keep the code that some facts decide. Where the folder cannot be written, nothing is kept."""
+    path = path_of(facts)
+    if path is None:
+        return
+    rest = _line(facts) + code
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(hashlib.sha256(rest).hexdigest().encode() + b"\n" + rest)
+        os.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
