@@ -26,11 +26,13 @@ lint: $(VENV)/.test ## Check style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, theory against wide networks, and coverage of intervals
+benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, theory against wide networks, coverage of intervals, and whole studies
 	@$(BIN)/python -m benchmarks.engine
 	@$(BIN)/python -m benchmarks.scaling
 	@$(BIN)/python -m benchmarks.theory
 	@$(BIN)/python -m benchmarks.coverage
+	@$(BIN)/python -m benchmarks.study --study quick --cores $(CORES)
+	@$(BIN)/python -m benchmarks.study --study default --cores $(CORES)
 
 stability: $(VENV)/.runtime ## Run a study with another seed, too, and write docs/stability.md: what the two say otherwise
 	@$(BIN)/winit run study=$(STUDY) --cores $(CORES)
