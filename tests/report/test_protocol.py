@@ -42,16 +42,16 @@ def test_outcomes_are_read_at_the_budgets(given, read):
     assert read in protocol.reading(compose([*PLAIN, f"measure.budgets={given}"]))
 
 
-def test_extra_grids_say_in_what_they_differ():
+def test_extra_grids_say_what_they_ask_and_in_what_they_differ():
     study = compose(
         [
             *PLAIN,
-            "+extra_grids.deep={initializer:[he_normal],depth:[20,30],replicates:6}",
+            "+extra_grids.deep={question: What is left?,initializer:[he_normal],depth:[20,30],replicates:6}",
             "+extra_grids.norm={batch_norm:[true],optimizer:[adam]}",
         ]
     )
     assert protocol.extra_grids(study) == [
-        ("deep", "initializer He normal; depth 20 and 30; 6 replicates"),
-        ("norm", "with batch normalization; optimizer Adam"),
+        ("deep", "What is left?", "initializer He normal; depth 20 and 30; 6 replicates"),
+        ("norm", "", "with batch normalization; optimizer Adam"),
     ]
     assert protocol.extra_grids(compose(PLAIN)) == []

@@ -176,10 +176,10 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             ["task=reconstruction", "grid.initializer=[lsuv]"],
             "grid.initializer: got orthogonal:1+lsuv, which calibrates classifiers",
         ),
-        (["+extra_grids.x={dept:[2]}"], "extra_grids.x: unknown factor 'dept'; did you mean 'depth'?"),
+        (["+extra_grids.x={dept:[2]}"], "extra_grids.x: unknown key 'dept'; did you mean 'depth'?"),
         (["+extra_grids.x={depth:[0]}"], "extra_grids.x.depth: got 0; allowed is a whole number from 1 to 1000"),
         (["+extra_grids.x={dataset:[spirals]}"], "extra_grids.x.dataset: unknown dataset of this study 'spirals'"),
-        (["+extra_grids.x=3"], "extra_grids.x: got 3; it needs levels of"),
+        (["+extra_grids.x=3"], "extra_grids.x: got 3; it needs some of"),
         (
             ["+extra_grids.x={initializer:[kumar],activation:[relu]}"],
             "extra_grids.x: nothing to train, because kumar with relu",

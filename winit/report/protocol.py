@@ -84,8 +84,8 @@ def _level(factor: str, level: object) -> str:
 _TOLD_ELSEWHERE = ("extensions", "replicates", "tuning_replicates")
 
 
-def extra_grids(study: Study) -> list[tuple[str, str]]:
-    """Return the name of each extra grid, and the levels in which it differs from the main one."""
+def extra_grids(study: Study) -> list[tuple[str, str, str]]:
+    """Return the name of each extra grid, its question ("" if none is given), and its levels that the main one lacks."""
     grids = study.resolved.grids
     main = grids[""].model_dump()
     lines = []
@@ -96,5 +96,6 @@ def extra_grids(study: Study) -> list[tuple[str, str]]:
             f"{count(given[factor], factor.replace('_', ' ')[:-1])}" for factor in _TOLD_ELSEWHERE if factor in given
         ]
         if name:
-            lines.append((name, "; ".join(texts) or "nothing"))
+            question = study.resolved.extra_grids[name].get("question", "")
+            lines.append((name, question, "; ".join(texts) or "the levels of the main grid"))
     return lines

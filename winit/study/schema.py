@@ -147,6 +147,12 @@ class Grid(GridSettings):
     optimizer: Levels[Optimizer] = Field(description="Optimizers; those of `training` in the main grid.")
 
 
+class ExtraGrid(Grid):
+    """What a study's file says of an extra grid: what it is for, and the levels in which it differs from the main grid."""
+
+    question: Sentence = Field(description="What the grid answers, in one sentence. The page prints it.")
+
+
 class Training(SettingsSection, Generic[OneOrMany]):
     """How networks are trained; of one optimizer or of several."""
 
@@ -324,12 +330,12 @@ class _ByDataset:
 
 
 class _ByExtraGrid:
-    """A mapping from names of extra grids to the levels of some factors, in the order given. Null grids are left out."""
+    """A mapping from names of extra grids to questions and levels of some factors. Null grids are left out."""
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         fields = {
             name: core_schema.typed_dict_field(handler.generate_schema(_annotation(field)), required=False)
-            for name, field in Grid.model_fields.items()
+            for name, field in ExtraGrid.model_fields.items()
         }
         levels = core_schema.no_info_wrap_validator_function(
             _in_given_order, core_schema.typed_dict_schema(fields, extra_behavior="forbid")
@@ -369,7 +375,8 @@ class StudySettings(SettingsSection):
     )
     extra_grids: Annotated[dict[str, dict[str, Any]], _ByExtraGrid()] = Field(
         default={},
-        description="Grids whose runs are added to those of `grid`: each is the grid with other levels of some factors.",
+        description="Grids whose runs are added to those of `grid`: each is the grid with other levels of some factors, "
+        "and may state its `question`.",
     )
 
     @cached_property
@@ -377,4 +384,11 @@ class StudySettings(SettingsSection):
         """The grids whose runs the study unites, by name: the main grid, named '', and the extra grids."""
         main = self.grid.model_dump() | {"optimizer": self.training.optimizer}
         main["dataset"] = self.grid.dataset or list(self.dataset)
-        return {name: Grid.model_construct(**(main | levels)) for name, levels in [("", {}), *self.extra_grids.items()]}
+        return {name: Grid.model_construct(**(main | levels)) for name, levels in [("", {}), *self._levels.items()]}
+
+    @property
+    def _levels(self) -> dict[str, dict[str, Any]]:
+        return {
+            name: {factor: levels for factor, levels in grid.items() if factor in Grid.model_fields}
+            for name, grid in self.extra_grids.items()
+        }

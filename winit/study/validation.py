@@ -13,7 +13,7 @@ from winit.datasets import DATASETS
 from winit.study import rules
 from winit.study.fields import NAME_ALLOWED, REPEATED, JsonSchema, allowed, shown
 from winit.study.keys import DATASET_KEYS, KEYS, keys_of, with_current_keys
-from winit.study.schema import Grid, StudySettings
+from winit.study.schema import ExtraGrid, StudySettings
 from winit.vocabulary.errors import unknown_name
 
 LIST_OF_KEYS = "`winit schema`"  # which lists all keys
@@ -81,7 +81,7 @@ def _reason(error: ErrorDetails) -> str:
 
 def _unknown_key(path: Sequence[str], tree: Mapping[Any, Any]) -> str:
     if path[0] == "extra_grids":
-        return f"extra_grids.{path[1]}: {unknown_name('factor', path[-1], Grid.model_fields)}"
+        return f"extra_grids.{path[1]}: {unknown_name('key', path[-1], ExtraGrid.model_fields)}"
     if path[0] == "dataset" and len(path) == 2:
         return f"dataset: {unknown_name('dataset', path[1], DATASETS)}"
     chosen = tree.get("dataset", ())
@@ -96,7 +96,7 @@ def _wrong_mapping(path: Sequence[str], given: object) -> str:
         return f"dataset: {what}; it needs a mapping from {', '.join(DATASETS)} to their settings"
     if len(path) == 1:
         return f"extra_grids: got {shown(given)}; allowed is a mapping from names to grids, or null"
-    return f"extra_grids.{path[1]}: got {shown(given)}; it needs levels of {', '.join(Grid.model_fields)}"
+    return f"extra_grids.{path[1]}: got {shown(given)}; it needs some of {', '.join(ExtraGrid.model_fields)}"
 
 
 def _path(where: Sequence[int | str]) -> list[str]:
@@ -121,7 +121,7 @@ def _value_at(tree: Mapping[Any, Any], where: Sequence[int | str]) -> object:
 
 @cache
 def _schemas() -> tuple[JsonSchema, JsonSchema]:
-    return StudySettings.model_json_schema(), Grid.model_json_schema()
+    return StudySettings.model_json_schema(), ExtraGrid.model_json_schema()
 
 
 def _allowed(path: Sequence[str]) -> str:

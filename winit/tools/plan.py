@@ -112,6 +112,6 @@ def _protocol(study: Study) -> list[str]:
         *lines,
         f"tuning: {counts.tuning:,} runs on {grid.tuning_replicates} replicates of every rate; "
         f"extensions of the grid add at most {counts.extensions:,}",
-        f"judging: {judged} runs on {grid.replicates} other replicates, at the rates chosen for "
+        f"judging: {judged} runs on other replicates ({grid.replicates} in the main grid), at the rates chosen for "
         f"{len(study.budgets)} {'budgets' if len(study.budgets) > 1 else 'budget'} and at the fixed one",
     ]
