@@ -152,6 +152,7 @@ def test_millions_of_runs_are_counted_without_being_listed():
         [
             "study=smoke",
             "grid.replicates=10000",
+            "extra_grids.pretraining.replicates=10000",
             f"grid.learning_rate=[{rates}]",
             "extra_grids.mine={initializer:[zeros],depth:[6]}",
         ]
