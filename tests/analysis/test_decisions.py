@@ -31,6 +31,13 @@ def test_the_rule(name):
     assert decide(pairs, success, score, 0.01) == (verdict, reason)
 
 
+def test_scores_decide_where_success_is_alike_in_every_pair():
+    score = Difference(0.05, 0.02, 0.08)
+    assert decide(10, UNSURE, score, 0.01) == ("undecided", "success")
+    assert decide(10, UNSURE, score, 0.01, is_alike=True) == ("better", "score")
+    assert decide(FEWEST_DECIDED - 1, UNSURE, score, 0.01, is_alike=True)[0] == "undecided"
+
+
 def test_no_verdict_contradicts_an_interval():
     rng = np.random.default_rng(0)
     for _ in range(2000):

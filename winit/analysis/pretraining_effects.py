@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from winit.analysis import intervals, stats
-from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
+from winit.analysis.decisions import UNDECIDED, decide
 from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, curves_as_worst, is_pretrained, of_budget
-from winit.analysis.stats import Difference
 from winit.store.schema import TABLES
 from winit.vocabulary.pretraining import parse_pretraining
 
@@ -222,7 +221,7 @@ def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, marg
     level = intervals.simultaneous_level(2 * len([*cell.pretrained()]))  # success and score, of every arm of the cell
     success = intervals.paired_proportions(ours[None], theirs[None], level)  # of one cell
     score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy(), level)
-    verdict = _verdict(len(pairs), success, bool((ours == theirs).all()), score, margin)
+    verdict, _ = decide(len(pairs), success, score, margin, is_alike=bool((ours == theirs).all()))
     return cell.facts | arm._asdict() | {
         "pretraining_rate": runs["pretraining_rate"].iloc[0],
         "learning_rate": runs["learning_rate"].iloc[0],
@@ -250,20 +249,3 @@ def _table(name: str, rows: list[dict[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(TABLES[name]))
     order = ["budget", *CELL, *ARM, "compared_at", "compared_with", "reference_initializer"]
     return table.sort_values(order, ignore_index=True)
-
-
-def _verdict(pairs: int, success: Difference, is_alike: bool, score: Difference, margin: float) -> str:
-    """Return better, worse, equivalent or undecided: success decides first, scores where it is alike in every pair.
-
-    Args:
-        pairs: their number; fewer than `FEWEST_DECIDED` decide nothing.
-        success: the difference in success, with its interval.
-        is_alike: whether in each pair both runs train or both fail.
-        score: the difference in score among pairs in which both train, with its interval.
-        margin: within which scores are equivalent.
-    """
-    if pairs < FEWEST_DECIDED:
-        return UNDECIDED
-    if success.low > 0 or success.high < 0:
-        return "better" if success.low > 0 else "worse"
-    return stats.verdict(score.low, score.high, margin) if is_alike else UNDECIDED
