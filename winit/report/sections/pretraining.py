@@ -54,6 +54,8 @@ class _PretrainedArms:
         pretrained = runs[is_pretrained(runs["pretraining"])]
         if pretrained.empty:
             return None
+        # The same replicates on all sides: a random start of the main grid may have more.
+        runs = runs[runs["replicate"].isin(pretrained["replicate"])]
         runs = runs.merge(pretrained[[*CELL, "initializer"]].drop_duplicates())
         return cls(context, runs, schemes.in_order(runs["initializer"]))
 
