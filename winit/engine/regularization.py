@@ -7,6 +7,7 @@ row do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -52,14 +53,24 @@ def normalize_backward(delta: Tensor, normalized: Normalized, gamma: Tensor) -> 
     return below.add_(delta).sub_(of_beta / size).mul_(gamma * normalized.inverse), of_gamma, of_beta
 
 
+@dataclass
 class BatchNorm:
-    """Batch normalization of one layer of n units in K networks: y = γẑ + β, with moving statistics for evaluation."""
+    """Batch normalization of one layer of n units in K networks: y = γẑ + β, with moving statistics for evaluation.
 
-    def __init__(self, networks: int, units: int, like: Tensor) -> None:
-        def row(value: float) -> Tensor:
-            return aligned((networks, 1, units), like=like).fill_(value)
+    Attributes:
+        gamma, beta: γ and β, (K, 1, n).
+        mean, variance: the moving statistics, (K, 1, n).
+    """
 
-        self.gamma, self.beta, self.mean, self.variance = row(1), row(0), row(0), row(1)
+    gamma: Tensor
+    beta: Tensor
+    mean: Tensor
+    variance: Tensor
+
+    @classmethod
+    def fresh(cls, networks: int, units: int, like: Tensor) -> BatchNorm:
+        """Return it as it is before training: γ = 1, β = 0, mean 0, variance 1."""
+        return cls(*(aligned((networks, 1, units), like=like).fill_(value) for value in (1, 0, 0, 1)))
 
     def train_(self, z: Tensor) -> Normalized:
         """Replace z (K, B, n) by y, advance the moving statistics, and return what the gradient needs."""
@@ -95,12 +106,15 @@ class Dropout:
         self.rate, self.seeds = rate, list(seeds)
         self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
 
+    def kept(self, *shape: int) -> dict[int, np.ndarray]:
+        """Return for each stream which of its next units stay: truth values of any shape, drawn row by row."""
+        return {
+            seed: stream.random(shape, dtype=np.float32) >= self.rate for seed, stream in self._streams.items()
+        }
+
     def factors(self, batch: int, units: int, like: Tensor) -> Tensor:
         """Return the next factors (K, B, n), 0 or 1/(1 − p)."""
-        drawn = {
-            seed: np.float32(stream.random((batch, units), dtype=np.float32) >= self.rate) / (1 - self.rate)
-            for seed, stream in self._streams.items()
-        }
+        drawn = {seed: np.float32(kept) / (1 - self.rate) for seed, kept in self.kept(batch, units).items()}
         each = torch.from_numpy(np.stack([drawn[seed] for seed in self.seeds]))
         return align(each.to(like))
 

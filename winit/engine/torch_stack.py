@@ -34,7 +34,7 @@ class TorchStack(Engine):
         self._dropout = Dropout(spec.dropout, seeds) if spec.dropout else None
         self._noise = InputNoise(spec.corruption, seeds) if spec.corruption else None
         if spec.batch_norm:
-            self.norms = [BatchNorm(self.size, w.shape[2], w) for w in self.weights[:-1]]
+            self.norms = [BatchNorm.fresh(self.size, w.shape[2], w) for w in self.weights[:-1]]
         self._allocate()
         self._rule = RULES[spec.optimizer.name](self.parameters, spec.optimizer)
 

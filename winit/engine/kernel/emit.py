@@ -107,6 +107,14 @@ class Emit:
         """Return the int64 at `offset` int64 behind an address."""
         return self.b.load(self.b.inttoptr(self.plus(base, self.times(offset, 8)), I64.as_pointer()))
 
+    def bits(self, base: Value, offset: Index) -> Value:
+        """Return a vector of truth values from the bits at `offset`, a multiple of the lanes; the lowest bit comes first."""
+        at = offset // 8 if isinstance(offset, int) else self.b.lshr(offset, self.index(3))
+        kind = ir.IntType(self.lanes)
+        value = self.b.load(self.b.inttoptr(self.plus(base, at), kind.as_pointer()))
+        value.align = 1
+        return self.b.bitcast(value, ir.VectorType(ir.IntType(1), self.lanes))
+
     @contextmanager
     def loop(self, count: int, step: int = 1) -> Iterator[Index]:
         """Repeat what is emitted inside for i = 0, step, 2·step, … below `count`; yields i."""

@@ -42,6 +42,12 @@ class Code(NamedTuple):
     update_first: int
     moments_hidden: int
     moments_output: int
+    # Of networks with batch normalization or dropout, else 0; see `kernel.rows`.
+    linear_first: int
+    linear_hidden: int
+    regularize: int
+    regularize_back: int
+    update_norm: int
 
 
 class Network(NamedTuple):
@@ -53,12 +59,20 @@ class Network(NamedTuple):
     parameters: Array  # (depth + 1,) int64
     first_moment: Array  # (depth + 1,) int64
     second_moment: Array  # (depth + 1,) int64
+    # Of batch normalization, by hidden layer; without it, they are not read.
+    norms: Array  # (depth,) int64
+    norm_first_moment: Array  # (depth,) int64
+    norm_second_moment: Array  # (depth,) int64
 
 
 class Buffers(NamedTuple):
     """Where a step leaves what it computes; all networks of a stack share them."""
 
     inputs: Array  # (depth + 1,) int64: addresses of every layer's inputs
+    outputs: Array  # (depth,) int64: of every hidden layer's outputs φ; without dropout, the next layer's inputs
+    normalized: Array  # (depth,) int64: of every hidden layer's ẑ; without batch normalization, its outputs
+    statistics: Array  # (depth,) int64: of what batch normalization keeps for its gradient
+    partial: int  # address of a buffer for partial sums over the examples
     logits: Array  # (C padded, B padded) float32
     deltas: Array  # (2,) int64: addresses of two buffers for δ/B
     transposed: int  # address of a buffer for the transpose of δ/B
@@ -108,6 +122,42 @@ def forward_pass(
 
 
 @compile_loop
+def _regularized_forward_pass(
+    code: Code,
+    network: Network,
+    buffers: Buffers,
+    masks: Array,  # (depth, bytes) uint8
+) -> None:
+    """Like `forward_pass`, with the statistics of the mini-batch and with dropout."""
+    parameters, inputs, z = network.parameters, buffers.inputs, buffers.normalized
+    depth, partial = len(inputs) - 1, buffers.partial
+    for i in range(depth):
+        linear, mask = code.linear_hidden if i else code.linear_first, masks[i].ctypes.data
+        call(linear, parameters[i], inputs[i], z[i], 0, 0, 0, 0, 0)
+        norm, statistics, passed = network.norms[i], buffers.statistics[i], inputs[i + 1]
+        call(code.regularize, z[i], buffers.outputs[i], passed, mask, norm, statistics, partial, 0)
+    call(code.forward_output, parameters[depth], inputs[depth], buffers.logits.ctypes.data, 0, 0, 0, 0, 0)
+
+
+@compile_loop
+def _regularize_back(
+    code: Code,
+    network: Network,
+    buffers: Buffers,
+    i: int,
+    delta: int,
+    mask: int,
+    factors: int,
+) -> None:
+    """Turn ∂L/∂h of a hidden layer, after dropout, into its δ/B, in place; update γ and β."""
+    norm, statistics, partial = network.norms[i], buffers.statistics[i], buffers.partial
+    call(code.regularize_back, delta, buffers.normalized[i], buffers.outputs[i], mask, norm, statistics, partial, 0)
+    if code.update_norm:
+        first, second = network.norm_first_moment[i], network.norm_second_moment[i]
+        call(code.update_norm, norm, statistics, first, second, factors, 0, 0, 0)
+
+
+@compile_loop
 def predict(
     code: Code,
     parameters: Array,  # (depth + 1,) int64
@@ -145,8 +195,8 @@ def _trace_signal(
     """Measure every layer's outputs, the logits among them: their mean and mean square."""
     sums = buffers.sums
     for i in range(len(row)):
-        if i < len(buffers.inputs) - 1:
-            call(code.moments_hidden, buffers.inputs[i + 1], sums.ctypes.data, 0, 0, 0, 0, 0, 0)
+        if i < len(buffers.outputs):
+            call(code.moments_hidden, buffers.outputs[i], sums.ctypes.data, 0, 0, 0, 0, 0, 0)
             count = code.width * code.batch
         else:
             call(code.moments_output, buffers.logits.ctypes.data, sums.ctypes.data, 0, 0, 0, 0, 0, 0)
@@ -192,6 +242,7 @@ def _back(
     code: Code,
     network: Network,
     buffers: Buffers,
+    masks: Array,  # (depth, bytes) uint8
     factors: Array,  # (WIDEST + n,)
     trace: Array,  # (layers, 4)
 ) -> None:
@@ -205,6 +256,8 @@ def _back(
     if traced:
         _trace_gradient(code, code.moments_output, output, code.width, code.classes, sums, factors, trace[depth])
     for i in range(depth - 1, -1, -1):
+        if code.regularize_back:
+            _regularize_back(code, network, buffers, i, above, masks[i].ctypes.data, f)
         call(code.transpose_hidden, above, transposed, 0, 0, 0, 0, 0, 0)
         if i:
             call(code.back_hidden, parameters[i], above, below, inputs[i], transposed, first[i], second[i], f)
@@ -224,6 +277,7 @@ def train_network(
     x: int,
     labels: Array,  # (N,) int64
     order: Array,  # (steps, B padded) int64
+    masks: Array,  # (steps, depth, bytes) uint8
     factors: Array,  # (steps, WIDEST + n) float32
     trace: Array,  # (steps, layers, 4) float64
 ) -> int:
@@ -236,6 +290,7 @@ def train_network(
         x: address of the inputs, as `prepare` made them.
         labels: of the examples.
         order: numbers of the examples of each mini-batch; the padding repeats one.
+        masks: which outputs dropout keeps, a bit each; without dropout, of 0 bytes.
         factors: room for partial sums, then what the optimizer's epilogue reads.
         trace: where to measure every step; with 0 layers, nothing is measured.
 
@@ -245,7 +300,10 @@ def train_network(
     logits, share = buffers.logits, np.float32(1) / np.float32(code.batch)
     for t in range(order.shape[0]):
         call(code.gather, x, order[t].ctypes.data, buffers.inputs[0], 0, 0, 0, 0, 0)
-        forward_pass(code, network.parameters, buffers.inputs, logits.ctypes.data)
+        if code.regularize:
+            _regularized_forward_pass(code, network, buffers, masks[t])
+        else:
+            forward_pass(code, network.parameters, buffers.inputs, logits.ctypes.data)
         if trace.shape[1] > 0:
             _trace_signal(code, buffers, trace[t])
         if not _are_finite(code, logits):
@@ -254,5 +312,5 @@ def train_network(
         call(code.softmax, logits.ctypes.data, 0, 0, 0, 0, 0, 0, 0)
         for i in range(code.batch):
             logits[labels[order[t, i]], i] -= share
-        _back(code, network, buffers, factors[t], trace[t])
+        _back(code, network, buffers, masks[t], factors[t], trace[t])
     return order.shape[0]

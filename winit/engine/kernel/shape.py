@@ -8,6 +8,7 @@ from winit.engine.kernel.emit import padded
 from winit.engine.kernel.loop import Code
 from winit.engine.kernel.passes import gather, moments, softmax, transpose
 from winit.engine.kernel.products import Product, backward_and_update, product
+from winit.engine.kernel.rows import HiddenLayer, regularize, regularize_back, update_norm
 from winit.engine.objectives import Classification
 
 EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam": "adam", "adamw": "adam"}
@@ -18,8 +19,6 @@ def obstacle(spec: NetworkSpec) -> str | None:
     """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
     if not isinstance(spec.objective, Classification):
         return "it trains classifiers"
-    if spec.batch_norm or spec.dropout:
-        return "it has neither batch normalization nor dropout"
     if spec.corruption:
         return "it does not corrupt inputs"
     if not isinstance(spec.activation, str):
@@ -30,7 +29,8 @@ def obstacle(spec: NetworkSpec) -> str | None:
 
 
 def compile_shape(
-    inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool
+    inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool,
+    batch_norm: bool = False, dropout: float = 0.0,
 ) -> Code:
     """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
 
@@ -41,8 +41,10 @@ def compile_shape(
         epilogue: of the updates; see `epilogues.FACTORS`.
         lanes: float32 elements of a vector.
         traced: whether the updates add up the squares of the gradient.
+        batch_norm, dropout: of the hidden layers. With either, the products of training leave φ and φ′ to passes over the rows.
     """
     examples, units, outputs = padded(batch), padded(width), padded(classes)
+    slope, extra = activation, [0] * 5
 
     def forward(fan_in: int, fan_out: int, phi: str) -> int:
         row = padded(fan_out)
@@ -54,9 +56,18 @@ def compile_shape(
 
     def back(fan_out: int) -> int:
         row = padded(fan_out)
-        backward = Product(width, batch, fan_out, row, 1, examples, examples, f"backward {activation}")
+        backward = Product(width, batch, fan_out, row, 1, examples, examples, f"backward {slope}")
         return backward_and_update(backward, update(width, fan_out), lanes, traced)
 
+    if batch_norm or dropout:
+        layer, slope = HiddenLayer(width, batch, activation, batch_norm, dropout), "identity"
+        extra = [
+            forward(inputs, width, "identity"),
+            forward(width, width, "identity"),
+            regularize(layer, lanes),
+            regularize_back(layer, lanes),
+            update_norm(width, epilogue, lanes) if batch_norm else 0,
+        ]
     return Code(
         inputs,
         width,
@@ -74,4 +85,5 @@ def compile_shape(
         product(update(inputs, width), lanes, traced),
         moments(width, batch, examples, lanes),
         moments(classes, batch, examples, lanes),
+        *extra,
     )

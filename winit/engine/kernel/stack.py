@@ -25,13 +25,11 @@ from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.epilogues import FACTORS
 from winit.engine.kernel.loop import Buffers, Network, predict, train_network
+from winit.engine.kernel.memory import addresses, chosen, zeros
+from winit.engine.kernel.regularization import Masks, Norms
 from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
 from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
-
-
-def _zeros(*shape: int) -> np.ndarray:
-    """Return float32 zeros on a 64-byte boundary, which torch guarantees and numpy does not."""
-    return torch.zeros(shape).numpy()
+from winit.engine.regularization import Dropout
 
 
 def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) -> np.ndarray:
@@ -92,34 +90,52 @@ class KernelStack(Engine):
         self._arrays = []  # (K, fan_in + 1, fan_out padded), by layer
         for w, b in zip(weights, biases, strict=True):
             networks, fan_in, fan_out = w.shape
-            array = _zeros(networks, fan_in + 1, padded(fan_out))
+            array = zeros(networks, fan_in + 1, padded(fan_out))
             array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
             self._arrays.append(array)
         self._fan_outs = [w.shape[2] for w in weights]
         epilogue = EPILOGUE[spec.optimizer.name]
-        self._state = [[_zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
-        super().__init__(*self._views(), spec, seeds)
+        self._state = [[zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
+        super().__init__(weights, biases, spec, seeds)
+        (networks, inputs, width), classes, hidden = weights[0].shape, weights[-1].shape[2], len(weights) - 1
+        self._norms = Norms(networks, hidden, width if spec.batch_norm else 0, STATE[epilogue])
+        dropout = Dropout(spec.dropout, seeds) if spec.dropout else None
+        self._masks = Masks(dropout, hidden, width, spec.batch_size)
+        self._set_views()
 
-        (_, inputs, width), classes = weights[0].shape, weights[-1].shape[2]
         self._shape = inputs, width, classes, spec.batch_size, str(spec.activation), epilogue, lanes or host_lanes()
-        examples = padded(spec.batch_size)
-        self._x = _zeros(padded(inputs + 1), examples)
-        self._h = _zeros(len(weights) - 1, width + 1, examples)
+        self._regularization = spec.batch_norm, spec.dropout
+        self._allocate(inputs, width, classes, hidden)
+
+    def _allocate(self, inputs: int, width: int, classes: int, hidden: int) -> None:
+        """Allocate the buffers of a step."""
+        examples, (batch_norm, dropout) = padded(self._batch_size), self._regularization
+        self._x = zeros(padded(inputs + 1), examples)
+        self._h = zeros(hidden, width + 1, examples)
         self._h[:, width] = 1  # what the bias is multiplied with
-        self._deltas = _zeros(2, padded(width), examples)
-        self._transposed = _zeros(examples, padded(max(width, classes)))
+        self._outputs = zeros(hidden, width, examples) if dropout else self._h
+        self._normalized = zeros(hidden, width, examples) if batch_norm else self._outputs
+        self._statistics = zeros(hidden, 4, padded(width))
+        self._partial = zeros(2, padded(width), WIDEST)
+        self._deltas = zeros(2, padded(width), examples)
+        self._transposed = zeros(examples, padded(max(width, classes)))
         self._buffers = Buffers(
-            inputs=_addresses([self._x, *self._h]),
-            logits=_zeros(padded(classes), examples),
-            deltas=_addresses(list(self._deltas)),
+            inputs=addresses([self._x, *self._h]),
+            outputs=addresses(self._outputs),
+            normalized=addresses(self._normalized),
+            statistics=addresses(self._statistics),
+            partial=self._partial.ctypes.data,
+            logits=zeros(padded(classes), examples),
+            deltas=addresses(self._deltas),
             transposed=self._transposed.ctypes.data,
-            sums=_zeros(2 * WIDEST),
+            sums=zeros(2 * WIDEST),
         )
 
-    def _views(self) -> tuple[list[Tensor], list[Tensor]]:
-        """Return weights and biases, as views of the arrays."""
+    def _set_views(self) -> None:
+        """Make weights, biases and norms views of the arrays."""
         views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._fan_outs, strict=True)]
-        return [v[:, :-1] for v in views], [v[:, -1:] for v in views]
+        self.weights, self.biases = [v[:, :-1] for v in views], [v[:, -1:] for v in views]
+        self.norms = self._norms.views()
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
@@ -129,12 +145,11 @@ class KernelStack(Engine):
         return rows
 
     def keep(self, networks: Tensor) -> None:
-        def chosen(array: np.ndarray) -> np.ndarray:
-            return torch.from_numpy(array)[networks].numpy()
-
-        self._arrays = [chosen(a) for a in self._arrays]
-        self._state = [[chosen(a) for a in kind] for kind in self._state]
-        self.weights, self.biases = self._views()
+        self._arrays = chosen(self._arrays, networks)
+        self._state = [chosen(arrays, networks) for arrays in self._state]
+        self._masks.keep(networks)
+        self._norms.keep(networks)
+        self._set_views()
 
     def _padded(self, order: np.ndarray) -> np.ndarray:
         """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
@@ -143,25 +158,30 @@ class KernelStack(Engine):
 
     def _network(self, k: int) -> Network:
         """Return the addresses of one network's parameters and state."""
-        parameters = _addresses([array[k] for array in self._arrays])
-        state = [_addresses([array[k] for array in arrays]) for arrays in self._state] or [np.zeros_like(parameters)]
-        return Network(parameters, state[0], state[-1])
+
+        def with_state(arrays: Sequence[np.ndarray], kinds: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+            own = [addresses([array[k] for array in kind]) for kind in (arrays, *kinds)]
+            return [own[0], own[min(1, len(kinds))], own[-1]]  # what an optimizer lacks is not read
+
+        return Network(*with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state))
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
         count, layers = len(order), len(self.weights)
-        code = compile_shape(*self._shape, traced)
+        code = compile_shape(*self._shape, traced, *self._regularization)
         trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
-        diverged = {}
-        for k in range(self.size):
-            batches = order[:, k].numpy()  # (steps, B)
-            factors = optimizer_factors(self._optimizer, rates[:, k].double().numpy(), self._steps_done)
-            done = train_network(
-                code, self._network(k), self._buffers, x.data_ptr(), y.numpy(), self._padded(batches), factors, trace[k]
-            )
-            if done < count:
-                inputs = x[batches[done], : self.weights[0].shape[1]]
-                diverged[k] = done, self.first_non_finite_layer(k, inputs)
-        self._steps_done += count
+        diverged: dict[int, tuple[int, int]] = {}
+        for steps, masks in self._masks.parts(count, self.size):
+            for k in set(range(self.size)) - set(diverged):
+                batches = order[steps, k].numpy()  # (steps, B)
+                factors = optimizer_factors(self._optimizer, rates[steps, k].double().numpy(), self._steps_done)
+                done = train_network(
+                    code, self._network(k), self._buffers, x.data_ptr(), y.numpy(), self._padded(batches), masks[k],
+                    factors, trace[k, steps],
+                )  # fmt: skip
+                if done < len(batches):
+                    inputs = x[batches[done], : self.weights[0].shape[1]]
+                    diverged[k] = steps.start + done, self.first_non_finite_layer(k, inputs)
+            self._steps_done += steps.stop - steps.start
         return Advance(diverged, torch.from_numpy(trace) if traced else None)
 
     def predict(self, x: Tensor) -> Tensor:
@@ -170,10 +190,7 @@ class KernelStack(Engine):
         numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
         numbers[numbers >= len(x)] = 0
         for k in range(self.size):
-            predict(code, self._network(k).parameters, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
+            parameters = self._norms.folded(k, [array[k] for array in self._arrays])
+            where = addresses(parameters)
+            predict(code, where, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
         return torch.from_numpy(logits)
-
-
-def _addresses(matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """Return where matrices lie in memory, (len,) int64."""
-    return np.array([matrix.ctypes.data for matrix in matrices], np.int64)
