@@ -27,9 +27,11 @@ def test_the_engine_does_not_depend_on_how_many_runs_there_are(tiny):
     assert choose_engine("auto", workload, CPU) is KernelStack
     assert choose_engine("torch", workload, CPU) is TorchStack
     assert choose_engine("auto", workload, torch.device("cuda")) is TorchStack
-    for regularized in (tiny("grid.dropout=[0.1]"), tiny("grid.batch_norm=[true]")):
-        assert choose_engine("auto", regularized.workloads[0], CPU) is TorchStack
-        with pytest.raises(ValueError, match="it has neither batch normalization nor dropout"):
-            choose_engine("kernel", regularized.workloads[0], CPU)
+    regularized = tiny("grid.dropout=[0.1]", "grid.batch_norm=[true]").workloads[0]
+    assert choose_engine("auto", regularized, CPU) is KernelStack
+    unusual = tiny("grid.activation=[gelu]").workloads[0]
+    assert choose_engine("auto", unusual, CPU) is TorchStack
+    with pytest.raises(ValueError, match="engine: got kernel, but it has no vector code for gelu with sgd"):
+        choose_engine("kernel", unusual, CPU)
     with pytest.raises(ValueError, match="engine: got kernel, but it runs on the CPU, not on cuda"):
         choose_engine("kernel", workload, torch.device("cuda"))

@@ -34,7 +34,7 @@ def comparable(row):
 @pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adamw"])
 @pytest.mark.parametrize(
     ("engine", "regularization"),
-    [("kernel", []), ("torch", []), ("torch", ["grid.batch_norm=[true]"]), ("torch", ["grid.dropout=[0.4]"])],
+    [(engine, kind) for engine in ENGINES for kind in ([], ["grid.batch_norm=[true]"], ["grid.dropout=[0.4]"])],
 )
 def test_rows_do_not_depend_on_the_chunk(tiny, engine, optimizer, regularization):
     # A rate of 1e20 makes some networks diverge and leave their stacks at different steps.
@@ -82,9 +82,10 @@ def test_constant_weights_keep_one_distinct_unit_and_random_ones_all(tiny, engin
             assert (distinct == (workload.width if row["initializer"] == "he_normal" else 1)).all(), row["initializer"]
 
 
-def test_dropout_breaks_the_symmetry_of_constant_weights(tiny):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_dropout_breaks_the_symmetry_of_constant_weights(tiny, engine):
     workload = tiny("grid.initializer=[constant:0.1]", "grid.activation=[tanh]", "grid.dropout=[0.5]").workloads[0]
-    for row in rows_of(workload):
+    for row in rows_of(workload, engine=engine):
         distinct = np.asarray(row["distinct_units"]).reshape(-1, workload.depth + 1)[:, 0]
         assert distinct[0] == 1 and distinct[-1] == workload.width
 

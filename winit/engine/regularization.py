@@ -108,9 +108,7 @@ class Dropout:
 
     def kept(self, *shape: int) -> dict[int, np.ndarray]:
         """Return for each stream which of its next units stay: truth values of any shape, drawn row by row."""
-        return {
-            seed: stream.random(shape, dtype=np.float32) >= self.rate for seed, stream in self._streams.items()
-        }
+        return {seed: stream.random(shape, dtype=np.float32) >= self.rate for seed, stream in self._streams.items()}
 
     def factors(self, batch: int, units: int, like: Tensor) -> Tensor:
         """Return the next factors (K, B, n), 0 or 1/(1 − p)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,6 @@ def chosen(arrays: Sequence[np.ndarray], networks: Tensor) -> list[np.ndarray]:
     return [torch.from_numpy(array)[networks].numpy() for array in arrays]
 
 
-def addresses(matrices: Sequence[np.ndarray]) -> np.ndarray:
-    """Return where matrices lie in memory, (len,) int64."""
+def addresses(matrices: Iterable[np.ndarray]) -> np.ndarray:
+    """Return where matrices lie in memory, int64."""
     return np.array([matrix.ctypes.data for matrix in matrices], np.int64)

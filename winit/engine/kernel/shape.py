@@ -29,8 +29,16 @@ def obstacle(spec: NetworkSpec) -> str | None:
 
 
 def compile_shape(
-    inputs: int, width: int, classes: int, batch: int, activation: str, epilogue: str, lanes: int, traced: bool,
-    batch_norm: bool = False, dropout: float = 0.0,
+    inputs: int,
+    width: int,
+    classes: int,
+    batch: int,
+    activation: str,
+    epilogue: str,
+    lanes: int,
+    traced: bool,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
 ) -> Code:
     """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
 
