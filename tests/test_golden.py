@@ -91,12 +91,16 @@ CASES: dict[str, tuple[str, ...]] = {
     "saturated softsign": (
         "grid.activation=[softsign]", "grid.width=[16]", "grid.initializer=[normal:5]", "grid.learning_rate=[0.0001]",
     ),
-    # Regularization. Small weights make batch normalization's epsilon matter.
+    # Regularization, in the kernel and in torch. Small weights make batch normalization's epsilon matter.
     "batch norm": ("grid.batch_norm=[true]", "grid.activation=[relu]", "grid.initializer=[he_normal,normal:0.01]"),
     "dropout": ("grid.dropout=[0.3]", "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]"),
     "batch norm and dropout": (
         "grid.batch_norm=[true]", "grid.dropout=[0.3]", "grid.activation=[relu]", "grid.initializer=[he_normal]",
     ),
+    "torch batch norm": (
+        "engine=torch", "grid.batch_norm=[true]", "grid.activation=[relu]", "grid.initializer=[he_normal,normal:0.01]",
+    ),
+    "torch dropout": ("engine=torch", "grid.dropout=[0.3]", "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]"),
     # Pretraining and its controls.
     "autoencoder": (
         "grid.activation=[tanh]", "grid.initializer=[glorot_uniform]",

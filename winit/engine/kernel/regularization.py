@@ -48,23 +48,22 @@ class Norms:
         self.arrays = chosen(self.arrays, networks)
         self.state = [chosen(arrays, networks) for arrays in self.state]
 
-    def folded(self, k: int, parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return parameters of a network without batch normalization that gives what network k gives in evaluation.
+    def folded(self, parameters: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """Return parameters of networks without batch normalization that give what these networks give in evaluation.
 
             γ(Wᵀh + b − m)/√(v + ε) + β = (sW)ᵀh + s(b − m) + β,   s = γ/√(v + ε)
 
         Args:
-            k: the network.
-            parameters: its weights and biases by layer, (fan_in + 1, fan_out padded).
+            parameters: weights and biases of these networks by layer, (K, fan_in + 1, fan_out padded).
         """
         if not self._width:
-            return list(parameters)
+            return parameters
         out = [array.copy() for array in parameters]
         for array, norm in zip(out[:-1], self.arrays, strict=True):
-            scale = norm[k, GAMMA] / np.sqrt(norm[k, VARIANCE] + np.float32(EPSILON))
-            array[-1] -= norm[k, MEAN]
-            array *= scale
-            array[-1] += norm[k, BETA]
+            gamma, beta, mean, variance = (norm[:, row] for row in (GAMMA, BETA, MEAN, VARIANCE))
+            array[:, -1] -= mean
+            array *= (gamma / np.sqrt(variance + np.float32(EPSILON)))[:, None]
+            array[:, -1] += beta
         return out
 
 

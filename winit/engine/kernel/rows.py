@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from winit.engine.kernel.activations import CHAIN, PHI
-from winit.engine.kernel.compilation import compiled
+from winit.engine.kernel.compilation import Body, kept
 from winit.engine.kernel.emit import WIDEST, Emit, Index, Value, padded
 from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, Site
 from winit.engine.regularization import EPSILON, MOVING
@@ -30,14 +29,14 @@ BATCH_MEAN, INVERSE, OF_GAMMA, OF_BETA = range(4)  # m, 1/√(v + ε), ∂L/∂�
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """A hidden layer with batch normalization, dropout or both.
+    """What the hidden layers of a network have in common.
 
     Attributes:
-        width: its units.
+        width: units of a layer.
         batch: B, examples in a mini-batch.
         activation: φ.
-        batch_norm: whether it is batch-normalized.
-        dropout: p, the share of the outputs that are dropped.
+        batch_norm: whether they are batch-normalized.
+        dropout: p, the share of the outputs that are dropped; 0 for none.
     """
 
     width: int
@@ -50,6 +49,11 @@ class HiddenLayer:
     def examples(self) -> int:
         """The length of a row: the examples of a mini-batch, padded to whole vectors."""
         return padded(self.batch)
+
+    @property
+    def is_regularized(self) -> bool:
+        """Whether there is anything to do in passes over rows."""
+        return self.batch_norm or self.dropout > 0
 
 
 def _sum_rows(
@@ -141,9 +145,9 @@ def _share(e: Emit, layer: HiddenLayer, mask: Value, at: Index) -> Value:
     return e.b.select(e.bits(mask, at), e.constant(1 / (1 - layer.dropout)), e.constant(0.0))
 
 
-@cache
-def regularize(layer: HiddenLayer, lanes: int) -> int:
-    """Return the address of code that takes z of a hidden layer to what is passed on.
+@kept
+def regularize(layer: HiddenLayer, lanes: int) -> Body:
+    """Describe code that takes z of a hidden layer to what is passed on.
 
     Its arguments: z (width, examples), which becomes ẑ; h, which may be z without batch normalization; what is passed on;
     a bit for each output, whether it is kept; the norm (4, units) and the statistics (4, units); room for partial sums.
@@ -170,12 +174,12 @@ def regularize(layer: HiddenLayer, lanes: int) -> int:
                 if layer.dropout:
                     e.store(e.b.fmul(value, _share(e, layer, mask, at)), passed, at)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def regularize_back(layer: HiddenLayer, lanes: int) -> int:
-    """Return the address of code that takes δ of what a hidden layer passes on to δ of z, in place.
+@kept
+def regularize_back(layer: HiddenLayer, lanes: int) -> Body:
+    """Describe code that takes δ of what a hidden layer passes on to δ of z, in place.
 
         ∂L/∂z = γ/√(v + ε) · (δ − mean_B(δ) − ẑ mean_B(δẑ)),   δ = ∂L/∂(γẑ + β)
 
@@ -215,12 +219,12 @@ def regularize_back(layer: HiddenLayer, lanes: int) -> int:
                 value = e.b.fsub(e.fma(e.load(z, at), along, e.load(delta, at)), mean)
                 e.store(e.b.fmul(value, slope), delta, at)
 
-    return compiled(lanes, emit)
+    return emit
 
 
-@cache
-def update_norm(width: int, epilogue: str, lanes: int) -> int:
-    """Return the address of code that updates γ and β by the gradients in the statistics.
+@kept
+def update_norm(width: int, epilogue: str, lanes: int) -> Body:
+    """Describe code that updates γ and β by the gradients in the statistics.
 
     Its arguments: the norm, the statistics, two addresses of the optimizer's state (2, units), the optimizer's factors.
     """
@@ -233,4 +237,4 @@ def update_norm(width: int, epilogue: str, lanes: int) -> int:
             gradient = e.load(statistics, e.plus(at, OF_GAMMA * units))
             EPILOGUES[epilogue](Site(e, norm, [first, second], at, numbers), gradient)
 
-    return compiled(lanes, emit)
+    return emit

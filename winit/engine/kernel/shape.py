@@ -28,31 +28,20 @@ def obstacle(spec: NetworkSpec) -> str | None:
     return None
 
 
-def compile_shape(
-    inputs: int,
-    width: int,
-    classes: int,
-    batch: int,
-    activation: str,
-    epilogue: str,
-    lanes: int,
-    traced: bool,
-    batch_norm: bool = False,
-    dropout: float = 0.0,
-) -> Code:
+def compile_shape(inputs: int, hidden: HiddenLayer, classes: int, epilogue: str, lanes: int, traced: bool) -> Code:
     """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
 
     Args:
-        inputs, width, classes: of every network.
-        batch: B, examples in a mini-batch.
-        activation: of the hidden layers.
+        inputs, classes: of every network.
+        hidden: its hidden layers, which are all alike.
         epilogue: of the updates; see `epilogues.FACTORS`.
         lanes: float32 elements of a vector.
         traced: whether the updates add up the squares of the gradient.
-        batch_norm, dropout: of the hidden layers. With either, the products of training leave φ and φ′ to passes over the rows.
     """
-    examples, units, outputs = padded(batch), padded(width), padded(classes)
-    slope, extra = activation, [0] * 5
+    width, batch, activation = hidden.width, hidden.batch, hidden.activation
+    examples, units, outputs = hidden.examples, padded(width), padded(classes)
+    # With batch normalization or dropout, training leaves φ and φ′ to the passes over rows.
+    slope = "identity" if hidden.is_regularized else activation
 
     def forward(fan_in: int, fan_out: int, phi: str) -> int:
         row = padded(fan_out)
@@ -67,15 +56,6 @@ def compile_shape(
         backward = Product(width, batch, fan_out, row, 1, examples, examples, f"backward {slope}")
         return backward_and_update(backward, update(width, fan_out), lanes, traced)
 
-    if batch_norm or dropout:
-        layer, slope = HiddenLayer(width, batch, activation, batch_norm, dropout), "identity"
-        extra = [
-            forward(inputs, width, "identity"),
-            forward(width, width, "identity"),
-            regularize(layer, lanes),
-            regularize_back(layer, lanes),
-            update_norm(width, epilogue, lanes) if batch_norm else 0,
-        ]
     return Code(
         inputs,
         width,
@@ -93,5 +73,9 @@ def compile_shape(
         product(update(inputs, width), lanes, traced),
         moments(width, batch, examples, lanes),
         moments(classes, batch, examples, lanes),
-        *extra,
+        forward(inputs, width, "identity") if hidden.is_regularized else 0,
+        forward(width, width, "identity") if hidden.is_regularized else 0,
+        regularize(hidden, lanes) if hidden.is_regularized else 0,
+        regularize_back(hidden, lanes) if hidden.is_regularized else 0,
+        update_norm(width, epilogue, lanes) if hidden.batch_norm else 0,
     )

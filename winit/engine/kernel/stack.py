@@ -11,6 +11,9 @@ For a layer with parameters P = [W; b] (fan_in + 1, fan_out), inputs h = [h; 1] 
     forward   h' = φ(Pᵀh)                         rows: units,      vectors: examples, inner: fan_in + 1
     backward  δ = (W δ') φ′(h)                    rows: fan_in,     vectors: examples, inner: fan_out
     update    P ← optimizer(P, h δ'ᵀ)             rows: fan_in + 1, vectors: units,    inner: B
+
+Networks with batch normalization or dropout have code of their own. Their products leave Pᵀh and W δ', and passes over the
+rows of a layer do the rest (`winit.engine.kernel.rows`). In evaluation batch normalization is folded into the parameters.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ from winit.engine.kernel.epilogues import FACTORS
 from winit.engine.kernel.loop import Buffers, Network, predict, train_network
 from winit.engine.kernel.memory import addresses, chosen, zeros
 from winit.engine.kernel.regularization import Masks, Norms
+from winit.engine.kernel.rows import HiddenLayer
 from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
 from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
 from winit.engine.regularization import Dropout
@@ -103,18 +107,18 @@ class KernelStack(Engine):
         self._masks = Masks(dropout, hidden, width, spec.batch_size)
         self._set_views()
 
-        self._shape = inputs, width, classes, spec.batch_size, str(spec.activation), epilogue, lanes or host_lanes()
-        self._regularization = spec.batch_norm, spec.dropout
-        self._allocate(inputs, width, classes, hidden)
+        layer = HiddenLayer(width, spec.batch_size, str(spec.activation), spec.batch_norm, spec.dropout)
+        self._shape = inputs, layer, classes, epilogue, lanes or host_lanes()
+        self._allocate(inputs, hidden, layer, classes)
 
-    def _allocate(self, inputs: int, width: int, classes: int, hidden: int) -> None:
-        """Allocate the buffers of a step."""
-        examples, (batch_norm, dropout) = padded(self._batch_size), self._regularization
+    def _allocate(self, inputs: int, hidden: int, layer: HiddenLayer, classes: int) -> None:
+        """Allocate the buffers of a step of networks with so many hidden layers."""
+        width, examples = layer.width, layer.examples
         self._x = zeros(padded(inputs + 1), examples)
         self._h = zeros(hidden, width + 1, examples)
         self._h[:, width] = 1  # what the bias is multiplied with
-        self._outputs = zeros(hidden, width, examples) if dropout else self._h
-        self._normalized = zeros(hidden, width, examples) if batch_norm else self._outputs
+        self._outputs = zeros(hidden, width, examples) if layer.dropout else self._h
+        self._normalized = zeros(hidden, width, examples) if layer.batch_norm else self._outputs
         self._statistics = zeros(hidden, 4, padded(width))
         self._partial = zeros(2, padded(width), WIDEST)
         self._deltas = zeros(2, padded(width), examples)
@@ -167,11 +171,11 @@ class KernelStack(Engine):
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
         count, layers = len(order), len(self.weights)
-        code = compile_shape(*self._shape, traced, *self._regularization)
+        code = compile_shape(*self._shape, traced)
         trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
         diverged: dict[int, tuple[int, int]] = {}
         for steps, masks in self._masks.parts(count, self.size):
-            for k in set(range(self.size)) - set(diverged):
+            for k in (k for k in range(self.size) if k not in diverged):
                 batches = order[steps, k].numpy()  # (steps, B)
                 factors = optimizer_factors(self._optimizer, rates[steps, k].double().numpy(), self._steps_done)
                 done = train_network(
@@ -189,8 +193,8 @@ class KernelStack(Engine):
         logits = np.empty((self.size, len(x), code.classes), np.float32)
         numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
         numbers[numbers >= len(x)] = 0
+        parameters = self._norms.folded(self._arrays)
         for k in range(self.size):
-            parameters = self._norms.folded(k, [array[k] for array in self._arrays])
-            where = addresses(parameters)
-            predict(code, where, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
+            own = addresses(array[k] for array in parameters)
+            predict(code, own, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
         return torch.from_numpy(logits)
