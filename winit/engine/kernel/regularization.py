@@ -61,9 +61,10 @@ class Norms:
         out = [array.copy() for array in parameters]
         for array, norm in zip(out[:-1], self.arrays, strict=True):
             gamma, beta, mean, variance = (norm[:, row] for row in (GAMMA, BETA, MEAN, VARIANCE))
-            array[:, -1] -= mean
-            array *= (gamma / np.sqrt(variance + np.float32(EPSILON)))[:, None]
-            array[:, -1] += beta
+            with np.errstate(over="ignore", invalid="ignore"):  # of networks about to diverge
+                array[:, -1] -= mean
+                array *= (gamma / np.sqrt(variance + np.float32(EPSILON)))[:, None]
+                array[:, -1] += beta
         return out
 
 
