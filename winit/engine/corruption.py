@@ -47,7 +47,7 @@ class InputNoise:
 
     def __init__(self, corruption: Corruption, seeds: Sequence[int]) -> None:
         self.corruption, self.seeds = corruption, list(seeds)
-        self._streams = {seed: _Stream(corruption, seed) for seed in self.seeds}
+        self._streams = {seed: NoiseStream(corruption, seed) for seed in self.seeds}
         self._corrupted = torch.empty(0)
 
     def corrupted(self, x: Tensor) -> Tensor:
@@ -66,7 +66,7 @@ class InputNoise:
         self._streams = {seed: self._streams[seed] for seed in self.seeds}
 
 
-class _Stream:
+class NoiseStream:
     """The noise of one seed: what inputs are multiplied with (masking), or what is added to them.
 
     Drawn for several steps at once, and for Gaussian noise by torch's vectorised generator, because drawing takes a large

@@ -174,3 +174,24 @@ class RBM:
             velocity.mul_(momentum).add_(direction, alpha=rate)
             parameter.add_(velocity)
         return statistics.reconstruction
+
+    def advance(
+        self,
+        x: Tensor,
+        order: Tensor,
+        rate: float,
+        momenta: Tensor,
+        weight_cost: float = 0.0002,
+        gibbs_steps: int = 1,
+    ) -> None:
+        """Take one step for each row of `order`.
+
+        Args:
+            x: all inputs (N, V).
+            order: indices (steps, K, B) of the mini-batches.
+            rate, weight_cost: η and λ.
+            momenta: μ of each step, (steps,).
+            gibbs_steps: k of CD-k.
+        """
+        for batch, momentum in zip(order, momenta.tolist(), strict=True):
+            self.step(align(x[batch]), rate, momentum, weight_cost, gibbs_steps)

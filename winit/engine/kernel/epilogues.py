@@ -53,6 +53,32 @@ def _backward(activation: str) -> Epilogue:
     return epilogue
 
 
+def _reconstruct(output: str) -> Epilogue:
+    def epilogue(s: Site, z: Value) -> None:  # extra: what should come out, laid out as the result; the number 1/B
+        away = s.e.b.fsub(PHI[output](s.e, z), s.read(s.extra[0]))
+        s.write(s.e.b.fmul(away, s.e.broadcast(s.extra[1], 0)), s.c)
+
+    return epilogue
+
+
+def _minus(activation: str) -> Epilogue:
+    def epilogue(s: Site, z: Value) -> None:
+        s.write(s.e.negative(PHI[activation](s.e, z)), s.c)
+
+    return epilogue
+
+
+def _sample_binary(s: Site, z: Value) -> None:  # extra: uniform numbers, the sample; all laid out as the result, the mean
+    mean = s.e.sigmoid(z)
+    s.write(mean, s.c)
+    s.write(s.e.where("<", s.read(s.extra[0]), mean, s.e.constant(1.0), s.e.constant(0.0)), s.extra[1])
+
+
+def _sample_linear(s: Site, z: Value) -> None:  # extra: normal numbers, the sample; all laid out as the result, the mean
+    s.write(z, s.c)
+    s.write(s.e.b.fadd(s.read(s.extra[0]), z), s.extra[1])
+
+
 def keep(s: Site, partial: Value) -> None:
     """Store a partial sum, to which a later block of the inner dimension will add."""
     s.write(partial, s.c)
@@ -88,16 +114,33 @@ def _adam(s: Site, gradient: Value) -> None:  # extra: mean, square
     s.write(e.fma(rate, e.b.fdiv(mean, size), e.b.fmul(shrink, w)), s.c)
 
 
+def _contrast(s: Site, contrast: Value) -> None:  # extra: velocity, weight cost of every parameter
+    rate, momentum, share = s.factors
+    w, cost = s.read(s.c), s.read(s.extra[1])
+    direction = s.e.fma(s.e.negative(cost), w, s.e.b.fmul(share, contrast))
+    velocity = s.e.fma(rate, direction, s.e.b.fmul(momentum, s.read(s.extra[0])))
+    s.write(velocity, s.extra[0])
+    s.write(s.e.b.fadd(w, velocity), s.c)
+
+
 # An optimizer's epilogue reads these numbers, anew at every step, from the function's last argument (−η: minus the rate).
 FACTORS: dict[str, tuple[str, ...]] = {
     "sgd": ("−η", "λ"),
     "momentum": ("−η", "λ", "μ", "share of velocity", "share of gradient"),
     "adam": ("−η/(1−β₁ᵗ)", "λ", "1−β₁", "β₂", "1−β₂", "1/√(1−β₂ᵗ)", "ε", "1−ηλ (AdamW)"),
+    "contrast": ("η", "μ", "1/B"),
 }
 EPILOGUES: dict[str, Epilogue] = {
     **{f"forward {name}": _forward(name) for name in PHI},
     **{f"backward {name}": _backward(name) for name in CHAIN},
+    "reconstruct squared_error": _reconstruct("identity"),
+    "reconstruct cross_entropy": _reconstruct("sigmoid"),
+    "minus sigmoid": _minus("sigmoid"),
+    "minus identity": _minus("identity"),
+    "sample sigmoid": _sample_binary,
+    "sample identity": _sample_linear,
     "sgd": _sgd,
     "momentum": _momentum,
     "adam": _adam,
+    "contrast": _contrast,
 }

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from winit.engine.kernel.compilation import Body, kept
-from winit.engine.kernel.emit import WIDEST, Emit, Index, Value
+from winit.engine.kernel.emit import WIDEST, Emit, Value
 
 CHAINS = 4  # of sums that run side by side, to hide the latency of an addition
 
 
-def _block(e: Emit, sources: list[Value], offset: Index, target: Value, stride: int) -> None:
-    """Emit the transpose of lanes × lanes floats, from row addresses to a target."""
-    lanes = e.lanes
-    block = [e.load(source, offset) for source in sources]
+# What noise does to a value.
+CORRUPT: dict[str, Callable[[Emit, Value, Value], Value]] = {
+    "masking": lambda e, value, noise: e.b.fmul(value, noise),
+    "gaussian": lambda e, value, noise: e.b.fadd(value, noise),
+}
+
+
+def _block(e: Emit, rows: list[Value], target: Value, stride: int) -> None:
+    """Emit the transpose of lanes × lanes floats, from vectors to a target."""
+    lanes, block = e.lanes, list(rows)
     half = lanes // 2
     while half:  # exchange off-diagonal halves of ever smaller squares
         low = e.choice([i if not i & half else lanes + i - half for i in range(lanes)])
@@ -32,22 +40,31 @@ def transpose(rows: int, columns: int, target_row: int, lanes: int) -> Body:
     def emit(e: Emit, arguments: list[Value]) -> None:
         source, target, *_ = arguments
         with e.loop(rows, lanes) as r, e.loop(columns, lanes) as c:
-            sources = [e.plus(source, e.times(e.plus(r, i), 4 * columns)) for i in range(lanes)]
-            _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, target_row), r), 4)), target_row)
+            block = [e.load(source, e.plus(e.times(e.plus(r, i), columns), c)) for i in range(lanes)]
+            _block(e, block, e.plus(target, e.times(e.plus(e.times(c, target_row), r), 4)), target_row)
 
     return emit
 
 
 @kept
-def gather(columns: int, examples: int, lanes: int) -> Body:
-    """Describe code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target."""
+def gather(columns: int, examples: int, target_row: int, lanes: int, corruption: str | None = None) -> Body:
+    """Describe code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target.
+
+    With a corruption there are two more: noise (examples, columns), and the target of the corrupted rows.
+    """
 
     def emit(e: Emit, arguments: list[Value]) -> None:
-        x, numbers, target, *_ = arguments
+        x, numbers, target, noise, corrupted, *_ = arguments
         with e.loop(examples, lanes) as g:
             sources = [e.plus(x, e.times(e.integer(numbers, e.plus(g, i)), 4 * columns)) for i in range(lanes)]
             with e.loop(columns, lanes) as c:
-                _block(e, sources, c, e.plus(target, e.times(e.plus(e.times(c, examples), g), 4)), examples)
+                where = e.times(e.plus(e.times(c, target_row), g), 4)
+                block = [e.load(source, c) for source in sources]
+                _block(e, block, e.plus(target, where), target_row)
+                if corruption:
+                    noises = [e.load(noise, e.plus(e.times(e.plus(g, i), columns), c)) for i in range(lanes)]
+                    block = [CORRUPT[corruption](e, *pair) for pair in zip(block, noises, strict=True)]
+                    _block(e, block, e.plus(corrupted, where), target_row)
 
     return emit
 
