@@ -81,6 +81,11 @@ class RBM:
         """W, b and c."""
         return [self.weights, self.visible_biases, self.hidden_biases]
 
+    @staticmethod
+    def prepare(x: Tensor) -> Tensor:
+        """Return inputs (N, V) as `advance` wants them."""
+        return x
+
     def hidden_mean(self, v: Tensor) -> Tensor:
         """Return E[h | v] (K, B, H) of visible units (K, B, V)."""
         total = product(v, self.weights, self.hidden_biases)

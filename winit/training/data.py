@@ -63,7 +63,7 @@ class WorkloadData:
         mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0
         self.spec = network_spec(workload, mean)
         self.calibration = _calibration(workload, split.train, replicate)
-        self.pretrainer = Pretrainer(workload, split, device)
+        self.pretrainer = Pretrainer(workload, split, device, engine.name)
 
 
 def _calibration(workload: Workload, train: datasets.Part, replicate: int) -> Calibration:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import log
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -14,12 +15,15 @@ from winit.engine.activations import activation_of
 from winit.engine.alignment import align, product
 from winit.engine.autoencoder import TiedAutoencoder
 from winit.engine.corruption import Corruption
-from winit.engine.engine import NetworkSpec
-from winit.engine.objectives import Reconstruction
+from winit.engine.engine import Advance, Engine, NetworkSpec
+from winit.engine.objectives import Reconstruction, loss_and_accuracy
 from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
 from winit.engine.torch_stack import TorchStack
 from winit.study.schema import PretrainingSettings
+
+if TYPE_CHECKING:
+    from winit.engine.kernel.layers import KernelFreeAutoencoder, KernelRBM, KernelTiedAutoencoder
 
 
 class DrawnLayer(NamedTuple):
@@ -64,6 +68,7 @@ class LayerTask:
         sample: some of the layer's inputs, (N, fan_in) for all networks or (K, N, fan_in).
         is_first: whether the inputs are the data.
         is_unit: whether the inputs lie between 0 and 1.
+        engine: `kernel` or `torch`. An activation that the kernel lacks is trained by torch.
     """
 
     drawn: DrawnLayer
@@ -72,6 +77,16 @@ class LayerTask:
     sample: Tensor
     is_first: bool
     is_unit: bool
+    engine: str = "torch"
+
+    @property
+    def uses_kernel(self) -> bool:
+        """Whether the kernel trains the layer."""
+        if self.engine != "kernel":
+            return False
+        from winit.engine.kernel.activations import PHI
+
+        return self.drawn.activation in PHI
 
     @property
     def optimizer(self) -> Optimizer:
@@ -91,14 +106,33 @@ class LayerTask:
         return torch.full((self.recipe.steps, len(self.seeds)), self.recipe.learning_rate).to(self.drawn.weights)
 
 
+class LayerNetwork(Protocol):
+    """What a learner asks of the K networks of two layers that it trains."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Return inputs as `advance` wants them."""
+        ...
+
+    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> Advance:
+        """Take one step for each row of `order`; see `Engine.advance`."""
+        ...
+
+
 class LayerLearner(Protocol):
     """A layer of K networks that learns from the codes of the layer below."""
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Return inputs (N, fan_in) as `advance` wants them."""
+        ...
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         """Take one step for each row of `batches`.
 
         Args:
-            x: inputs of the layer (N, fan_in), or one network's after the other's.
+            x: inputs of the layer (N, fan_in), or one network's after the other's, prepared.
             y: their labels.
             batches: indices (steps, K, B) of the mini-batches.
             start: steps taken before.
@@ -142,7 +176,38 @@ def mean_error(x: Tensor) -> Tensor:
     return torch.stack([(part - part.mean(dim=0)).square().sum() for part in parts]) / x.shape[-2]
 
 
-class AutoencoderLayer:
+class _DescendingLayer:
+    """A layer below another one; the two descend a gradient.
+
+    Args:
+        task: the layer's task.
+        net: the two layers.
+    """
+
+    def __init__(self, task: LayerTask, net: LayerNetwork) -> None:
+        self.net, self.rates, self.activation = net, task.rates, task.drawn.activation
+        self.prepare = net.prepare
+
+    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
+        lost = self.net.advance(x, self._targets(x, y), batches, self.rates[start : start + len(batches)]).diverged
+        for parameters in (*self.net.weights, *self.net.biases):  # an engine may have stopped them, or not
+            parameters[list(lost)] = torch.nan
+
+    def learned(self) -> LearnedLayer:
+        (w, v), (b, c) = self.net.weights, self.net.biases
+        return LearnedLayer(*map(align, (w, b, v, c)))
+
+    def _targets(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return what the upper layer learns."""
+        return y
+
+    def _predict(self, x: Tensor) -> Tensor:
+        """Return the outputs (K, N, C) of the upper layer."""
+        w, b, v, c = self.learned()
+        return product(encode(x, w, b, self.activation), v, c)
+
+
+class AutoencoderLayer(_DescendingLayer):
     """A layer that learns to reconstruct its inputs.
 
     Squared error with a linear output, or cross-entropy with a sigmoid one. The codes of sigmoid units vary little;
@@ -153,32 +218,36 @@ class AutoencoderLayer:
 
     def __init__(self, task: LayerTask, corruption: Corruption | None = None) -> None:
         recipe, (w, b, activation, top_weights, _) = task.recipe, task.drawn
-        objective = Reconstruction(task.loss)
-        spec = NetworkSpec(activation, task.optimizer, recipe.batch_size, objective, corruption=corruption)
-        v = w.mT if recipe.decoder == "tied" else top_weights
+        self.objective = Reconstruction(task.loss)
+        spec = NetworkSpec(activation, task.optimizer, recipe.batch_size, self.objective, corruption=corruption)
+        is_tied = recipe.decoder == "tied"
+        v = w.mT if is_tied else top_weights
         # The output's bias starts where the mean code is decoded to the mean input: codes of sigmoid units vary little
         # around 1/2, and all steps would go into that offset.
         means = column_means(task.sample, len(w), as_logits=task.loss == "cross_entropy")
         c = means - product(align(column_means(encode(task.sample, w, b, activation), len(w))), v)
-        self.net: TorchStack
-        if recipe.decoder == "tied":
-            self.net = TiedAutoencoder(w.clone(), b.clone(), c, spec, task.seeds)
-        else:
-            self.net = TorchStack([w.clone(), v.clone()], [b.clone(), c], spec, task.seeds)
-        self.rates = task.rates
+        tied: type[TiedAutoencoder | KernelTiedAutoencoder]
+        free: type[TorchStack | KernelFreeAutoencoder]
+        tied, free = TiedAutoencoder, TorchStack
+        if task.uses_kernel:
+            from winit.engine.kernel.layers import KernelFreeAutoencoder, KernelTiedAutoencoder
 
-    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
-        self.net.advance(x, x, batches, self.rates[start : start + len(batches)])
+            tied, free = KernelTiedAutoencoder, KernelFreeAutoencoder
+        net: LayerNetwork = (
+            tied(w.clone(), b.clone(), c, spec, task.seeds)
+            if is_tied
+            else free([w.clone(), v.clone()], [b.clone(), c], spec, task.seeds)
+        )
+        super().__init__(task, net)
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.net.loss(x, x)
+        return self.objective.loss(self._predict, x, x)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)
 
-    def learned(self) -> LearnedLayer:
-        (w, v), (b, c) = self.net.weights, self.net.biases
-        return LearnedLayer(w, b, align(v.contiguous()), c)
+    def _targets(self, x: Tensor, y: Tensor) -> Tensor:
+        return x
 
 
 def denoising_layer(task: LayerTask) -> AutoencoderLayer:
@@ -203,27 +272,35 @@ class BoltzmannLayer:
         hidden = "binary" if task.drawn.activation == "sigmoid" else "linear"
         # Visible biases start at the units' means, so that the weights need not learn them (Hinton 2010, §8.1).
         c = column_means(task.sample, len(w), as_logits=visible == "binary").clone()
-        self.machine = RBM(w.clone(), c, b.clone(), task.seeds, visible, hidden)
+        self.units = visible, hidden
+        machines: Callable[..., RBM | KernelRBM] = RBM
+        if task.uses_kernel:
+            from winit.engine.kernel.layers import KernelRBM
+
+            machines = partial(KernelRBM, batch=task.recipe.batch_size)
+        self.machines = machines(w.clone(), c, b.clone(), task.seeds, visible, hidden)
+        self.prepare = self.machines.prepare
         self.rate = rbm.learning_rate if (visible, hidden) == ("binary", "binary") else rbm.real_rate
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         rbm = self.recipe.rbm
-        for step, batch in enumerate(batches, start):
-            momentum = rbm.momentum if step < rbm.early_share * self.recipe.steps else rbm.late_momentum
-            self.machine.step(align(x[batch]), self.rate, momentum, rbm.weight_cost, rbm.gibbs_steps)
+        is_early = torch.arange(start, start + len(batches)) < rbm.early_share * self.recipe.steps
+        momenta = torch.where(is_early, rbm.momentum, rbm.late_momentum)
+        self.machines.advance(x, batches, self.rate, momenta, rbm.weight_cost, rbm.gibbs_steps)
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.machine.loss(x)
+        w, b, _, c = self.learned()
+        return RBM(w, c, b, [], *self.units).loss(x)
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return mean_error(x)
 
     def learned(self) -> LearnedLayer:
-        m = self.machine
-        return LearnedLayer(m.weights, m.hidden_biases, align(m.weights.mT.contiguous()), m.visible_biases)
+        m = self.machines
+        return LearnedLayer(*map(align, (m.weights, m.hidden_biases, m.weights.mT, m.visible_biases)))
 
 
-class SupervisedLayer:
+class SupervisedLayer(_DescendingLayer):
     """The hidden layer of a classifier of the codes below.
 
     Source: Bengio et al. 2007.
@@ -232,21 +309,18 @@ class SupervisedLayer:
     def __init__(self, task: LayerTask) -> None:
         w, b, activation, top_weights, top_biases = task.drawn
         spec = NetworkSpec(activation, task.optimizer, task.recipe.batch_size)
-        self.net = TorchStack([w.clone(), top_weights.clone()], [b.clone(), top_biases.clone()], spec)
-        self.rates = task.rates
+        engine: type[Engine] = TorchStack
+        if task.uses_kernel:
+            from winit.engine.kernel.stack import KernelStack
 
-    def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
-        self.net.advance(x, y, batches, self.rates[start : start + len(batches)])
+            engine = KernelStack
+        super().__init__(task, engine([w.clone(), top_weights.clone()], [b.clone(), top_biases.clone()], spec))
 
     def error(self, x: Tensor, y: Tensor) -> Tensor:
-        return self.net.loss(x, y)
+        return loss_and_accuracy(self._predict(x), y).loss
 
     def baseline(self, x: Tensor, y: Tensor) -> Tensor:
         return torch.full((1,), log(self.net.weights[1].shape[2]))
-
-    def learned(self) -> LearnedLayer:
-        (w, v), (b, c) = self.net.weights, self.net.biases
-        return LearnedLayer(w, b, v, c)
 
 
 LEARNERS: dict[str, Callable[[LayerTask], LayerLearner]] = {

@@ -75,6 +75,7 @@ def pretrain(
     recipe: PretrainingSettings,
     seeds: Sequence[int],
     points: int = 2,
+    engine: str = "torch",
 ) -> PretrainedStack:
     """Pretrain the first layers of K networks, one layer after the other, from the weights they have.
 
@@ -85,6 +86,7 @@ def pretrain(
         recipe: how to train.
         seeds: of mini-batches and noise, one a network. Those with the same seed see the same.
         points: at how many log-spaced steps the error is measured.
+        engine: `kernel` or `torch`, which trains the layers.
 
     Returns:
         The pretrained layers. A network does not depend on the others.
@@ -96,8 +98,9 @@ def pretrain(
         order, noise = _streams(seeds, index, len(data.y), recipe)
         sample, labels = codes[..., :SAMPLE, :], data.y[:SAMPLE]
         is_unit = data.is_unit if index == 0 else layers[index - 1].activation == "sigmoid"
-        learner = LEARNERS[method](LayerTask(drawn, recipe, noise, sample, index == 0, is_unit))
-        x, y, batches = _flattened(codes, data.y, order)
+        learner = LEARNERS[method](LayerTask(drawn, recipe, noise, sample, index == 0, is_unit, engine))
+        inputs, y, batches = _flattened(codes, data.y, order)
+        x = learner.prepare(inputs)
         curve = [learner.error(sample, labels)]
         for start, stop in pairwise(steps):
             learner.advance(x, y, batches[start:stop], start)
@@ -197,10 +200,16 @@ class Pretrainer:
     Learning rates and controls share them.
 
     Pretrained networks are kept until `forget`, because a network's runs may lie in several chunks.
+
+    Args:
+        workload: what the runs have in common.
+        split: the replicate's data.
+        device: where to train.
+        engine: `kernel` or `torch`: the one that trains the workload's networks.
     """
 
-    def __init__(self, workload: Workload, split: datasets.Split, device: torch.device) -> None:
-        self.workload, self.device = workload, device
+    def __init__(self, workload: Workload, split: datasets.Split, device: torch.device, engine: str) -> None:
+        self.workload, self.device, self.engine = workload, device, engine
         self.data = PretrainingData(
             torch.tensor(split.train.x, device=device),
             torch.tensor(split.train.y, device=device),
@@ -252,7 +261,8 @@ class Pretrainer:
         ]
         seeds = [pretraining_seed(workload, key.replicate) for key in keys]
         recipe = workload.pretraining.at_rate(rate)
-        stack = pretrain(method, self.data, layers, recipe, seeds, workload.measure.layer_points)
+        points = workload.measure.layer_points
+        stack = pretrain(method, self.data, layers, recipe, seeds, points, self.engine)
         unrolled = [(w.cpu().numpy(), b.cpu().numpy()) for w, b in unroll(stack.layers)]
         changed = dict(enumerate(unrolled[:count]))
         if workload.task.is_reconstruction:

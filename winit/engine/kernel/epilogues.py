@@ -68,13 +68,17 @@ def _minus(activation: str) -> Epilogue:
     return epilogue
 
 
-def _sample_binary(s: Site, z: Value) -> None:  # extra: uniform numbers, the sample; all laid out as the result, the mean
+def _sample_binary(
+    s: Site, z: Value
+) -> None:  # extra: uniform numbers, the sample; all laid out as the result, the mean
     mean = s.e.sigmoid(z)
     s.write(mean, s.c)
     s.write(s.e.where("<", s.read(s.extra[0]), mean, s.e.constant(1.0), s.e.constant(0.0)), s.extra[1])
 
 
-def _sample_linear(s: Site, z: Value) -> None:  # extra: normal numbers, the sample; all laid out as the result, the mean
+def _sample_linear(
+    s: Site, z: Value
+) -> None:  # extra: normal numbers, the sample; all laid out as the result, the mean
     s.write(z, s.c)
     s.write(s.e.b.fadd(s.read(s.extra[0]), z), s.extra[1])
 

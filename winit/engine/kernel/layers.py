@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from winit.engine.corruption import NoiseStream
-from winit.engine.engine import NetworkSpec
+from winit.engine.engine import Advance, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.layer_loops import Buffers, Data, Parameters, train_free, train_machine, train_tied
 from winit.engine.kernel.layer_shapes import free_autoencoder, machine, tied_autoencoder
@@ -105,9 +105,7 @@ class _Layers(ABC, Generic[Stream]):
 
     prepare = staticmethod(KernelStack.prepare)
 
-    def __init__(
-        self, inputs: int, units: int, batch: int, seeds: Sequence[int], streams: dict[int, Stream]
-    ) -> None:
+    def __init__(self, inputs: int, units: int, batch: int, seeds: Sequence[int], streams: dict[int, Stream]) -> None:
         self._inputs, self._units, self._batch = inputs, units, batch
         self._seeds, self._streams = list(seeds), streams
 
@@ -161,13 +159,17 @@ class _Autoencoders(_Layers[NoiseStream]):
             corruption.kind if corruption else None, self._epilogue, lanes or host_lanes(),
         )  # fmt: skip
 
-    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> None:
-        """Take one step for each row of `order`; the arguments are those of `Engine.advance`, and y is not read."""
+    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> Advance:
+        """Take one step for each row of `order`; the arguments are those of `Engine.advance`, but y is not read.
+
+        Networks that diverge go on, until their parameters are NaN.
+        """
         each = [
             optimizer_factors(self._optimizer, own.double().numpy(), self._steps_done) for own in rates.unbind(dim=1)
         ]
         self._take_steps(x, order, each)
         self._steps_done += len(order)
+        return Advance({})
 
     def _noise(self, stream: NoiseStream, steps: int) -> np.ndarray:
         """Return noise (steps, B padded, row) as `prepare` makes rows; the column of ones is not corrupted."""
@@ -196,12 +198,13 @@ class KernelTiedAutoencoder(_Autoencoders):
         self, weights: Tensor, biases: Tensor, visible_biases: Tensor, spec: NetworkSpec, seeds: Sequence[int] = (),
         lanes: int | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(*weights.shape[1:], spec, seeds, lanes)
+        _, inputs, units = weights.shape
+        super().__init__(inputs, units, spec, seeds, lanes)
         self._joint = _Joint(weights, visible_biases, biases, STATE[self._epilogue])
         w, c, b = self._joint.views
         self.weights, self.biases = [w, w.mT], [b, c]
         self._code = tied_autoencoder(*self._shape)
-        self._buffers = _pair_buffers(self._inputs, self._units, self._batch, bool(self._corruption))
+        self._buffers = _pair_buffers(inputs, units, spec.batch_size, bool(self._corruption))
 
     def _train(self, network: int, data: Data) -> None:
         train_tied(self._code, self._joint.of(network), data, self._buffers)
