@@ -27,6 +27,7 @@ from winit.vocabulary.pretraining import PRETRAINING
 CPU = torch.device("cpu")
 WIDTHS, SEEDS = [9, 6, 4, 2], [3, 4, 3]
 METHODS = [m for m in PRETRAINING if m != "none"]
+ENGINES = ["torch", "kernel"]
 
 
 def recipe(**changes) -> PretrainingSettings:
@@ -67,29 +68,60 @@ def drawn_layers(method: str, seeds=SEEDS, activations=("sigmoid",) * 3) -> list
     return [DrawnLayer(w, b, phi, *top) for w, b, top, phi in zip(*parts, activations, strict=True)]
 
 
-def pretrained(method: str, seeds=SEEDS, activations=("sigmoid",) * 3, points=4, data=None, **changes):
+def pretrained(method: str, seeds=SEEDS, activations=("sigmoid",) * 3, points=4, data=None, engine="torch", **changes):
     layers = drawn_layers(method, seeds, activations)
-    return pretrain(method, data or bars(), layers, recipe(**changes), seeds, points)
+    return pretrain(method, data or bars(), layers, recipe(**changes), seeds, points, engine)
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method, loss):
-    together = pretrained(method, loss=loss)
+def test_a_network_depends_neither_on_its_neighbours_nor_on_layers_above(method, loss, engine):
+    together = pretrained(method, loss=loss, engine=engine)
     assert [tuple(layer.weights.shape) for layer in together.layers] == [(3, 9, 6), (3, 6, 4), (3, 4, 2)]
-    alone = pretrained(method, SEEDS[1:2], loss=loss)
+    alone = pretrained(method, SEEDS[1:2], loss=loss, engine=engine)
     for one, all_three in zip(alone.layers, together.layers, strict=True):
         for a, t in zip(one[:2], all_three[:2], strict=True):
             assert torch.equal(a[0], t[1]) and torch.equal(t[0], t[2])  # equal seeds are equal networks
     assert torch.equal(alone.errors[0], together.errors[1])
-    first = pretrain(method, bars(), drawn_layers(method)[:1], recipe(loss=loss), SEEDS, 4)
+    first = pretrain(method, bars(), drawn_layers(method)[:1], recipe(loss=loss), SEEDS, 4, engine)
     assert torch.equal(first.layers[0].weights, together.layers[0].weights)
     assert torch.equal(first.errors[:, 0], together.errors[:, 0])
 
 
+@pytest.mark.parametrize("decoder", ["tied", "free"])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_layer_learns(method):
-    stack = pretrained(method, steps=400, data=bars(200))
+def test_the_kernel_learns_what_torch_learns(method, decoder):
+    """Layer by layer, so that each starts from the same codes; the last activation is none that the kernel has."""
+    phis = ("sigmoid",) * 3 if method == "rbm" else ("sigmoid", "tanh", "gelu")
+    ours, theirs = (
+        pretrained(method, activations=phis, decoder=decoder, loss="auto", engine=engine)
+        for engine in ("kernel", "torch")
+    )
+    for one, other in zip(ours.layers, theirs.layers, strict=True):
+        for got, want in zip(one, other, strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.errors, theirs.errors, rtol=1e-4, atol=1e-5)
+    assert torch.equal(ours.errors[..., 0][:, 0], theirs.errors[..., 0][:, 0])
+    assert not torch.equal(ours.layers[0].weights, theirs.layers[0].weights)  # not the same code
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_layers_that_diverge_are_lost_with_all_above(method, engine):
+    rate = 9e29
+    rbm = recipe().rbm.model_copy(update={"learning_rate": rate, "real_rate": rate})
+    stack = pretrained(
+        method, activations=("identity",) * 3, learning_rate=rate, optimizer="sgd", rbm=rbm, engine=engine
+    )
+    assert stack.errors[:, 1:].isnan().all() and stack.layers[0].weights.isnan().all()
+    assert torch.isfinite(stack.errors[:, 0, 0]).all()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("method", METHODS)
+def test_every_layer_learns(method, engine):
+    stack = pretrained(method, steps=400, data=bars(200), engine=engine)
     assert stack.steps[0] == 0 and stack.steps[-1] == 400
     assert (stack.errors[:, 0, -1] < 0.6 * stack.errors[:, 0, 0]).all()
     assert (stack.errors[:, 0, -1] < stack.baselines[:, 0]).all()
@@ -134,11 +166,12 @@ def test_every_layer_of_a_deep_sigmoid_stack_learns_with_the_loss_that_fits():
     assert worst["auto"] < 0.7 < 1 < worst["squared_error"]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("decoder", ["tied", "free"])
 @pytest.mark.parametrize("loss", ["squared_error", "cross_entropy"])
-def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
+def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss, engine):
     """The second layer, against torch's autograd and its SGD."""
-    changes = {"decoder": decoder, "loss": loss, "optimizer": "sgd", "learning_rate": 0.1, "steps": 7}
+    changes = {"decoder": decoder, "loss": loss, "optimizer": "sgd", "learning_rate": 0.1, "steps": 7, "engine": engine}
     stack = pretrained("autoencoder", [5], **changes)
     data = bars()
     weights, biases, decoders = drawn([5])
@@ -167,8 +200,9 @@ def test_an_autoencoder_layer_is_a_plain_loop_on_the_codes_below(decoder, loss):
     torch.testing.assert_close(stack.layers[1].top_weights[0].double(), expected.detach(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier():
-    stack = pretrained("supervised", [5], optimizer="sgd", learning_rate=0.5, steps=6)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_supervised_layer_is_the_hidden_layer_of_a_classifier(engine):
+    stack = pretrained("supervised", [5], optimizer="sgd", learning_rate=0.5, steps=6, engine=engine)
     data = bars()
     weights, biases, decoders = drawn([5], 6)
     free = [p[0].double().requires_grad_() for p in (weights[0], biases[0], *decoders[0])]
