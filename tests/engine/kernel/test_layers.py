@@ -84,10 +84,8 @@ def machines(case, kernel=True, networks=(0, 1, 2), splits=(), lanes=None, x=Non
     networks = list(networks)
     w, _, c, b = (p[networks].clone() for p in drawn(inputs, units))
     seeds = [SEEDS[k] for k in networks]
-    if kernel:
-        machine = KernelRBM(w, b, c, seeds, visible, hidden, batch, lanes)
-    else:
-        machine = RBM(w, b, c, seeds, visible, hidden)
+    options = {"batch": batch, "lanes": lanes} if kernel else {}
+    machine = (KernelRBM if kernel else RBM)(w, b, c, seeds, visible, hidden, **options)
     x = inputs_of(inputs) if x is None else x
     momenta, order = torch.linspace(0.5, 0.9, STEPS), batches(batch)
     for start, stop in pairwise([0, *splits, STEPS]):

@@ -59,7 +59,7 @@ class MachineCode(NamedTuple):
     update: int
 
 
-class Parameters(NamedTuple):
+class MatrixAddresses(NamedTuple):
     """Addresses of one matrix of parameters and of its optimizer's state, as in `loop.Network`."""
 
     values: int
@@ -67,7 +67,7 @@ class Parameters(NamedTuple):
     second_moment: int
 
 
-class Data(NamedTuple):
+class LayerData(NamedTuple):
     """What a layer learns from in some steps.
 
     Attributes:
@@ -83,7 +83,7 @@ class Data(NamedTuple):
     factors: Array  # (steps, WIDEST + n) float32
 
 
-class Buffers(NamedTuple):
+class LayerBuffers(NamedTuple):
     """Where a step leaves what it computes; all networks of a stack share them."""
 
     clean: Array  # the inputs that should come out, laid out as `left`
@@ -96,7 +96,7 @@ class Buffers(NamedTuple):
 
 
 @compile_loop
-def train_tied(code: TiedCode, p: Parameters, data: Data, buffers: Buffers) -> None:
+def train_tied(code: TiedCode, p: MatrixAddresses, data: LayerData, buffers: LayerBuffers) -> None:
     """Train one autoencoder whose decoder is its encoder transposed: x → φ(Wᵀx + b) → Wh + c."""
     left, right, rows = buffers.left.ctypes.data, buffers.right.ctypes.data, buffers.hidden.shape[1]
     output, lower = left + 4 * rows, right + 4 * rows * buffers.right.shape[1]  # the second halves
@@ -116,7 +116,9 @@ def train_tied(code: TiedCode, p: Parameters, data: Data, buffers: Buffers) -> N
 
 
 @compile_loop
-def train_free(code: FreeCode, encoder: Parameters, decoder: Parameters, data: Data, buffers: Buffers) -> None:
+def train_free(
+    code: FreeCode, encoder: MatrixAddresses, decoder: MatrixAddresses, data: LayerData, buffers: LayerBuffers
+) -> None:
     """Train one autoencoder with a decoder of its own: x → φ(Wᵀx + b) → Vᵀh + c."""
     inputs, transposed, output = buffers.left.ctypes.data, buffers.right.ctypes.data, buffers.extra.ctypes.data
     hidden, below, share = buffers.hidden.ctypes.data, buffers.below.ctypes.data, buffers.share.ctypes.data
@@ -135,7 +137,9 @@ def train_free(code: FreeCode, encoder: Parameters, decoder: Parameters, data: D
 
 
 @compile_loop
-def train_machine(code: MachineCode, p: Parameters, weight_cost: int, data: Data, buffers: Buffers) -> None:
+def train_machine(
+    code: MachineCode, p: MatrixAddresses, weight_cost: int, data: LayerData, buffers: LayerBuffers
+) -> None:
     """Train one restricted Boltzmann machine by contrastive divergence, CD-k.
 
     Args:

@@ -18,7 +18,14 @@ from torch import Tensor
 from winit.engine.corruption import NoiseStream
 from winit.engine.engine import Advance, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
-from winit.engine.kernel.layer_loops import Buffers, Data, Parameters, train_free, train_machine, train_tied
+from winit.engine.kernel.layer_loops import (
+    LayerBuffers,
+    LayerData,
+    MatrixAddresses,
+    train_free,
+    train_machine,
+    train_tied,
+)
 from winit.engine.kernel.layer_shapes import free_autoencoder, machine, tied_autoencoder
 from winit.engine.kernel.shape import EPILOGUE, STATE
 from winit.engine.kernel.stack import KernelStack, optimizer_factors
@@ -47,11 +54,11 @@ class _Matrices:
         self.arrays = [_zeros(networks, rows, padded(columns)) for _ in range(1 + states)]
         self.values = torch.from_numpy(self.arrays[0])
 
-    def of(self, network: int) -> Parameters:
+    def of(self, network: int) -> MatrixAddresses:
         """Return the addresses of one network's parameters and state."""
         values, *states = (array[network].ctypes.data for array in self.arrays)
         first, second, *_ = *states, 0, 0
-        return Parameters(values, first, second)
+        return MatrixAddresses(values, first, second)
 
 
 class _Joint(_Matrices):
@@ -76,7 +83,9 @@ class _Joint(_Matrices):
             ours.copy_(given)
 
 
-def _pair_buffers(inputs: int, units: int, batch: int, has_copy: bool = False, is_machine: bool = False) -> Buffers:
+def _pair_buffers(
+    inputs: int, units: int, batch: int, has_copy: bool = False, is_machine: bool = False
+) -> LayerBuffers:
     """Return buffers for layers with one matrix for both directions.
 
     Args:
@@ -91,7 +100,7 @@ def _pair_buffers(inputs: int, units: int, batch: int, has_copy: bool = False, i
     if is_machine:
         left[inputs, examples:], below[units] = 1, -1
     right, share = _zeros(2 * examples, row), np.full(1, 1 / batch, np.float32)
-    return Buffers(clean if has_copy else left, left, right, hidden, below, sample, share)
+    return LayerBuffers(clean if has_copy else left, left, right, hidden, below, sample, share)
 
 
 class _Layers(ABC, Generic[Stream]):
@@ -110,7 +119,7 @@ class _Layers(ABC, Generic[Stream]):
         self._seeds, self._streams = list(seeds), streams
 
     @abstractmethod
-    def _train(self, network: int, data: Data) -> None:
+    def _train(self, network: int, data: LayerData) -> None:
         """Take one network's next steps."""
 
     @abstractmethod
@@ -128,7 +137,7 @@ class _Layers(ABC, Generic[Stream]):
             noise = {seed: self._noise(stream, part.stop - start) for seed, stream in self._streams.items()}
             for k, own in enumerate(factors):
                 seen = noise[self._seeds[k]] if noise else _zeros(steps, 1, 1)
-                self._train(k, Data(x.data_ptr(), batches[k, part], seen, own[part]))
+                self._train(k, LayerData(x.data_ptr(), batches[k, part], seen, own[part]))
 
 
 class _Autoencoders(_Layers[NoiseStream]):
@@ -206,7 +215,7 @@ class KernelTiedAutoencoder(_Autoencoders):
         self._code = tied_autoencoder(*self._shape)
         self._buffers = _pair_buffers(inputs, units, spec.batch_size, bool(self._corruption))
 
-    def _train(self, network: int, data: Data) -> None:
+    def _train(self, network: int, data: LayerData) -> None:
         train_tied(self._code, self._joint.of(network), data, self._buffers)
 
 
@@ -239,12 +248,12 @@ class KernelFreeAutoencoder(_Autoencoders):
         x, clean = _zeros(2, rows, examples)
         hidden = _zeros(padded(units + 1), examples)
         hidden[units] = 1  # what the bias is multiplied with
-        self._buffers = Buffers(
+        self._buffers = LayerBuffers(
             clean if self._corruption else x, x, _zeros(examples, max(rows, len(hidden))), hidden, _zeros(*hidden.shape),
             _zeros(padded(inputs), examples), np.full(1, 1 / spec.batch_size, np.float32),
         )  # fmt: skip
 
-    def _train(self, network: int, data: Data) -> None:
+    def _train(self, network: int, data: LayerData) -> None:
         train_free(self._code, self._encoder.of(network), self._decoder.of(network), data, self._buffers)
 
 
@@ -289,7 +298,7 @@ class KernelRBM(_Layers[np.random.Generator]):
         self._gibbs_steps = gibbs_steps
         self._take_steps(x, order, [factors] * len(self.weights))
 
-    def _train(self, network: int, data: Data) -> None:
+    def _train(self, network: int, data: LayerData) -> None:
         train_machine(self._code, self._joint.of(network), self._weight_cost.ctypes.data, data, self._buffers)
 
     def _noise(self, stream: np.random.Generator, steps: int) -> np.ndarray:
