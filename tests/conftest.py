@@ -21,6 +21,9 @@ from winit.study import compose as compose_module
 from winit.study.model import Study
 from winit.theory.activations import Activation
 
+# Triton's kernels run in its interpreter, on the CPU, unless TRITON_INTERPRET=0 sends them to a card. It reads this once.
+os.environ.setdefault("TRITON_INTERPRET", "1")
+
 # An activation that is not catalogued, with closed forms for what theory computes.
 ERF = Activation(
     "erf", "erf", "erf z", erf, lambda z: 2 / sqrt(pi) * np.exp(-z * z), slope_at_0=2 / sqrt(pi), torch="torch.erf"

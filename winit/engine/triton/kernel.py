@@ -1,0 +1,152 @@
+"""The persistent kernel: one program trains one network through all steps of a call.
+
+Read `train_networks` first. What one layer leaves for the next lies in the program's own part of the scratch memory,
+mostly in cache: the mini-batch, the outputs of every hidden layer, and two places for δ. Only the parameters of the
+networks and what an optimizer keeps of them outlive a call.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+from winit.engine.triton.layers import backward, forward, update
+
+
+@triton.jit
+def gather(x, order, out, CODE: tl.constexpr):
+    """Copy a mini-batch, rows of x (N, inputs), to `out` (B, inputs)."""
+    for top in range(0, CODE.batch, CODE.examples):
+        row = top + tl.arange(0, CODE.examples)
+        number = tl.load(order + row, mask=row < CODE.batch, other=0)
+        for left in range(0, CODE.inputs, CODE.units):
+            column = left + tl.arange(0, CODE.units)
+            inside = (row[:, None] < CODE.batch) & (column[None, :] < CODE.inputs)
+            values = tl.load(x + number[:, None] * CODE.inputs + column[None, :], mask=inside, other=0.0)
+            tl.store(out + row[:, None] * CODE.inputs + column[None, :], values, mask=inside)
+    tl.debug_barrier()
+
+
+@triton.jit
+def softmax(logits, y, order, CODE: tl.constexpr):
+    """Replace logits (B, C) by δ/B = (softmax − onehot)/B; return how many of the logits are not finite."""
+    lost = tl.zeros((), tl.int32)
+    column = tl.arange(0, CODE.outputs)
+    for top in range(0, CODE.batch, CODE.examples):
+        row = top + tl.arange(0, CODE.examples)
+        label = tl.load(y + tl.load(order + row, mask=row < CODE.batch, other=0))
+        inside = (row[:, None] < CODE.batch) & (column[None, :] < CODE.classes)
+        place = logits + row[:, None] * CODE.classes + column[None, :]
+        z = tl.load(place, mask=inside, other=0.0)
+        lost += tl.sum(tl.where(tl.abs(z) < float("inf"), 0, 1))
+        z = tl.where(column[None, :] < CODE.classes, z, float("-inf"))
+        e = tl.exp(z - tl.max(z, axis=1)[:, None])
+        share = e / tl.sum(e, axis=1)[:, None]
+        tl.store(place, (share - tl.where(column[None, :] == label[:, None], 1.0, 0.0)) / CODE.batch, mask=inside)
+    tl.debug_barrier()
+    return lost
+
+
+@triton.jit
+def moments(values, COUNT: tl.constexpr):
+    """Return sum and sum of squares of so many values, in float64."""
+    total, squares = tl.zeros((), tl.float64), tl.zeros((), tl.float64)
+    for start in range(0, COUNT, 1024):
+        i = start + tl.arange(0, 1024)
+        part = tl.load(values + i, mask=i < COUNT, other=0.0).to(tl.float64)
+        total += tl.sum(part)
+        squares += tl.sum(part * part)
+    return total, squares
+
+
+@triton.jit
+def trace_signal(h, WIDTH: tl.constexpr, row, CODE: tl.constexpr):
+    """Store mean and mean square of a layer's outputs h (B, WIDTH), the first two of the four numbers of `TRACE`."""
+    COUNT: tl.constexpr = CODE.batch * WIDTH
+    total, squares = moments(h, COUNT)
+    tl.store(row, total / COUNT)
+    tl.store(row + 1, squares / COUNT)
+
+
+@triton.jit
+def trace_gradient(delta, squares, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, row, CODE: tl.constexpr):
+    """Store the mean squares of δ, of single examples, and of the gradient, the last two of the four numbers."""
+    _, of_delta = moments(delta, CODE.batch * FAN_OUT)
+    tl.store(row + 2, of_delta * CODE.batch / FAN_OUT)
+    tl.store(row + 3, squares / ((FAN_IN + 1) * FAN_OUT))
+
+
+@triton.jit
+def forward_pass(network, scratch, trace, CODE: tl.constexpr):
+    """Compute every layer's outputs from the mini-batch."""
+    h, logits = scratch + CODE.hidden, scratch + CODE.deltas
+    forward(scratch, network, h, CODE.inputs, CODE.width, CODE.phi, CODE.units, CODE)
+    for i in range(1, CODE.depth):
+        layer = network + CODE.first + (i - 1) * CODE.following
+        forward(h, layer, h + CODE.signal, CODE.width, CODE.width, CODE.phi, CODE.units, CODE)
+        h += CODE.signal
+    forward(h, network + CODE.last, logits, CODE.width, CODE.classes, "identity", CODE.outputs, CODE)
+    if CODE.traced:
+        for i in range(CODE.depth):
+            trace_signal(scratch + CODE.hidden + i * CODE.signal, CODE.width, trace + 4 * i, CODE)
+        trace_signal(logits, CODE.classes, trace + 4 * CODE.depth, CODE)
+        tl.debug_barrier()
+
+
+@triton.jit
+def backward_pass(network, scratch, factors, trace, CODE: tl.constexpr):
+    """Back-propagate from δ/B of the output layer, which lies in the logits' place, and update every layer.
+
+    δ of a layer is computed from the weights before their update, and alternates between two places.
+    """
+    h, delta = scratch + CODE.hidden + (CODE.depth - 1) * CODE.signal, scratch + CODE.deltas
+    layer = network + CODE.last
+    backward(delta, layer, h, delta + CODE.delta, CODE.width, CODE.classes, CODE)
+    squares = update(h, delta, layer, factors, CODE.width, CODE.classes, CODE.outputs, CODE)
+    if CODE.traced:
+        trace_gradient(delta, squares, CODE.width, CODE.classes, trace + 4 * CODE.depth, CODE)
+    for above in range(1, CODE.depth):
+        layer -= CODE.following
+        h -= CODE.signal
+        own, below = delta + above % 2 * CODE.delta, delta + (above + 1) % 2 * CODE.delta
+        backward(own, layer, h, below, CODE.width, CODE.width, CODE)
+        squares = update(h, own, layer, factors, CODE.width, CODE.width, CODE.units, CODE)
+        if CODE.traced:
+            trace_gradient(own, squares, CODE.width, CODE.width, trace + 4 * (CODE.depth - above), CODE)
+            tl.debug_barrier()
+    own = delta + CODE.depth % 2 * CODE.delta
+    squares = update(scratch, own, network, factors, CODE.inputs, CODE.width, CODE.units, CODE)
+    if CODE.traced:
+        trace_gradient(own, squares, CODE.inputs, CODE.width, trace, CODE)
+        tl.debug_barrier()
+
+
+@triton.jit(do_not_specialize=["steps"], do_not_specialize_on_alignment=["x", "y", "order"])
+def train_networks(parameters, scratch, x, y, order, factors, trace, done, steps, CODE: tl.constexpr):
+    """Train the network whose number is that of the program.
+
+    Args:
+        parameters: (1 + states, K, size), of all networks, then the states that the optimizer keeps for each.
+        scratch: (K, room), for what a step computes.
+        x: inputs (N, D).
+        y: labels (N,), int64.
+        order: numbers of the examples of each mini-batch, (steps, K, B) int64.
+        factors: (steps, K, 3); see `step`.
+        trace: (K, steps, layers, 4) float64, where steps are traced.
+        done: (K,) int32; the first step whose logits are not finite is stored here. The network's update stops there.
+        steps: how many.
+    """
+    k, networks = tl.program_id(0).to(tl.int64), tl.num_programs(0)
+    network, own = parameters + k * CODE.size, scratch + k * CODE.room
+    t, stop = 0, steps
+    while t < stop:
+        at = t * networks + k
+        batch, row = order + at * CODE.batch, trace + (k * steps + t) * 4 * (CODE.depth + 1)
+        gather(x, batch, own, CODE)
+        forward_pass(network, own, row, CODE)
+        if softmax(own + CODE.deltas, y, batch, CODE) > 0:
+            tl.store(done + k, t)
+            stop = t
+        else:
+            backward_pass(network, own, factors + at * 3, row, CODE)
+            t += 1

@@ -1,0 +1,124 @@
+"""The fused CUDA engine: one Triton program trains one network through all steps of a call.
+
+A call is one launch. Every program has a network to itself and no other program waits for it, so a network's numbers
+depend neither on the chunk nor on how its steps are split over calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
+from winit.engine.objectives import Classification
+from winit.engine.optimizers import ADAM_BETAS, Optimizer
+from winit.engine.triton.code import Code
+from winit.engine.triton.kernel import train_networks
+
+ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
+STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}  # that an optimizer keeps for each parameter
+MOST_CLASSES = 256  # a row of logits is one tile
+# A tile of 64 × 64 is 32 registers of each of 128 threads. So the compiler needs 128 registers a thread on an H100 and
+# spills none (SGD), and four programs share a multiprocessor.
+TILE, INNER, WARPS, STAGES = 64, 32, 4, 2
+
+
+def obstacle(spec: NetworkSpec, classes: int) -> str | None:
+    """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
+    if not isinstance(spec.objective, Classification):
+        return "it trains classifiers"
+    if spec.batch_norm or spec.dropout:
+        return "it has neither batch normalization nor dropout"
+    if spec.corruption:
+        return "it does not corrupt inputs"
+    if not isinstance(spec.activation, str):
+        return "it has code for one activation by its name, not for functions or several activations"
+    if spec.activation not in ACTIVATIONS or spec.optimizer.name not in STATES:
+        return f"it has no code for {spec.activation} with {spec.optimizer.name}"
+    if classes > MOST_CLASSES:
+        return f"it takes at most {MOST_CLASSES} classes"
+    return None
+
+
+def tile(size: int, most: int = TILE) -> int:
+    """Return the power of two that holds so many, at least 16, which products of Triton want, and at most `most`."""
+    return min(most, max(16, 1 << (size - 1).bit_length()))
+
+
+def step_factors(optimizer: Optimizer, rates: Tensor, steps_done: int) -> Tensor:
+    """Return what the kernel's `step` reads, (steps, K, 3) float32, for rates (steps, K) after so many steps."""
+    rates = rates.double()
+    steps = steps_done + 1 + torch.arange(len(rates), dtype=torch.float64, device=rates.device)[:, None]
+    shrink = 1 - rates * optimizer.weight_decay
+    if not optimizer.name.startswith("adam"):
+        return torch.stack([rates, torch.ones_like(rates), shrink], dim=2).float()
+    first, second = (1 - beta**steps for beta in ADAM_BETAS)
+    return torch.stack([rates / first, second.rsqrt().expand_as(rates), shrink], dim=2).float()
+
+
+class TritonStack(Engine):
+    """K networks of one width, each trained by a program of its own.
+
+    Args:
+        weights, biases, spec, seeds: as for `Engine`; on a CUDA device, or on the CPU under Triton's interpreter.
+        precision: of the products: `ieee`, or `tf32x3` for those of tensor cores, nearly as exact.
+
+    Raises:
+        ValueError: the kernel cannot train such networks.
+    """
+
+    name = "triton"
+
+    def __init__(
+        self, weights: Sequence[Tensor], biases: Sequence[Tensor], spec: NetworkSpec, seeds: Sequence[int] = (),
+        precision: str = "ieee",
+    ) -> None:  # fmt: skip
+        (networks, inputs, width), classes, rule = weights[0].shape, weights[-1].shape[2], spec.optimizer
+        if reason := obstacle(spec, classes):
+            raise ValueError(f"the Triton kernel cannot train these networks: {reason}; the torch engine can")
+        self._optimizer, self._steps_done = rule, 0
+        self._code = Code(
+            inputs, width, classes, len(weights) - 1, spec.batch_size, str(spec.activation),
+            rule.name, rule.momentum, rule.weight_decay,
+            tile(spec.batch_size), tile(width), tile(classes, MOST_CLASSES), INNER, precision, False,
+        )  # fmt: skip
+        self._memory = weights[0].new_zeros(1 + STATES[rule.name], networks, self._code.size)
+        super().__init__(*self._views(), spec, seeds)
+        for mine, given in zip([*self.weights, *self.biases], [*weights, *biases], strict=True):
+            mine.copy_(given)
+
+    def _views(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Return weights and biases, as views of the memory."""
+        code, weights, biases, start = self._code, [], [], 0
+        for fan_in, fan_out in code.layers:
+            rows = self._memory[0, :, start : start + (fan_in + 1) * fan_out].unflatten(1, (fan_in + 1, fan_out))
+            weights.append(rows[:, :-1])
+            biases.append(rows[:, -1:])
+            start += (fan_in + 1) * fan_out
+        return weights, biases
+
+    def keep(self, networks: Tensor) -> None:
+        self._memory = self._memory[:, networks]
+        self.weights, self.biases = self._views()
+
+    def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
+        code, count, networks = replace(self._code, traced=traced), len(order), self.size
+        scratch = self._memory.new_empty(networks, code.room)
+        shape = networks, count, len(self.weights) if traced else 0, len(TRACE)
+        trace = torch.full(shape, torch.nan, dtype=torch.float64, device=x.device)
+        done = torch.full((networks,), count, dtype=torch.int32, device=x.device)
+        factors = step_factors(self._optimizer, rates, self._steps_done)
+        train_networks[(networks,)](
+            self._memory, scratch, x.contiguous(), y, order.contiguous(), factors, trace, done, count, code,
+            num_warps=WARPS, num_stages=STAGES, enable_fp_fusion=True,
+        )  # fmt: skip
+        self._steps_done += count
+        diverged = {}
+        for k in torch.nonzero(done < count).flatten().tolist():
+            step = int(done[k])
+            trace[k, step:] = torch.nan
+            diverged[k] = step, self.first_non_finite_layer(k, x[order[step, k]])
+        return Advance(diverged, trace if traced else None)
