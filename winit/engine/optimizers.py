@@ -37,15 +37,19 @@ class SGD:
     """W ← W − ηg, on stacked parameters (K, m, n)."""
 
     def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
-        self.options, self.step = optimizer, 0
+        self.options = optimizer
         self.state: dict[str, list[Tensor]] = {}
 
     def _remember(self, name: str, parameters: Sequence[Tensor]) -> None:
         self.state[name] = [aligned(p.shape, like=p).zero_() for p in parameters]
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All that the updates of a step change beside the parameters."""
+        return [tensor for tensors in self.state.values() for tensor in tensors]
+
     def begin_step(self) -> None:
         """Prepare for the updates of one step."""
-        self.step += 1
 
     def update(self, index: int, parameter: Tensor, gradient: Tensor, rate: Tensor) -> None:
         """Update one parameter (K, m, n) by its gradient, which is overwritten, at rates (K, 1, 1)."""
@@ -76,20 +80,33 @@ class Momentum(SGD):
 
 
 class Adam(SGD):
-    """Adam with bias correction, elementwise, so that bits do not depend on the stack."""
+    """Adam with bias correction, elementwise, so that bits do not depend on the stack.
+
+    Steps are counted on the device, because a CUDA graph repeats what it has recorded and nothing that the host computes.
+    """
 
     def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
         super().__init__(parameters, optimizer)
         self._remember("mean", parameters)
         self._remember("square", parameters)
+        self._step = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [*super().tensors, self._step]
+
+    def begin_step(self) -> None:
+        beta1, beta2 = ADAM_BETAS
+        self._step.add_(1)
+        self._of_mean, self._of_square = 1 - beta1**self._step, (1 - beta2**self._step).sqrt()
 
     def direction(self, index: int, gradient: Tensor) -> Tensor:
         beta1, beta2 = ADAM_BETAS
         mean, square = self.state["mean"][index], self.state["square"][index]
         mean.lerp_(gradient, 1 - beta1)
         square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        size = torch.sqrt(square, out=gradient).div_((1 - beta2**self.step) ** 0.5).add_(ADAM_EPSILON)
-        return torch.div(mean, size, out=gradient).div_(1 - beta1**self.step)
+        size = torch.sqrt(square, out=gradient).div_(self._of_square).add_(ADAM_EPSILON)
+        return torch.div(mean, size, out=gradient).div_(self._of_mean)
 
 
 class AdamW(Adam):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +14,9 @@ from winit.engine.corruption import InputNoise
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.optimizers import RULES
 from winit.engine.regularization import BatchNorm, Dropout, Normalized, normalize_backward
+from winit.engine.torch_graph import CapturedSteps, as_graph
+
+LOG = logging.getLogger("winit")
 
 
 class TorchStack(Engine):
@@ -22,9 +27,15 @@ class TorchStack(Engine):
 
     Args:
         weights, biases, spec, seeds: as for `Engine`.
+
+    Attributes:
+        captured_on: kinds of devices on which a step is captured and launched as a whole, where that is possible.
+        capture: how.
     """
 
     name = "torch"
+    captured_on: ClassVar[tuple[str, ...]] = ("cuda",)
+    capture = staticmethod(as_graph)
 
     def __init__(
         self, weights: Sequence[Tensor], biases: Sequence[Tensor], spec: NetworkSpec, seeds: Sequence[int] = ()
@@ -62,6 +73,8 @@ class TorchStack(Engine):
         self._delta = [pair[n][i % 2] for i, n in enumerate(widths[:-1])]
         self._gradient = [aligned(p.shape, like=first) for p in self.parameters]
         self._ones = aligned((K, 1, B), like=first).fill_(1)
+        self._captured: CapturedSteps | None = None
+        self._captured_data: tuple[int, int] | None = None  # addresses of the data for which it was tried
 
     def keep(self, networks: Tensor) -> None:
         self.weights = [align(w[networks]) for w in self.weights]
@@ -71,12 +84,48 @@ class TorchStack(Engine):
                 part.keep(networks)
         self._allocate()
 
+    @property
+    def _state(self) -> list[Tensor]:
+        """All tensors that a step changes and the next one reads."""
+        moving = [t for norm in self.norms if norm for t in (norm.mean, norm.variance)]
+        return [*self.parameters, *moving, *self._rule.tensors]
+
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
+        captured = None if traced or not len(order) else self._captured_steps(x, y, order[0], rates[0])
+        if captured and captured.take(order, rates):
+            return Advance({})
+        return self._advance(x, y, order, rates, traced)
+
+    def _captured_steps(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> CapturedSteps | None:
+        """Return steps on these data that are launched as a whole; None where that is impossible.
+
+        Dropout and corruption draw their numbers on the host.
+        """
+        if x.device.type not in self.captured_on or self._dropout or self._noise:
+            return None
+
+        def step(batch: Tensor, rate: Tensor) -> Tensor:
+            inputs = self._inputs(x[batch])
+            finite = _finite(self.forward(inputs))
+            self.backward(inputs, y[batch], rate)
+            return finite
+
+        data = x.data_ptr(), y.data_ptr()
+        if data != self._captured_data:
+            self._captured, self._captured_data = None, data
+            try:
+                self._captured = CapturedSteps(step, self._state, order, rates, self.capture)
+            except RuntimeError as error:
+                LOG.warning("torch: steps cannot be captured and are launched operation by operation: %s", error)
+        return self._captured
+
+    def _advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool) -> Advance:
+        """Advance step by step, and see at each which networks diverge."""
         diverged: dict[int, tuple[int, int]] = {}
         traces = []
         for step, batch in enumerate(order):
             inputs = self._inputs(x[batch])
-            finite = (self.forward(inputs) * 0).sum(dim=(1, 2)) == 0  # the sum itself might overflow
+            finite = _finite(self.forward(inputs))
             if not finite.all():
                 for k in torch.nonzero(~finite).flatten().tolist():
                     if k not in diverged:
@@ -158,6 +207,11 @@ class TorchStack(Engine):
             trace[:, layer, 0] = h.sum(dim=(1, 2)) / count
             trace[:, layer, 1] = _square(h) / count
         return trace
+
+
+def _finite(logits: Tensor) -> Tensor:
+    """Return which networks' logits (K, C, B) are all finite, (K,)."""
+    return (logits * 0).sum(dim=(1, 2)) == 0  # the sum of the logits themselves might overflow
 
 
 def _square(values: Tensor) -> Tensor:

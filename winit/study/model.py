@@ -55,7 +55,7 @@ class Study:
 
     @property
     def engine(self) -> str:
-        """Engine to train with, as set: auto, kernel or torch."""
+        """Engine to train with, as set: auto, kernel, torch or triton."""
         return self.resolved.engine
 
     @property

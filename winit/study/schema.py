@@ -361,7 +361,7 @@ class StudySettings(SettingsSection):
     name: Name = Field(description="Name of results/<name>/ and reports/<name>/. null: the name of the study's file.")
     question: Sentence = Field(description="What the study asks, in one sentence: the title of its page.")
     device: Device = Field(description="Device to train on. auto: CUDA where it is available, else the CPU.")
-    engine: Engine = Field(description="Engine to train with. auto: the fused CPU kernel where it can run, else torch.")
+    engine: Engine = Field(description="Engine to train with. auto: the fused kernel of the device where it can run (kernel on a CPU, triton on CUDA), else torch.")
     seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = Field(description="Root of all random streams.")
     data: DataSettings
     task: TaskSettings

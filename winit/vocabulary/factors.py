@@ -47,7 +47,7 @@ SCALINGS: dict[str, str] = {
 }
 
 DEVICES = ("auto", "cpu", "cuda")
-ENGINES = ("auto", "kernel", "torch")
+ENGINES = ("auto", "kernel", "torch", "triton")
 
 # In the order in which a reader should meet them: success first.
 STATUSES: dict[str, str] = {

@@ -84,7 +84,7 @@ RUNS: Table = table(
     ),
     kept("diverged_layer", OPTIONAL_INT, "", "first layer with a non-finite pre-activation; depth + 1 is the output"),
     kept("device", STR, "", "where it was trained: cpu or cuda"),
-    kept("engine", STR, "", "what trained it: kernel (fused, CPU) or torch (batched products)"),
+    kept("engine", STR, "", "what trained it: kernel (fused, CPU), triton (fused, CUDA) or torch (batched products)"),
     kept("wall_time_s", FLOAT, "seconds", "its share of the wall time of the stack it was trained in"),
     kept("calibration_time_s", FLOAT, "seconds", "wall time of its data-dependent initialization; 0 if it has none"),
     kept(
