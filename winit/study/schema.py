@@ -361,7 +361,9 @@ class StudySettings(SettingsSection):
     name: Name = Field(description="Name of results/<name>/ and reports/<name>/. null: the name of the study's file.")
     question: Sentence = Field(description="What the study asks, in one sentence: the title of its page.")
     device: Device = Field(description="Device to train on. auto: CUDA where it is available, else the CPU.")
-    engine: Engine = Field(description="Engine to train with. auto: the fused kernel of the device where it can run (kernel on a CPU, triton on CUDA), else torch.")
+    engine: Engine = Field(
+        description="Engine to train with. auto: the fused one of the device (kernel on a CPU, triton on CUDA) where it can run, else torch."
+    )
     seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = Field(description="Root of all random streams.")
     data: DataSettings
     task: TaskSettings

@@ -58,32 +58,49 @@ def network_spec(workload: Workload, mean: torch.Tensor | float = 0.0) -> Networ
     )
 
 
-def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Engine]:
-    """Return the engine for `auto`, `kernel` or `torch`.
+def _kernel(workload: Workload, device: torch.device) -> type[Engine] | str:
+    """Return the fused engine of the CPU, or why it cannot train a workload, as the end of a sentence."""
+    if device.type != "cpu":
+        return f"it runs on the CPU, not on {device.type}"
+    try:
+        from winit.engine.kernel.shape import obstacle
+        from winit.engine.kernel.stack import KernelStack
+    except ImportError as error:
+        return f"{error.name} is not installed"
+    return obstacle(network_spec(workload)) or KernelStack
 
-    `auto` takes the kernel wherever it can run. The choice depends on the workload's shape alone and never on how many
-    runs are to be trained, so that a run has the same bits whenever it is trained.
+
+def _triton(workload: Workload, device: torch.device) -> type[Engine] | str:
+    """Return the fused engine of CUDA devices, or why it cannot train a workload, as the end of a sentence."""
+    if device.type != "cuda":
+        return f"it runs on a CUDA device, not on {device.type}"
+    try:
+        from winit.engine.triton.stack import TritonStack, obstacle
+    except ImportError as error:
+        return f"{error.name} is not installed"
+    return obstacle(network_spec(workload), workload.widths[-1]) or TritonStack
+
+
+FUSED = {"kernel": _kernel, "triton": _triton}
+
+
+def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Engine]:
+    """Return the engine for `auto`, `kernel`, `triton` or `torch`.
+
+    `auto` takes the fused engine of the device, wherever it can run. The choice depends on the workload's shape alone and
+    never on how many runs are to be trained, so that a run has the same bits whenever it is trained.
 
     Raises:
-        ValueError: the kernel is asked for and cannot run.
+        ValueError: a fused engine is asked for and cannot run.
     """
     if wanted == "torch":
         return TorchStack
-    reason: str | None
-    if device.type != "cpu":
-        reason = f"it runs on the CPU, not on {device.type}"
-    else:
-        try:
-            from winit.engine.kernel.shape import obstacle
-            from winit.engine.kernel.stack import KernelStack
-        except ImportError as error:
-            reason = f"{error.name} is not installed"
-        else:
-            reason = obstacle(network_spec(workload))
-            if reason is None:
-                return KernelStack
-    if wanted == "kernel":
-        raise ValueError(f"engine: got kernel, but {reason}; allowed is torch, or auto to take what can run")
+    name = wanted if wanted in FUSED else "kernel" if device.type == "cpu" else "triton"
+    found = FUSED[name](workload, device)
+    if not isinstance(found, str):
+        return found
+    if wanted == name:
+        raise ValueError(f"engine: got {wanted}, but {found}; allowed is torch, or auto to take what can run")
     return TorchStack
 
 

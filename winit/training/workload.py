@@ -118,7 +118,7 @@ def train(
         workload: what the runs have in common.
         runs: those to train, in any order and number. Those of a replicate are trained together.
         device: where to train.
-        engine: `auto`, `kernel` or `torch`; see `choose_engine`.
+        engine: `auto`, `kernel`, `triton` or `torch`; see `choose_engine`.
         networks: the size of a chunk; by default what suits the machine. It does not change any number.
     """
     # One thread a process: faster for many small products, and the condition for bits that do not depend on the chunk.
