@@ -5,11 +5,11 @@ STUDY  ?= default
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN    := $(VENV)/bin
 
-.PHONY: help study plan test lint benchmark stability figures clean
+.PHONY: help study plan test lint benchmark benchmark-gpu stability figures clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1 \t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1 \t\2/' | expand -t 24
 	@echo "  variables: STUDY=$(STUDY) CORES=$(CORES) PYTHON=$(PYTHON) VENV=$(VENV)"
 
 study: $(VENV)/.runtime ## Run a study to its report: make study STUDY=smoke CORES=2
@@ -33,6 +33,10 @@ benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a 
 	@$(BIN)/python -m benchmarks.coverage
 	@$(BIN)/python -m benchmarks.study --study quick --cores $(CORES)
 	@$(BIN)/python -m benchmarks.study --study default --cores $(CORES)
+
+benchmark-gpu: $(VENV)/.benchmark ## Measure the engines on a CUDA device beside JAX, if there is one
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,gpu]'
+	@$(BIN)/python -m benchmarks.gpu
 
 stability: $(VENV)/.runtime ## Run a study with another seed, too, and write docs/stability.md: what the two say otherwise
 	@$(BIN)/winit run study=$(STUDY) --cores $(CORES)
