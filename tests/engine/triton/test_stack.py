@@ -156,12 +156,12 @@ import sys
 from triton import compile
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from winit.engine.triton.code import Code
+from winit.engine.triton.constants import Constants
 from winit.engine.triton.kernel import train_networks
 rule, traced = sys.argv[1], sys.argv[2] == "traced"
-code = Code(7, 20, 3, 4, 9, "tanh", rule, 0.9, 0.1, 16, 32, 16, 32, "ieee", traced)
+code = Constants(7, 20, 3, 4, 9, "tanh", rule, 0.9, 0.1, 16, 32, 16, 32, "ieee", traced)
 kinds = dict(parameters="*fp32", scratch="*fp32", x="*fp32", y="*i64", order="*i64", factors="*fp32", trace="*fp64", done="*i32", steps="i32")
-source = ASTSource(train_networks, kinds | {"CODE": "constexpr"}, constexprs={(len(kinds),): code})
+source = ASTSource(train_networks, kinds | {"CONST": "constexpr"}, constexprs={(len(kinds),): code})
 compiled = compile(source, target=GPUTarget("cuda", 90, 32), options={"enable_fp_fusion": True})
 print(compiled.asm["ptx"].count("fma.rn.f32"), "tf32" in compiled.asm["ptx"], len(compiled.asm["cubin"]))
 """

@@ -14,35 +14,35 @@ from winit.engine.triton.layers import backward, forward, update
 
 
 @triton.jit
-def gather(x, order, out, CODE: tl.constexpr):
+def gather(x, order, out, CONST: tl.constexpr):
     """Copy a mini-batch, rows of x (N, inputs), to `out` (B, inputs)."""
-    for top in range(0, CODE.batch, CODE.examples):
-        row = top + tl.arange(0, CODE.examples)
-        number = tl.load(order + row, mask=row < CODE.batch, other=0)
-        for left in range(0, CODE.inputs, CODE.units):
-            column = left + tl.arange(0, CODE.units)
-            inside = (row[:, None] < CODE.batch) & (column[None, :] < CODE.inputs)
-            values = tl.load(x + number[:, None] * CODE.inputs + column[None, :], mask=inside, other=0.0)
-            tl.store(out + row[:, None] * CODE.inputs + column[None, :], values, mask=inside)
+    for top in range(0, CONST.batch, CONST.examples):
+        row = top + tl.arange(0, CONST.examples)
+        number = tl.load(order + row, mask=row < CONST.batch, other=0)
+        for left in range(0, CONST.inputs, CONST.units):
+            column = left + tl.arange(0, CONST.units)
+            inside = (row[:, None] < CONST.batch) & (column[None, :] < CONST.inputs)
+            values = tl.load(x + number[:, None] * CONST.inputs + column[None, :], mask=inside, other=0.0)
+            tl.store(out + row[:, None] * CONST.inputs + column[None, :], values, mask=inside)
     tl.debug_barrier()
 
 
 @triton.jit
-def softmax(logits, y, order, CODE: tl.constexpr):
+def softmax(logits, y, order, CONST: tl.constexpr):
     """Replace logits (B, C) by δ/B = (softmax − onehot)/B; return how many of the logits are not finite."""
     lost = tl.zeros((), tl.int32)
-    column = tl.arange(0, CODE.outputs)
-    for top in range(0, CODE.batch, CODE.examples):
-        row = top + tl.arange(0, CODE.examples)
-        label = tl.load(y + tl.load(order + row, mask=row < CODE.batch, other=0))
-        inside = (row[:, None] < CODE.batch) & (column[None, :] < CODE.classes)
-        place = logits + row[:, None] * CODE.classes + column[None, :]
+    column = tl.arange(0, CONST.outputs)
+    for top in range(0, CONST.batch, CONST.examples):
+        row = top + tl.arange(0, CONST.examples)
+        label = tl.load(y + tl.load(order + row, mask=row < CONST.batch, other=0))
+        inside = (row[:, None] < CONST.batch) & (column[None, :] < CONST.classes)
+        place = logits + row[:, None] * CONST.classes + column[None, :]
         z = tl.load(place, mask=inside, other=0.0)
         lost += tl.sum(tl.where(tl.abs(z) < float("inf"), 0, 1))
-        z = tl.where(column[None, :] < CODE.classes, z, float("-inf"))
+        z = tl.where(column[None, :] < CONST.classes, z, float("-inf"))
         e = tl.exp(z - tl.max(z, axis=1)[:, None])
         share = e / tl.sum(e, axis=1)[:, None]
-        tl.store(place, (share - tl.where(column[None, :] == label[:, None], 1.0, 0.0)) / CODE.batch, mask=inside)
+        tl.store(place, (share - tl.where(column[None, :] == label[:, None], 1.0, 0.0)) / CONST.batch, mask=inside)
     tl.debug_barrier()
     return lost
 
@@ -60,69 +60,69 @@ def moments(values, COUNT: tl.constexpr):
 
 
 @triton.jit
-def trace_signal(h, WIDTH: tl.constexpr, row, CODE: tl.constexpr):
+def trace_signal(h, WIDTH: tl.constexpr, row, CONST: tl.constexpr):
     """Store mean and mean square of a layer's outputs h (B, WIDTH), the first two of the four numbers of `TRACE`."""
-    COUNT: tl.constexpr = CODE.batch * WIDTH
+    COUNT: tl.constexpr = CONST.batch * WIDTH
     total, squares = moments(h, COUNT)
     tl.store(row, total / COUNT)
     tl.store(row + 1, squares / COUNT)
 
 
 @triton.jit
-def trace_gradient(delta, squares, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, row, CODE: tl.constexpr):
+def trace_gradient(delta, squares, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, row, CONST: tl.constexpr):
     """Store the mean squares of δ, of single examples, and of the gradient, the last two of the four numbers."""
-    _, of_delta = moments(delta, CODE.batch * FAN_OUT)
-    tl.store(row + 2, of_delta * CODE.batch / FAN_OUT)
+    _, of_delta = moments(delta, CONST.batch * FAN_OUT)
+    tl.store(row + 2, of_delta * CONST.batch / FAN_OUT)
     tl.store(row + 3, squares / ((FAN_IN + 1) * FAN_OUT))
 
 
 @triton.jit
-def forward_pass(network, scratch, trace, CODE: tl.constexpr):
+def forward_pass(network, scratch, trace, CONST: tl.constexpr):
     """Compute every layer's outputs from the mini-batch."""
-    h, logits = scratch + CODE.hidden, scratch + CODE.deltas
-    forward(scratch, network, h, CODE.inputs, CODE.width, CODE.phi, CODE.units, CODE)
-    for i in range(1, CODE.depth):
-        layer = network + CODE.first + (i - 1) * CODE.following
-        forward(h, layer, h + CODE.signal, CODE.width, CODE.width, CODE.phi, CODE.units, CODE)
-        h += CODE.signal
-    forward(h, network + CODE.last, logits, CODE.width, CODE.classes, "identity", CODE.outputs, CODE)
-    if CODE.traced:
-        for i in range(CODE.depth):
-            trace_signal(scratch + CODE.hidden + i * CODE.signal, CODE.width, trace + 4 * i, CODE)
-        trace_signal(logits, CODE.classes, trace + 4 * CODE.depth, CODE)
+    h, logits = scratch + CONST.hidden, scratch + CONST.deltas
+    forward(scratch, network, h, CONST.inputs, CONST.width, CONST.phi, CONST.units, CONST)
+    for i in range(1, CONST.depth):
+        layer = network + CONST.first + (i - 1) * CONST.following
+        forward(h, layer, h + CONST.signal, CONST.width, CONST.width, CONST.phi, CONST.units, CONST)
+        h += CONST.signal
+    forward(h, network + CONST.last, logits, CONST.width, CONST.classes, "identity", CONST.outputs, CONST)
+    if CONST.traced:
+        for i in range(CONST.depth):
+            trace_signal(scratch + CONST.hidden + i * CONST.signal, CONST.width, trace + 4 * i, CONST)
+        trace_signal(logits, CONST.classes, trace + 4 * CONST.depth, CONST)
         tl.debug_barrier()
 
 
 @triton.jit
-def backward_pass(network, scratch, factors, trace, CODE: tl.constexpr):
+def backward_pass(network, scratch, factors, trace, CONST: tl.constexpr):
     """Back-propagate from δ/B of the output layer, which lies in the logits' place, and update every layer.
 
     δ of a layer is computed from the weights before their update, and alternates between two places.
     """
-    h, delta = scratch + CODE.hidden + (CODE.depth - 1) * CODE.signal, scratch + CODE.deltas
-    layer = network + CODE.last
-    backward(delta, layer, h, delta + CODE.delta, CODE.width, CODE.classes, CODE)
-    squares = update(h, delta, layer, factors, CODE.width, CODE.classes, CODE.outputs, CODE)
-    if CODE.traced:
-        trace_gradient(delta, squares, CODE.width, CODE.classes, trace + 4 * CODE.depth, CODE)
-    for above in range(1, CODE.depth):
-        layer -= CODE.following
-        h -= CODE.signal
-        own, below = delta + above % 2 * CODE.delta, delta + (above + 1) % 2 * CODE.delta
-        backward(own, layer, h, below, CODE.width, CODE.width, CODE)
-        squares = update(h, own, layer, factors, CODE.width, CODE.width, CODE.units, CODE)
-        if CODE.traced:
-            trace_gradient(own, squares, CODE.width, CODE.width, trace + 4 * (CODE.depth - above), CODE)
+    h, delta = scratch + CONST.hidden + (CONST.depth - 1) * CONST.signal, scratch + CONST.deltas
+    layer = network + CONST.last
+    backward(delta, layer, h, delta + CONST.delta, CONST.width, CONST.classes, CONST)
+    squares = update(h, delta, layer, factors, CONST.width, CONST.classes, CONST.outputs, CONST)
+    if CONST.traced:
+        trace_gradient(delta, squares, CONST.width, CONST.classes, trace + 4 * CONST.depth, CONST)
+    for above in range(1, CONST.depth):
+        layer -= CONST.following
+        h -= CONST.signal
+        own, below = delta + above % 2 * CONST.delta, delta + (above + 1) % 2 * CONST.delta
+        backward(own, layer, h, below, CONST.width, CONST.width, CONST)
+        squares = update(h, own, layer, factors, CONST.width, CONST.width, CONST.units, CONST)
+        if CONST.traced:
+            trace_gradient(own, squares, CONST.width, CONST.width, trace + 4 * (CONST.depth - above), CONST)
             tl.debug_barrier()
-    own = delta + CODE.depth % 2 * CODE.delta
-    squares = update(scratch, own, network, factors, CODE.inputs, CODE.width, CODE.units, CODE)
-    if CODE.traced:
-        trace_gradient(own, squares, CODE.inputs, CODE.width, trace, CODE)
+    own = delta + CONST.depth % 2 * CONST.delta
+    squares = update(scratch, own, network, factors, CONST.inputs, CONST.width, CONST.units, CONST)
+    if CONST.traced:
+        trace_gradient(own, squares, CONST.inputs, CONST.width, trace, CONST)
         tl.debug_barrier()
 
 
 @triton.jit(do_not_specialize=["steps"], do_not_specialize_on_alignment=["x", "y", "order"])
-def train_networks(parameters, scratch, x, y, order, factors, trace, done, steps, CODE: tl.constexpr):
+def train_networks(parameters, scratch, x, y, order, factors, trace, done, steps, CONST: tl.constexpr):
     """Train the network whose number is that of the program.
 
     Args:
@@ -137,16 +137,16 @@ def train_networks(parameters, scratch, x, y, order, factors, trace, done, steps
         steps: how many.
     """
     k, networks = tl.program_id(0).to(tl.int64), tl.num_programs(0)
-    network, own = parameters + k * CODE.size, scratch + k * CODE.room
+    network, own = parameters + k * CONST.size, scratch + k * CONST.room
     t, stop = 0, steps
     while t < stop:
         at = t * networks + k
-        batch, row = order + at * CODE.batch, trace + (k * steps + t) * 4 * (CODE.depth + 1)
-        gather(x, batch, own, CODE)
-        forward_pass(network, own, row, CODE)
-        if softmax(own + CODE.deltas, y, batch, CODE) > 0:
+        batch, row = order + at * CONST.batch, trace + (k * steps + t) * 4 * (CONST.depth + 1)
+        gather(x, batch, own, CONST)
+        forward_pass(network, own, row, CONST)
+        if softmax(own + CONST.deltas, y, batch, CONST) > 0:
             tl.store(done + k, t)
             stop = t
         else:
-            backward_pass(network, own, factors + at * 3, row, CODE)
+            backward_pass(network, own, factors + at * 3, row, CONST)
             t += 1

@@ -66,7 +66,7 @@ def load(matrix, row, row_step, rows, column, column_step, columns):
 
 @triton.jit
 def product(
-    a, a_row, a_column, rows, row, b, b_row, b_column, columns, column, INNER: tl.constexpr, CODE: tl.constexpr
+    a, a_row, a_column, rows, row, b, b_row, b_column, columns, column, INNER: tl.constexpr, CONST: tl.constexpr
 ):  # fmt: skip
     """Return some elements of the product of A (rows, INNER) and B (INNER, columns).
 
@@ -75,43 +75,43 @@ def product(
         row, column: of the elements.
     """
     total = tl.zeros((row.shape[0], column.shape[0]), tl.float32)
-    for start in range(0, INNER, CODE.inner):
-        k = start + tl.arange(0, CODE.inner)
+    for start in range(0, INNER, CONST.inner):
+        k = start + tl.arange(0, CONST.inner)
         left = load(a, row, a_row, rows, k, a_column, INNER)
         right = load(b, k, b_row, INNER, column, b_column, columns)
-        total = tl.dot(left, right, total, input_precision=CODE.precision)
+        total = tl.dot(left, right, total, input_precision=CONST.precision)
     return total
 
 
 @triton.jit
 def forward(
-    h, parameters, out, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, PHI: tl.constexpr, TILE: tl.constexpr, CODE: tl.constexpr
+    h, parameters, out, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, PHI: tl.constexpr, TILE: tl.constexpr, CONST: tl.constexpr
 ):  # fmt: skip
     """Store φ(hW + b) in `out` (B, FAN_OUT), given h (B, FAN_IN)."""
-    for top in range(0, CODE.batch, CODE.examples):
-        row = top + tl.arange(0, CODE.examples)
+    for top in range(0, CONST.batch, CONST.examples):
+        row = top + tl.arange(0, CONST.examples)
         for left in range(0, FAN_OUT, TILE):
             column = left + tl.arange(0, TILE)
-            z = product(h, FAN_IN, 1, CODE.batch, row, parameters, FAN_OUT, 1, FAN_OUT, column, FAN_IN, CODE)
+            z = product(h, FAN_IN, 1, CONST.batch, row, parameters, FAN_OUT, 1, FAN_OUT, column, FAN_IN, CONST)
             bias = tl.load(parameters + FAN_IN * FAN_OUT + column, mask=column < FAN_OUT, other=0.0)
-            inside = (row[:, None] < CODE.batch) & (column[None, :] < FAN_OUT)
+            inside = (row[:, None] < CONST.batch) & (column[None, :] < FAN_OUT)
             place = out + row[:, None] * FAN_OUT + column[None, :]
             tl.store(place, activate(z + bias[None, :], PHI), mask=inside)
     tl.debug_barrier()
 
 
 @triton.jit
-def backward(delta, parameters, h, out, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, CODE: tl.constexpr):
+def backward(delta, parameters, h, out, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, CONST: tl.constexpr):
     """Store δWᵀ · φ′ in `out` (B, FAN_IN), given δ (B, FAN_OUT) of a layer and its inputs h (B, FAN_IN)."""
-    for top in range(0, CODE.batch, CODE.examples):
-        row = top + tl.arange(0, CODE.examples)
-        for left in range(0, FAN_IN, CODE.units):
-            column = left + tl.arange(0, CODE.units)
-            below = product(delta, FAN_OUT, 1, CODE.batch, row, parameters, 1, FAN_OUT, FAN_IN, column, FAN_OUT, CODE)
-            slope = load(h, row, FAN_IN, CODE.batch, column, 1, FAN_IN)
-            inside = (row[:, None] < CODE.batch) & (column[None, :] < FAN_IN)
+    for top in range(0, CONST.batch, CONST.examples):
+        row = top + tl.arange(0, CONST.examples)
+        for left in range(0, FAN_IN, CONST.units):
+            column = left + tl.arange(0, CONST.units)
+            below = product(delta, FAN_OUT, 1, CONST.batch, row, parameters, 1, FAN_OUT, FAN_IN, column, FAN_OUT, CONST)
+            slope = load(h, row, FAN_IN, CONST.batch, column, 1, FAN_IN)
+            inside = (row[:, None] < CONST.batch) & (column[None, :] < FAN_IN)
             place = out + row[:, None] * FAN_IN + column[None, :]
-            tl.store(place, chain(below, slope, CODE.phi), mask=inside)
+            tl.store(place, chain(below, slope, CONST.phi), mask=inside)
     tl.debug_barrier()
 
 
@@ -123,25 +123,25 @@ def square_sum(values):
 
 
 @triton.jit
-def step(place, inside, gradient, factors, CODE: tl.constexpr):
+def step(place, inside, gradient, factors, CONST: tl.constexpr):
     """Update the parameters at some places by their gradient, in which case `inside` holds.
 
     Args:
         factors: address of three numbers: η, for Adam divided by 1 − β₁ᵗ; 1/√(1 − β₂ᵗ); 1 − ηλ.
     """
-    state = tl.num_programs(0).to(tl.int64) * CODE.size  # from parameters to their first state, and on to the second
+    state = tl.num_programs(0).to(tl.int64) * CONST.size  # from parameters to their first state, and on to the second
     value = tl.load(place, mask=inside, other=0.0)
-    if CODE.rule == "adamw":
+    if CONST.rule == "adamw":
         value *= tl.load(factors + 2)
-    elif CODE.decay != 0:
-        gradient += CODE.decay * value
-    if CODE.rule == "sgd":
+    elif CONST.decay != 0:
+        gradient += CONST.decay * value
+    if CONST.rule == "sgd":
         direction = gradient
-    elif CODE.rule == "momentum" or CODE.rule == "nesterov":
-        direction = CODE.momentum * tl.load(place + state, mask=inside, other=0.0) + gradient
+    elif CONST.rule == "momentum" or CONST.rule == "nesterov":
+        direction = CONST.momentum * tl.load(place + state, mask=inside, other=0.0) + gradient
         tl.store(place + state, direction, mask=inside)
-        if CODE.rule == "nesterov":
-            direction = gradient + CODE.momentum * direction
+        if CONST.rule == "nesterov":
+            direction = gradient + CONST.momentum * direction
     else:
         mean = tl.load(place + state, mask=inside, other=0.0)
         mean += (1 - BETA1) * (gradient - mean)
@@ -154,25 +154,25 @@ def step(place, inside, gradient, factors, CODE: tl.constexpr):
 
 @triton.jit
 def update(
-    h, delta, parameters, factors, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, TILE: tl.constexpr, CODE: tl.constexpr
+    h, delta, parameters, factors, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, TILE: tl.constexpr, CONST: tl.constexpr
 ):  # fmt: skip
     """Update a layer, given its inputs h (B, FAN_IN) and its δ/B (B, FAN_OUT); return Σ g² where steps are traced."""
     squares = tl.zeros((), tl.float64)
     for left in range(0, FAN_OUT, TILE):
         column = left + tl.arange(0, TILE)
-        for top in range(0, FAN_IN, CODE.units):
-            row = top + tl.arange(0, CODE.units)
-            gradient = product(h, 1, FAN_IN, FAN_IN, row, delta, FAN_OUT, 1, FAN_OUT, column, CODE.batch, CODE)
-            if CODE.traced:
+        for top in range(0, FAN_IN, CONST.units):
+            row = top + tl.arange(0, CONST.units)
+            gradient = product(h, 1, FAN_IN, FAN_IN, row, delta, FAN_OUT, 1, FAN_OUT, column, CONST.batch, CONST)
+            if CONST.traced:
                 squares += square_sum(gradient)
             inside = (row[:, None] < FAN_IN) & (column[None, :] < FAN_OUT)
-            step(parameters + row[:, None] * FAN_OUT + column[None, :], inside, gradient, factors, CODE)
+            step(parameters + row[:, None] * FAN_OUT + column[None, :], inside, gradient, factors, CONST)
         gradient = tl.zeros((TILE,), tl.float32)
-        for top in range(0, CODE.batch, CODE.examples):
-            row = top + tl.arange(0, CODE.examples)
-            gradient += tl.sum(load(delta, row, FAN_OUT, CODE.batch, column, 1, FAN_OUT), axis=0)
-        if CODE.traced:
+        for top in range(0, CONST.batch, CONST.examples):
+            row = top + tl.arange(0, CONST.examples)
+            gradient += tl.sum(load(delta, row, FAN_OUT, CONST.batch, column, 1, FAN_OUT), axis=0)
+        if CONST.traced:
             squares += square_sum(gradient)
-        step(parameters + FAN_IN * FAN_OUT + column, column < FAN_OUT, gradient, factors, CODE)
+        step(parameters + FAN_IN * FAN_OUT + column, column < FAN_OUT, gradient, factors, CONST)
     tl.debug_barrier()
     return squares

@@ -15,7 +15,7 @@ from torch import Tensor
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.objectives import Classification
 from winit.engine.optimizers import ADAM_BETAS, Optimizer
-from winit.engine.triton.code import Code
+from winit.engine.triton.constants import Constants
 from winit.engine.triton.kernel import train_networks
 
 ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
@@ -80,20 +80,20 @@ class TritonStack(Engine):
         if reason := obstacle(spec, classes):
             raise ValueError(f"the Triton kernel cannot train these networks: {reason}; the torch engine can")
         self._optimizer, self._steps_done = rule, 0
-        self._code = Code(
+        self._constants = Constants(
             inputs, width, classes, len(weights) - 1, spec.batch_size, str(spec.activation),
             rule.name, rule.momentum, rule.weight_decay,
             tile(spec.batch_size), tile(width), tile(classes, MOST_CLASSES), INNER, precision, False,
         )  # fmt: skip
-        self._memory = weights[0].new_zeros(1 + STATES[rule.name], networks, self._code.size)
+        self._memory = weights[0].new_zeros(1 + STATES[rule.name], networks, self._constants.size)
         super().__init__(*self._views(), spec, seeds)
         for mine, given in zip([*self.weights, *self.biases], [*weights, *biases], strict=True):
             mine.copy_(given)
 
     def _views(self) -> tuple[list[Tensor], list[Tensor]]:
         """Return weights and biases, as views of the memory."""
-        code, weights, biases, start = self._code, [], [], 0
-        for fan_in, fan_out in code.layers:
+        constants, weights, biases, start = self._constants, [], [], 0
+        for fan_in, fan_out in constants.layers:
             rows = self._memory[0, :, start : start + (fan_in + 1) * fan_out].unflatten(1, (fan_in + 1, fan_out))
             weights.append(rows[:, :-1])
             biases.append(rows[:, -1:])
@@ -105,14 +105,14 @@ class TritonStack(Engine):
         self.weights, self.biases = self._views()
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
-        code, count, networks = replace(self._code, traced=traced), len(order), self.size
-        scratch = self._memory.new_empty(networks, code.room)
+        constants, count, networks = replace(self._constants, traced=traced), len(order), self.size
+        scratch = self._memory.new_empty(networks, constants.room)
         shape = networks, count, len(self.weights) if traced else 0, len(TRACE)
         trace = torch.full(shape, torch.nan, dtype=torch.float64, device=x.device)
         done = torch.full((networks,), count, dtype=torch.int32, device=x.device)
         factors = step_factors(self._optimizer, rates, self._steps_done)
         train_networks[(networks,)](
-            self._memory, scratch, x.contiguous(), y, order.contiguous(), factors, trace, done, count, code,
+            self._memory, scratch, x.contiguous(), y, order.contiguous(), factors, trace, done, count, constants,
             num_warps=WARPS, num_stages=STAGES, enable_fp_fusion=True,
         )  # fmt: skip
         self._steps_done += count

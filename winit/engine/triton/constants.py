@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 @dataclass(frozen=True)
-class Code:
+class Constants:
     """What the kernel is compiled for: the sizes of the networks, of its tiles, and of its memory, in float32 elements.
 
     Attributes:
