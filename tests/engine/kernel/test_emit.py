@@ -58,3 +58,18 @@ def test_vector_functions_at_the_ends():
     assert (np.abs(evaluate("sigmoid", ends)[[1, 4]]) < 1e-37).all()
     for name in ("exp", "tanh", "sigmoid"):
         assert np.isnan(evaluate(name, ends)[2]), f"{name} swallows NaN"
+
+
+def test_reciprocals_of_all_mantissas_are_accurate_and_the_same_on_any_width():
+    one = (np.arange(2**23, dtype=np.uint32) + np.uint32(0x3F800000)).view(np.float32)
+    wide, narrow = evaluate("reciprocal", one, 16), evaluate("reciprocal", one, 8)
+    np.testing.assert_array_equal(wide, narrow)
+    assert ulps(wide, 1 / one.astype(np.float64)).max() < 0.51
+    for power in (-126, 124):  # a mantissa's error is that of all its powers
+        np.testing.assert_array_equal(
+            evaluate("reciprocal", one * np.float32(2.0**power)), wide * np.float32(2.0**-power)
+        )
+    ends = np.full(16, np.nan, np.float32)
+    ends[:2] = 2.0**125, 2.0**-126
+    assert evaluate("reciprocal", ends)[:2].tolist() == [2.0**-125, 2.0**126]
+    assert np.isnan(evaluate("reciprocal", ends)[2:]).all()

@@ -168,3 +168,19 @@ def test_keep_keeps_the_optimizers_state(name):
     stack.advance(stack.prepare(x), y, order[3:, kept], rates[3:, kept])
     for ours, theirs in zip(stack.weights, whole.weights, strict=True):
         assert torch.equal(ours, theirs[kept])
+
+
+def test_a_square_that_overflows_stops_its_parameter_and_no_other():
+    """Adam's square of a gradient of 1e20 is infinite, and its size a divisor that no finite mean survives."""
+    widths, batch, optimizer = [3, 4, 2], 4, Optimizer("adam")
+    weights, biases, x, y, order, rates = make(widths, batch=batch)
+    x[:, 0] = 0.0
+    calm = KernelStack(weights, biases, NetworkSpec("relu", optimizer, batch))
+    calm.advance(calm.prepare(x), y, order[:1], rates[:1] * 1e-3)
+    x[:, 0], weights[0][:, 0] = 1e25, 0.0
+    stack = KernelStack(weights, biases, NetworkSpec("relu", optimizer, batch))
+    assert stack.advance(stack.prepare(x), y, order[:1], rates[:1] * 1e-3).diverged == {}
+    assert (stack.weights[0][:, 0].abs() <= 1e-3).all()
+    for ours, theirs in zip(stack.weights, calm.weights, strict=True):
+        start = 1 if ours is stack.weights[0] else 0
+        torch.testing.assert_close(ours[:, start:], theirs[:, start:])

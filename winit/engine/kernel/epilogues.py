@@ -38,6 +38,11 @@ class Site:
 
 Epilogue = Callable[[Site, Value], None]
 
+LARGEST = 2.0**125  # of the numbers that `Emit.reciprocal` takes
+
+# Those of many instructions: written out for every vector of a tile, they would not fit a core's cache of instructions.
+LONG = {"forward tanh", "forward sigmoid"}
+
 
 def _forward(activation: str) -> Epilogue:
     def epilogue(s: Site, z: Value) -> None:
@@ -115,7 +120,9 @@ def _adam(s: Site, gradient: Value) -> None:  # extra: mean, square
     s.write(mean, s.extra[0])
     s.write(square, s.extra[1])
     size = e.fma(e.call("sqrt", square), correction, epsilon)
-    s.write(e.fma(rate, e.b.fdiv(mean, size), e.b.fmul(shrink, w)), s.c)
+    size = e.where(">", size, e.constant(LARGEST), e.constant(LARGEST), size)  # of a square that overflowed
+    direction = e.b.fmul(mean, e.reciprocal(size))
+    s.write(e.fma(rate, direction, e.b.fmul(shrink, w)), s.c)
 
 
 def _contrast(s: Site, contrast: Value) -> None:  # extra: velocity, weight cost of every parameter

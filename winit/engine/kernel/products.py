@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from winit.engine.kernel.compilation import Body, kept
-from winit.engine.kernel.emit import WIDEST, Emit, Index, Value, padded
-from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, Site, keep
+from winit.engine.kernel.emit import I64, WIDEST, Emit, Index, Value, padded
+from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, LONG, Epilogue, Site, keep
 
 # How many rows a tile may have, by its number of vectors a row: as many accumulators as registers allow.
 TILE_ROWS = {16: {1: 24, 2: 13, 3: 8, 4: 6}, 8: {1: 12, 2: 6}}
@@ -101,10 +101,28 @@ def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: In
         for value in total:
             squares = e.fma(value, value, squares)
         e.store(squares, f, -WIDEST)
-    epilogue = EPILOGUES[spec.epilogue] if block.is_last else keep
     factors = [e.broadcast(f, i) for i in range(len(FACTORS.get(spec.epilogue, ())))]
+    epilogue = EPILOGUES[spec.epilogue] if block.is_last else keep
+    if block.is_last and spec.epilogue in LONG:
+        _emit_loop_of_epilogues(e, epilogue, total, spec, operands, tile, factors)
+        return
     for offset, value in zip(at, total, strict=True):
         epilogue(Site(e, c, extra, offset, factors), value)
+
+
+def _emit_loop_of_epilogues(
+    e: Emit, epilogue: Epilogue, total: list[Value], spec: Product, operands: Operands, tile: Tile, factors: list[Value]
+) -> None:
+    """Emit an epilogue once for a row of a tile, as the body of a loop over its rows; the sums wait in memory."""
+    with e.b.goto_entry_block():
+        room = e.b.ptrtoint(e.b.alloca(e.v, size=len(total)), I64)
+    for i, value in enumerate(total):
+        e.store(value, room, i * e.lanes)
+    with e.loop(tile.rows) as r:
+        for j in range(tile.vectors):
+            value = e.load(room, e.plus(e.times(r, tile.vectors * e.lanes), j * e.lanes))
+            offset = e.plus(e.times(e.plus(tile.row, r), spec.c_row), tile.column, j * e.lanes)
+            epilogue(Site(e, operands.c, operands.extra, offset, factors), value)
 
 
 def _longest_block(spec: Product, lanes: int, vectors: int) -> int:
