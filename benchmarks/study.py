@@ -1,8 +1,8 @@
 """Measure a whole study: its share of the cores' peak, where the time goes, and what an idiomatic PyTorch loop would take.
 
-    python -m benchmarks.study [--study default] [--cores 2] [--sample 6]
+    python -m benchmarks.study [--study default] [--cores 2] [--sample 6] [--folder PATH]
 
-The study runs in a fresh folder, as `winit run` runs it. The FLOPs of the training that it did, pretraining included, are
+The study runs in a fresh folder, as `winit run` runs it; `--folder` keeps what it makes. The FLOPs of the training that it did, pretraining included, are
 compared with cores × wall time × the peak of fused multiply-adds, which is measured on all these cores at once before and
 after. One judged and one tuning replicate of each workload are then trained again under a stopwatch, and one run of each
 by the loop; a workload's cost is extrapolated by FLOPs. Tables and page are made again, each alone. `--sample N` takes two
@@ -264,7 +264,7 @@ def table(study: str, known: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def measure(study: Study, overrides: Sequence[str], cores: int, workloads: int | None) -> dict[str, Any]:
+def measure(study: Study, overrides: Sequence[str], cores: int, workloads: int | None, folder: Path) -> dict[str, Any]:
     """Run a study and return its facts.
 
     Args:
@@ -272,15 +272,14 @@ def measure(study: Study, overrides: Sequence[str], cores: int, workloads: int |
         overrides: what composes it.
         cores: to run it on.
         workloads: how many to extrapolate from; None for all.
+        folder: where to run it, without results.
     """
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        peaks = [peak_of(cores)]
-        whole = run_study(overrides, cores, folder)
-        peaks.append(peak_of(cores))
-        store = StudyPaths(study.name, folder / "results").store
-        all_of = [Trained.of(workload, store) for workload in study.workloads]
-        parts = tables_and_page(study, folder)
+    peaks = [peak_of(cores)]
+    whole = run_study(overrides, cores, folder)
+    peaks.append(peak_of(cores))
+    store = StudyPaths(study.name, folder / "results").store
+    all_of = [Trained.of(workload, store) for workload in study.workloads]
+    parts = tables_and_page(study, folder)
     count = min(workloads or len(all_of), len(all_of))
     sample = [all_of[i * len(all_of) // count] for i in range(count)]
     grows = extrapolation(all_of, sample)
@@ -295,10 +294,16 @@ def main() -> None:
     parser.add_argument("--study", default="default")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     parser.add_argument("--sample", type=int, metavar="N", help="take few replicates, and extrapolate from N workloads")
+    parser.add_argument("--folder", type=Path, metavar="PATH", help="an empty folder to run in, which is kept")
     given = parser.parse_args()
+    if given.folder and given.folder.exists() and any(given.folder.iterdir()):
+        sys.exit(f"study: {given.folder} is not empty; --folder takes an empty or a new folder")
     torch.set_num_threads(1)
     overrides = [f"study={given.study}", *(SAMPLED if given.sample else [])]
-    known = measure(compose(overrides), overrides, given.cores, given.sample)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        known = measure(compose(overrides), overrides, given.cores, given.sample, folder)
     print(
         f"\n{table(given.study, known)}\n\n{known['tflop']:.2f} TFLOP in {known['wall_s']:,.0f} s on {given.cores} cores of "
         f"{known['peak_gflops']:.0f} GFLOP/s: {known['of_the_peak']:.1%} of the peak, "
