@@ -2,12 +2,12 @@
 
     python -m benchmarks.study [--study default] [--cores 2] [--sample 6] [--folder PATH]
 
-The study runs in a fresh folder, as `winit run` runs it; `--folder` keeps what it makes. The FLOPs of the training that it did, pretraining included, are
-compared with cores × wall time × the peak of fused multiply-adds, which is measured on all these cores at once before and
-after. One judged and one tuning replicate of each workload are then trained again under a stopwatch, and one run of each
-by the loop; a workload's cost is extrapolated by FLOPs. Tables and page are made again, each alone. `--sample N` takes two
-judged replicates and one tuning replicate of the study, and N of its workloads for what is extrapolated: about two minutes.
-Prints a table, and writes docs/figures/study_speed.json from a whole study.
+The study runs in a fresh folder, as `winit run` runs it; `--folder` keeps what it makes. The FLOPs of the training that
+it did, pretraining included, are compared with cores × wall time × the peak of fused multiply-adds, which is measured on
+all these cores at once before and after. One judged and one tuning replicate of each workload are then trained again under
+a stopwatch, and one run of each by the loop; a workload's cost is extrapolated by FLOPs. Tables and page are made again,
+each alone. `--sample N` takes two judged replicates and one tuning replicate of the study, and N of its workloads for what
+is extrapolated: about two minutes. Prints a table, and writes docs/figures/study_speed.json from a whole study.
 """
 
 from __future__ import annotations
