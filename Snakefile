@@ -1,4 +1,4 @@
-"""The study's graph: train what the run store lacks, one job a workload; collect; report.
+"""The study's graph: train what the run store lacks, one job a bundle of workloads; collect; report.
 
     snakemake --cores 2                                   the default study
     snakemake --cores 2 --config study=smoke              another one
@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from snakemake.exceptions import WorkflowError
 from winit.store.schema import COLLECTED, COPIED
 from winit.workflow import session, sources
+from winit.workflow.bundles import bundles
 from winit.workflow.paths import StudyPaths
 
 
@@ -43,10 +44,10 @@ def make_due_again(_):
     return []
 
 
-WORKLOADS = {workload.name: workload for workload in STUDY.workloads}
+BUNDLES = bundles(STUDY)
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 WINIT = f"{shlex.quote(sys.executable)} -m winit"
-MANIFESTS = expand(f"{RESULTS}/workloads/{{workload}}.json", workload=WORKLOADS)
+MANIFESTS = [f"{RESULTS}/workloads/{workload.name}.json" for workload in STUDY.workloads]
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
 CAPTIONS = "winit/report/templates/captions"
@@ -55,10 +56,6 @@ CAPTIONS = "winit/report/templates/captions"
 onstart:
     with one_sentence():
         session.start(STUDY, FORCE, DUE)
-
-
-wildcard_constraints:
-    workload="|".join(WORKLOADS),
 
 
 rule all:
@@ -73,22 +70,28 @@ rule all:
         f"{REPORT}/figures",
 
 
-rule train:
-    """Train the runs of one workload that the store lacks."""
-    input:
-        make_due_again,
-    output:
-        f"{RESULTS}/workloads/{{workload}}.json",
-    log:
-        f"{RESULTS}/logs/train-{{workload}}.log",
-    params:
-        study=f"{RESULTS}/study.yaml",
-        arms=lambda wildcards: WORKLOADS[wildcards.workload].arms_digest,
-    threads: 1
-    resources:
-        gpu=int(session.needs_gpu(STUDY)),
-    shell:
-        "{WINIT} train {params.study:q} {wildcards.workload:q} --arms {params.arms} --output {output:q} --log {log:q}"
+for NUMBER, BUNDLE in enumerate(BUNDLES):
+
+    rule:
+        """Train the runs of one bundle of workloads that the store lacks."""
+        name:
+            f"train_{BUNDLE.name}"
+        input:
+            make_due_again,
+        output:
+            [f"{RESULTS}/workloads/{workload.name}.json" for workload in BUNDLE.workloads],
+        log:
+            f"{RESULTS}/logs/train-{BUNDLE.name}.log",
+        params:
+            study=f"{RESULTS}/study.yaml",
+            bundle=BUNDLE.name,
+            arms=BUNDLE.arms_digest,
+        priority: len(BUNDLES) - NUMBER
+        threads: 1
+        resources:
+            gpu=int(session.needs_gpu(STUDY)),
+        shell:
+            "{WINIT} train {params.study:q} {params.bundle:q} --arms {params.arms} --log {log:q}"
 
 
 rule collect:

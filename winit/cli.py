@@ -26,7 +26,7 @@ from winit.theory.activations import ACTIVATIONS
 from winit.tools import card as cards
 from winit.tools import gain as gains
 from winit.tools import plan as planning
-from winit.workflow import checks, session
+from winit.workflow import bundles, checks, session
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import FILE, Progress, duration
 
@@ -135,11 +135,10 @@ def _add_tools(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None
 
 def _add_rules(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None:
     """Add the verbs that the workflow's rules call."""
-    sub = add("train", train, "train one workload of a frozen study (a rule of the workflow)")
+    sub = add("train", train, "train one bundle of workloads of a frozen study (a rule of the workflow)")
     sub.add_argument("study", type=Path)
-    sub.add_argument("workload")
-    sub.add_argument("--arms", required=True, help="the digest of the workload's run ids that the workflow expects")
-    sub.add_argument("--output", type=Path, required=True, help="the manifest to write")
+    sub.add_argument("bundle")
+    sub.add_argument("--arms", required=True, help="the digest of the bundle's arms that the workflow expects")
     sub.add_argument("--log", type=Path)
     for name, verb, text in (
         ("collect", collect, "join the runs of a frozen study into its tables (a rule of the workflow)"),
@@ -258,22 +257,23 @@ def _snakemake(given: argparse.Namespace, study: Study, paths: StudyPaths, lock:
 
 
 def train(given: argparse.Namespace) -> None:
-    """Train what the store lacks of one workload, a chunk at a time."""
+    """Train what the store lacks of a bundle's workloads, one after the other, a chunk at a time."""
     os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
     study, paths = _frozen(given)
-    workload = study.workload(given.workload)
-    if workload.arms_digest != given.arms:
+    bundle = bundles.bundle(study, given.bundle)
+    if bundle.arms_digest != given.arms:
         raise ValueError(
-            f"{given.study} asks for other runs of {workload.name} (digest {workload.arms_digest}) than the workflow "
+            f"{given.study} asks for other runs of bundle {bundle.name} (digest {bundle.arms_digest}) than the workflow "
             f"(digest {given.arms}); run the study again: winit run"
         )
     store = paths.store
-    with store.training(workload.name):
-        for path, reason in store.set_aside(workload.name).items():
-            LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
-        if session.lacking(workload, store):
-            _train(study, workload, store, Progress(paths.folder / FILE))
-        session.write_manifest(given.output, workload, store)
+    for workload in bundle.workloads:
+        with store.training(workload.name):
+            for path, reason in store.set_aside(workload.name).items():
+                LOG.warning("%s was set aside, and its runs are trained again: %s", path, reason)
+            if session.lacking(workload, store):
+                _train(study, workload, store, Progress(paths.folder / FILE))
+            session.write_manifest(paths.manifest(workload.name), workload, store)
 
 
 def _train(study: Study, workload: Workload, store: RunStore, progress: Progress) -> None:

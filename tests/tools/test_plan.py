@@ -8,6 +8,7 @@ from tests.runs import CPU, fill, runs_of
 from winit.store.parts import RunStore
 from winit.tools.plan import JOB_SECONDS, NOMINAL_FLOPS, PAGE_SECONDS, lines, plan
 from winit.training.workload import train
+from winit.workflow.bundles import bundles
 from winit.workflow.session import lacking
 
 # One arm in one cell: two rates, two tuning replicates, three judged ones, one extension at each end.
@@ -20,9 +21,9 @@ def test_the_plan_of_an_empty_store_is_every_run(tiny, tmp_path):
     planned = plan(study, RunStore(tmp_path))
     runs = sum(len(runs_of(workload)) for workload in study.workloads)
     flops = sum(len(runs_of(workload)) * workload.flops_per_run for workload in study.workloads)
-    assert (planned.done, planned.to_train, planned.jobs) == (0, runs, len(study.workloads))
+    assert (planned.done, planned.to_train, planned.jobs) == (0, runs, len(bundles(study)))
     assert planned.measured_rate is None and planned.broken == {} and planned.flops == pytest.approx(flops)
-    seconds = (flops / NOMINAL_FLOPS + len(study.workloads) * JOB_SECONDS) / 2 + PAGE_SECONDS
+    seconds = (flops / NOMINAL_FLOPS + len(bundles(study)) * JOB_SECONDS) / 2 + PAGE_SECONDS
     assert planned.seconds(cores=2) == pytest.approx(seconds)
     assert "a rough guess" in lines(planned, cores=2)[-1]
 
@@ -36,7 +37,7 @@ def test_the_plan_counts_what_is_stored_and_names_what_is_broken(tiny, tmp_path)
     foreign = tmp_path / rest[0].name / "foreign.parquet"
     foreign.write_bytes(b"no part")
     planned = plan(study, store)
-    assert planned.done == len(runs_of(first)) and planned.jobs == len(rest)
+    assert planned.done == len(runs_of(first)) and planned.jobs == 1
     assert planned.measured_rate is not None and planned.measured_rate > 0
     text = "\n".join(lines(planned, cores=2))
     assert f"not a part of the store: {foreign}: " in text and "at the rate of the stored runs" in text

@@ -15,6 +15,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch, caplog):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    choose_device.cache_clear()
     with caplog.at_level("INFO", logger="winit"):
         assert choose_device("auto").type == "cpu"
     assert caplog.messages == ["device: auto takes the CPU: there is no CUDA device"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from scipy.linalg import hadamard
+import scipy  # loads its modules when they are first used
 
 from winit.schemes.scheme import Layer, MatrixScheme, Parameter, Scheme
 
@@ -31,7 +31,7 @@ def zero_hadamard(layer: Layer) -> np.ndarray:
     if layer.fan_out <= layer.fan_in:
         return np.eye(*layer.shape)
     k = (layer.fan_out - 1).bit_length()
-    return hadamard(2**k)[: layer.fan_in, : layer.fan_out] / 2 ** (k / 2)
+    return scipy.linalg.hadamard(2**k)[: layer.fan_in, : layer.fan_out] / 2 ** (k / 2)
 
 
 def martens_sparse(layer: Layer, connections: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from math import sqrt
 from typing import Literal
 
 import numpy as np
-from scipy.special import ndtri
+import scipy  # loads its modules when they are first used
 
 from winit.schemes import libraries
 from winit.schemes.libraries import TRUNCATED_STD
@@ -61,7 +61,9 @@ class Scaling:
         u = layer.stream.uniform(-1.0, 1.0, shape)
         if self.distribution == "uniform":
             return sqrt(3.0) * std * u
-        return std / TRUNCATED_STD * ndtri(0.5 + (0.5 - CUT) * u)  # inverse of the cut distribution function
+        return (
+            std / TRUNCATED_STD * scipy.special.ndtri(0.5 + (0.5 - CUT) * u)
+        )  # inverse of the cut distribution function
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import expit, ndtr
+import scipy  # loads its modules when they are first used
 
 from winit.vocabulary.errors import unknown_name
 
@@ -84,7 +84,15 @@ def _elu(name: str, label: str, formula: str, scale: float, alpha: float, slope_
 
 def _mish_slope(z: np.ndarray) -> np.ndarray:
     t = np.tanh(np.logaddexp(0, z))
-    return t + z * (1 - t * t) * expit(z)
+    return t + z * (1 - t * t) * _logistic(z)
+
+
+def _logistic(z: np.ndarray) -> np.ndarray:
+    return scipy.special.expit(z)
+
+
+def _normal(z: np.ndarray) -> np.ndarray:
+    return scipy.special.ndtr(z)
 
 
 def _density(z: np.ndarray) -> np.ndarray:
@@ -96,8 +104,8 @@ _ALL = (
         "sigmoid",
         "sigmoid",
         "1/(1 + e^(−z))",
-        expit,
-        lambda z: expit(z) * expit(-z),
+        _logistic,
+        lambda z: _logistic(z) * _logistic(-z),
         value_at_0=0.5,
         slope_at_0=0.25,
         steepest=0.25,
@@ -118,13 +126,15 @@ _ALL = (
     _leaky_relu("leaky_relu_0.2", "leaky ReLU 0.2", LARGE_LEAK),
     _elu("elu", "ELU", "z for z > 0, else eᶻ − 1", 1.0, 1.0, slope_at_0=1.0),
     _elu("selu", "SELU", "1.0507 z for z > 0, else 1.7581 (eᶻ − 1)", SELU_SCALE, SELU_ALPHA, slope_at_0=None),
-    Activation("gelu", "GELU", "z Φ(z)", lambda z: z * ndtr(z), lambda z: ndtr(z) + z * _density(z), slope_at_0=0.5),
+    Activation(
+        "gelu", "GELU", "z Φ(z)", lambda z: z * _normal(z), lambda z: _normal(z) + z * _density(z), slope_at_0=0.5
+    ),
     Activation(
         "silu",
         "SiLU",
         "z/(1 + e^(−z))",
-        lambda z: z * expit(z),
-        lambda z: expit(z) * (1 + z * expit(-z)),
+        lambda z: z * _logistic(z),
+        lambda z: _logistic(z) * (1 + z * _logistic(-z)),
         slope_at_0=0.5,
     ),
     Activation(
@@ -140,7 +150,7 @@ _ALL = (
         "softplus",
         "log(1 + eᶻ)",
         lambda z: np.logaddexp(0, z),
-        expit,
+        _logistic,
         value_at_0=log(2),
         slope_at_0=0.5,
         has_critical_line=False,

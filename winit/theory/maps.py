@@ -15,7 +15,7 @@ from functools import cache, lru_cache, partial
 from math import exp, inf, log, nan
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
+import scipy  # loads its modules when they are first used
 
 from winit.theory.activations import Activation, resolve
 from winit.theory.quadrature import moments, pair_mean
@@ -105,7 +105,7 @@ def _roots(function: Callable[[float], float]) -> list[float]:
     signs, inner = np.sign(values), np.abs(values)[1:-1]
     turns = 1 + np.flatnonzero((inner < np.abs(values[:-2])) & (inner < np.abs(values[2:])) & (inner > _NOISE))
     for i in turns[(signs[turns - 1] == signs[turns]) & (signs[turns + 1] == signs[turns])]:
-        lowest = minimize_scalar(
+        lowest = scipy.optimize.minimize_scalar(
             lambda x, sign=signs[i]: sign * function(exp(x)),
             bounds=np.log(_SCAN[[i - 1, i + 1]]),
             method="bounded",
@@ -116,7 +116,7 @@ def _roots(function: Callable[[float], float]) -> list[float]:
     known = np.isfinite(values) & (np.abs(values) > _NOISE)
     grid, values = grid[known], values[known]
     return [
-        float(brentq(function, grid[i], grid[i + 1], xtol=1e-14 * grid[i], rtol=1e-14))
+        float(scipy.optimize.brentq(function, grid[i], grid[i + 1], xtol=1e-14 * grid[i], rtol=1e-14))
         for i in np.flatnonzero(values[:-1] * values[1:] < 0)
     ]
 
@@ -223,7 +223,7 @@ def _correlation_point(phi: Activation, q: float, sigma_w2: float, chi_1: float)
     elif excess(log(1e-14)) < 0:
         return 1.0, 1.0  # critical as far as the quadrature can tell
     else:
-        c = 1 - exp(brentq(excess, log(1e-14), 0.0, xtol=1e-12))
+        c = 1 - exp(scipy.optimize.brentq(excess, log(1e-14), 0.0, xtol=1e-12))
     return c, sigma_w2 * pair_mean(lambda a, b: phi.dphi(a) * phi.dphi(b), c, q, phi.kinks)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from winit.store.parts import RunStore
 from winit.study.model import Study
 from winit.study.protocol import RunCounts
+from winit.workflow.bundles import bundles
 from winit.workflow.progress import duration
 from winit.workflow.session import Needed
 
@@ -25,7 +26,7 @@ class Plan:
     Attributes:
         study: the study.
         done, total: runs that the store holds, and that there will be at most.
-        jobs: workloads that lack runs.
+        jobs: bundles that lack runs.
         flops: floating-point operations of the runs that are lacking.
         measured_rate: operations per second of the stored runs of these workloads; None if there are none.
         broken: files in the store that are no parts, each with the reason.
@@ -54,7 +55,8 @@ class Plan:
 
 def plan(study: Study, store: RunStore) -> Plan:
     """Return what is left to train of a study. Reads the store and changes nothing."""
-    done, total, jobs, flops, seconds, computed = 0, 0, 0, 0.0, 0.0, 0.0
+    done, total, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
+    lacking: set[str] = set()
     broken: dict[Path, str] = {}
     for workload in study.workloads:
         parts = store.parts_of(workload.name)
@@ -62,12 +64,13 @@ def plan(study: Study, store: RunStore) -> Plan:
         held = parts.run_ids
         needed = Needed.of(workload, store) if held else Needed(0, workload.counts.bound)
         done, total = done + needed.done, total + needed.total
-        jobs += needed.todo > 0
+        lacking |= {workload.name} if needed.todo else set()
         flops += needed.todo * workload.flops_per_run
         if held:
             times = parts.read(["wall_time_s"])["wall_time_s"].to_pylist()  # to_numpy would import pandas
             seconds += sum(times)
             computed += len(times) * workload.flops_per_run
+    jobs = sum(any(workload.name in lacking for workload in bundle.workloads) for bundle in bundles(study))
     return Plan(study, done, total, jobs, flops, computed / seconds if seconds else None, broken)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from itertools import pairwise
 
 import torch
@@ -22,6 +23,7 @@ CHUNK_NETWORKS = {"cpu": 64, "cuda": 2048}
 COPIES = {"sgd": 2, "momentum": 3, "nesterov": 3, "adam": 4, "adamw": 4}  # of the parameters: gradient, state
 
 
+@cache  # says once a process what `auto` takes
 def choose_device(wanted: str) -> torch.device:
     """Return the device for `auto`, `cpu` or `cuda`.
 

@@ -1,0 +1,86 @@
+"""Bundles: the workloads that one job trains, one after the other.
+
+A job imports its libraries once and compiles or loads each piece of machine code once, so workloads that share data and
+code stand together. Bundles follow from the study alone, never from the number of cores.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from winit.study.model import Study
+from winit.study.workload import Workload
+from winit.vocabulary.errors import unknown_name
+
+# A large study has about so many bundles: enough to keep 2, 4 or 8 cores busy to the end.
+MOST = 12
+# A small one has at least so many, and more only if each of them computes for some seconds: a process takes two to start.
+LEAST, WORTH_A_PROCESS = 3, 1.5e11  # floating-point operations
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Workloads that one job trains."""
+
+    name: str
+    workloads: tuple[Workload, ...]
+
+    @property
+    def arms_digest(self) -> str:
+        """Twelve hexadecimal digits of the arms: what the workflow compares to see whether a job is out of date."""
+        text = "|".join(f"{workload.name} {workload.arms_digest}" for workload in self.workloads)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _cost(workload: Workload) -> float:
+    """Return the operations of all runs that a workload can have. Pretraining and measuring are not counted."""
+    return workload.flops_per_run * workload.counts.bound
+
+
+def _total(workloads: list[Workload]) -> float:
+    return sum(map(_cost, workloads))
+
+
+def _shared(workload: Workload) -> tuple[object, ...]:
+    """Return what a workload's data and machine code follow from; the number of hidden layers is no part of it."""
+    layers = tuple(sorted(set(pairwise(workload.widths))))
+    regularization = workload.batch_norm, workload.dropout > 0
+    return workload.dataset, layers, workload.activation, workload.training.optimizer, regularization
+
+
+def _in_order(study: Study) -> Iterator[Workload]:
+    """Yield the workloads group by group, the most expensive group first, and so within each."""
+    groups: dict[tuple[object, ...], list[Workload]] = {}
+    for workload in study.workloads:
+        groups.setdefault(_shared(workload), []).append(workload)
+    for group in sorted(groups.values(), key=_total, reverse=True):
+        yield from sorted(group, key=_cost, reverse=True)
+
+
+def bundles(study: Study) -> tuple[Bundle, ...]:
+    """Return the bundles of a study, the most expensive first, so that the last job to end is a short one.
+
+    A bundle has at most an even share of the cost, unless it is a single workload.
+    """
+    total = _total(list(study.workloads))
+    share = total / min(MOST, max(LEAST, round(total / WORTH_A_PROCESS)))
+    parts: list[list[Workload]] = []
+    for workload in _in_order(study):
+        if parts and _total([*parts[-1], workload]) <= share * (1 + 1e-9):
+            parts[-1].append(workload)
+        else:
+            parts.append([workload])
+    parts.sort(key=_total, reverse=True)
+    return tuple(Bundle(f"{i:02}", tuple(part)) for i, part in enumerate(parts, start=1))
+
+
+def bundle(study: Study, name: str) -> Bundle:
+    """Return the bundle of that name."""
+    every = bundles(study)
+    for each in every:
+        if each.name == name:
+            return each
+    raise ValueError(unknown_name(f"bundle of study '{study.name}'", name, [each.name for each in every]))
