@@ -121,7 +121,7 @@ class Engine(ABC):
         Args:
             x: all training inputs, as `prepare` made them.
             y: their targets: labels (N,), or for a reconstruction the inputs again.
-            order: indices (steps, K, B) of the mini-batches.
+            order: indices of the mini-batches: (steps, K, B), or (steps, 1, B) where all networks share them.
             rates: learning rates (steps, K).
             traced: whether to measure every layer at every one of these steps.
         """
@@ -148,7 +148,10 @@ class Engine(ABC):
         return self.objective.loss(self.predict, x, y)
 
     def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
-        """Return the objective's loss and score, (K,) each, on examples x, as `prepare` made them, with targets y."""
+        """Return the objective's loss and score, (K,) each, on examples x, as `prepare` made them, with targets y.
+
+        An engine may lay examples out once for all evaluations: x must not change afterwards.
+        """
         return self.objective.evaluate(self.predict, x, y)
 
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:

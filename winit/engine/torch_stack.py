@@ -123,7 +123,7 @@ class TorchStack(Engine):
         """Advance step by step, and see at each which networks diverge."""
         diverged: dict[int, tuple[int, int]] = {}
         traces = []
-        for step, batch in enumerate(order):
+        for step, batch in enumerate(order.expand(-1, self.size, -1)):
             inputs = self._inputs(x[batch])
             finite = _finite(self.forward(inputs))
             if not finite.all():

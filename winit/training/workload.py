@@ -50,9 +50,8 @@ class ChunkTraining:
         self.networks, self.data, self.device, self.steps = networks, data, device, workload.training.steps
         self.recorder = Recorder(workload, runs, data)
         count, examples = self.steps + 1, len(data.train.y)
-        batches = {r: mini_batches(workload, r, examples, count) for r in {run.replicate for run in runs}}
-        order = np.stack([batches[run.replicate] for run in runs], axis=1)
-        self.order = torch.from_numpy(order).to(device)  # (steps + 1, K, B)
+        order = mini_batches(workload, runs[0].replicate, examples, count)  # a chunk has one replicate
+        self.order = torch.from_numpy(order)[:, None].to(device)  # (steps + 1, 1, B)
         self.rates = torch.from_numpy(learning_rates(workload, runs, count)).float().to(device)  # (steps + 1, K)
 
     def run(self) -> None:
@@ -82,15 +81,16 @@ class ChunkTraining:
         recorder = self.recorder
         for traced, group in groupby(range(start, stop), key=set(recorder.trace_steps).__contains__):
             steps = list(group)
+            part = slice(steps[0], steps[-1] + 1)
             if not len(recorder.active):
                 return
             x, y = self.data.train
-            diverged, trace = self.networks.advance(x, y, self.order[steps], self.rates[steps], traced)
+            diverged, trace = self.networks.advance(x, y, self.order[part], self.rates[part], traced)
             if trace is not None:
                 recorder.record_trace(steps, trace)
             if diverged:
                 kept = torch.from_numpy(recorder.drop(diverged, steps[0])).to(self.device)
-                self.order, self.rates = self.order[:, kept], self.rates[:, kept]
+                self.rates = self.rates[:, kept]
                 self.networks.keep(kept)
 
 

@@ -130,6 +130,66 @@ def test_predict_is_the_forward_pass(widths, batch, activation):
         torch.testing.assert_close(got.double(), reference.predict(x[:examples].double()), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
+def test_loss_and_accuracy_are_those_of_the_torch_engine_in_float64(widths, batch, activation):
+    weights, biases, x, y, *_ = make(widths, batch=batch)
+    spec = NetworkSpec(activation, Optimizer(), batch)
+    stack = KernelStack(weights, biases, spec)
+    reference = TorchStack([w.double() for w in weights], [b.double() for b in biases], spec)
+    for examples in (1, batch, 200):
+        inputs, labels = x[:examples], y[:examples]
+        got, want = stack.evaluate(stack.prepare(inputs), labels), reference.evaluate(inputs.double(), labels)
+        torch.testing.assert_close(got.loss.double(), want.loss, rtol=3e-6, atol=1e-6)
+        assert torch.equal(got.score, want.score.float())
+
+
+@pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
+def test_bits_of_an_evaluation_do_not_depend_on_vectors_or_stack(widths, batch, activation):
+    weights, biases, x, y, *_ = make(widths, batch=batch)
+    spec = NetworkSpec(activation, Optimizer(), batch)
+    whole, narrow = (KernelStack(weights, biases, spec, lanes=lanes) for lanes in (None, 8))
+    alone = KernelStack([w[[2]] for w in weights], [b[[2]] for b in biases], spec)
+    prepared = whole.prepare(x)
+    expected = whole.evaluate(prepared, y)
+    for kind in range(2):
+        assert torch.equal(narrow.evaluate(prepared, y)[kind], expected[kind])
+        assert torch.equal(alone.evaluate(prepared, y)[kind], expected[kind][[2]])
+    whole.keep(torch.tensor([2, 0]))
+    assert torch.equal(whole.evaluate(prepared, y).loss, expected.loss[[2, 0]])
+
+
+def test_a_loss_near_zero_keeps_its_digits_and_ties_go_to_the_first_class():
+    def evaluated(logits, labels):
+        """Evaluate a network that gives every example the same logits."""
+        weights, biases = [torch.zeros(1, 2, 3), torch.zeros(1, 3, 4)], [torch.zeros(1, 1, 3), torch.tensor([[logits]])]
+        stack = KernelStack(weights, biases, NetworkSpec("tanh", Optimizer(), 8))
+        loss, score = stack.evaluate(stack.prepare(torch.zeros(len(labels), 2)), torch.tensor(labels))
+        return loss.item(), score.item()
+
+    assert evaluated([0.0, 25.0, 0.0, 0.0], [1]) == (pytest.approx(3 * np.exp(-25.0), rel=1e-6), 1)
+    assert evaluated([0.0, 200.0, 0.0, 0.0], [1, 0]) == (pytest.approx(100), 0.5)
+    assert evaluated([1.0, 3.0, 3.0, 3.0], [1, 2, 3, 0]) == (pytest.approx(np.log(3 + np.exp(-2)) + 0.5), 0.25)
+    for ruined in (np.nan, np.inf, -np.inf):
+        for place in range(4):
+            logits = [0.0] * 4
+            logits[place] = ruined
+            loss, score = evaluated(logits, [0, 1, 2, 3])
+            assert not np.isfinite(loss) and np.isnan(score)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_networks_may_share_their_mini_batches(name):
+    widths, batch, optimizer = [7, 33, 33, 3], 31, Optimizer(name, 0.9, 0.01)
+    weights, biases, x, y, order, rates = make(widths, batch=batch)
+    rates = rates * rate_of(optimizer)
+    for engine in (KernelStack, TorchStack):
+        shared, repeated = (engine(weights, biases, NetworkSpec("tanh", optimizer, batch)) for _ in range(2))
+        one = order[:, :1]
+        shared.advance(shared.prepare(x), y, one, rates)
+        repeated.advance(repeated.prepare(x), y, one.repeat(1, 3, 1), rates)
+        assert all(torch.equal(a, b) for a, b in zip(shared.weights, repeated.weights, strict=True))
+
+
 @pytest.mark.parametrize("name", RULES)
 def test_padding_stays_zero(name):
     stack, _ = trained([7, 33, 33, 3], 31, "sigmoid", Optimizer(name))

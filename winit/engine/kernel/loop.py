@@ -42,6 +42,7 @@ class Code(NamedTuple):
     update_first: int
     moments_hidden: int
     moments_output: int
+    likeliest: int
     # Of networks with batch normalization or dropout, else 0; see `kernel.rows`.
     linear_first: int
     linear_hidden: int
@@ -160,21 +161,51 @@ def _regularize_back(
 @compile_loop
 def predict(
     code: Code,
-    parameters: Array,  # (depth + 1,) int64
+    parameters: Array,  # (K, depth + 1) int64
     buffers: Buffers,
-    x: int,
-    numbers: Array,  # (⌈N/B⌉, B padded) int64: of the examples
-    out: Array,  # (N, C) float32
+    blocks: Array,  # (groups, rows, B padded) float32
+    out: Array,  # (K, N, C) float32
 ) -> None:
-    """Fill `out` with the logits of one network."""
-    logits, row = buffers.logits, 0
-    for group in range(len(numbers)):
-        call(code.gather, x, numbers[group].ctypes.data, buffers.inputs[0], 0, 0, 0, 0, 0)
-        forward_pass(code, parameters, buffers.inputs, logits.ctypes.data)
-        for i in range(min(code.batch, len(out) - row)):
-            for c in range(code.classes):
-                out[row, c] = logits[c, i]
-            row += 1
+    """Fill `out` with the logits of K networks for N examples, which lie in blocks as a step's inputs do."""
+    logits, inputs, size = buffers.logits, buffers.inputs.copy(), blocks.shape[2]
+    for k in range(out.shape[0]):
+        for group in range(blocks.shape[0]):
+            inputs[0] = blocks[group].ctypes.data
+            forward_pass(code, parameters[k], inputs, logits.ctypes.data)
+            start = group * size
+            for i in range(min(size, out.shape[1] - start)):
+                for c in range(code.classes):
+                    out[k, start + i, c] = logits[c, i]
+
+
+@compile_loop
+def evaluate(
+    code: Code,
+    parameters: Array,  # (K, depth + 1) int64
+    buffers: Buffers,
+    blocks: Array,  # (groups, rows, B padded) float32
+    labels: Array,  # (N,) int64
+    out: Array,  # (K, 2) float64
+) -> None:
+    """Fill `out` with loss and accuracy of K networks on N examples, which lie in blocks as a step's inputs do.
+
+    The loss of one example is log(1 + Σ_{c ≠ c*} exp(z_c − z*)) + z* − z_y, where z* is the largest logit and c* its class.
+    """
+    logits, inputs, size = buffers.logits, buffers.inputs.copy(), blocks.shape[2]
+    found = np.empty((3, size), np.float32)  # z*, c* and the sum, of each example
+    for k in range(out.shape[0]):
+        loss, right = 0.0, 0
+        for group in range(blocks.shape[0]):
+            inputs[0] = blocks[group].ctypes.data
+            forward_pass(code, parameters[k], inputs, logits.ctypes.data)
+            call(code.likeliest, logits.ctypes.data, found.ctypes.data, 0, 0, 0, 0, 0, 0)
+            start = group * size
+            for i in range(min(size, len(labels) - start)):
+                y = labels[start + i]
+                loss += np.log1p(np.float64(found[2, i])) + (np.float64(found[0, i]) - np.float64(logits[y, i]))
+                right += int(found[1, i]) == y
+        out[k, 0] = loss / len(labels)
+        out[k, 1] = right / len(labels) if np.isfinite(loss) else np.nan
 
 
 @compile_loop

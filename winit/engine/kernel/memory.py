@@ -22,3 +22,8 @@ def chosen(arrays: Sequence[np.ndarray], networks: Tensor) -> list[np.ndarray]:
 def addresses(matrices: Iterable[np.ndarray]) -> np.ndarray:
     """Return where matrices lie in memory, int64."""
     return np.array([matrix.ctypes.data for matrix in matrices], np.int64)
+
+
+def rows(stacks: Sequence[np.ndarray]) -> np.ndarray:
+    """Return where every network's matrices of some stacks (K, …) lie in memory, (K, stacks) int64."""
+    return np.stack([s.ctypes.data + s.strides[0] * np.arange(len(s), dtype=np.int64) for s in stacks], axis=1)

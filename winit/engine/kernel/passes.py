@@ -1,4 +1,4 @@
-"""Machine code of everything but the products: transposes, gathers, softmax, moments."""
+"""Machine code of everything but the products: transposes, gathers, softmax, what a loss needs of logits, moments."""
 
 from __future__ import annotations
 
@@ -91,6 +91,35 @@ def softmax(classes: int, examples: int, factor: float, lanes: int) -> Body:
             with e.loop(classes) as i:
                 where = e.plus(e.times(i, examples), at)
                 e.store(e.b.fmul(e.load(z, where), share), z, where)
+
+    return emit
+
+
+@kept
+def likeliest(classes: int, examples: int, lanes: int) -> Body:
+    """Describe code for what a cross-entropy needs of logits z (classes, examples); its arguments: z, target.
+
+    The target (3, examples) takes the largest logit z*, the first class c* that has it, and Σ_{c ≠ c*} exp(z_c − z*).
+    Without the largest term the sum keeps its digits where a network is nearly certain. A NaN makes the sum NaN.
+    """
+
+    def emit(e: Emit, arguments: list[Value]) -> None:
+        z, target, *_ = arguments
+        zero, one = e.constant(0.0), e.constant(1.0)
+        with e.loop(examples, lanes) as at:
+            start = [e.load(z, at), zero, zero]
+            with e.carrying(classes, start) as (i, (top, best, c), carry):
+                value = e.load(z, e.plus(e.times(i, examples), at))
+                best = e.where(">", value, top, c, best)
+                top = e.where(">", value, top, value, top)
+                carry([top, best, e.b.fadd(c, one)])
+            with e.carrying(classes, [zero, zero]) as (i, (others, c), carry):
+                value = e.load(z, e.plus(e.times(i, examples), at))
+                term = e.where("==", c, best, zero, e.exp(e.b.fsub(value, top)))
+                others = e.b.fadd(others, term)
+                carry([others, e.b.fadd(c, one)])
+            for row, value in enumerate((top, best, others)):
+                e.store(value, target, e.plus(at, row * examples))
 
     return emit
 

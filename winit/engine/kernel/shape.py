@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from winit.engine.engine import NetworkSpec
 from winit.engine.kernel.activations import PHI
 from winit.engine.kernel.emit import padded
 from winit.engine.kernel.loop import Code
-from winit.engine.kernel.passes import gather, moments, softmax, transpose
+from winit.engine.kernel.passes import gather, likeliest, moments, softmax, transpose
 from winit.engine.kernel.products import Product, backward_and_update, product
 from winit.engine.kernel.rows import HiddenLayer, regularize, regularize_back, update_norm
 from winit.engine.objectives import Classification
@@ -28,6 +30,7 @@ def obstacle(spec: NetworkSpec) -> str | None:
     return None
 
 
+@cache
 def compile_shape(inputs: int, hidden: HiddenLayer, classes: int, epilogue: str, lanes: int, traced: bool) -> Code:
     """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
 
@@ -73,6 +76,7 @@ def compile_shape(inputs: int, hidden: HiddenLayer, classes: int, epilogue: str,
         product(update(inputs, width), lanes, traced),
         moments(width, batch, examples, lanes),
         moments(classes, batch, examples, lanes),
+        likeliest(classes, examples, lanes),
         forward(inputs, width, "identity") if hidden.is_regularized else 0,
         forward(width, width, "identity") if hidden.is_regularized else 0,
         regularize(hidden, lanes) if hidden.is_regularized else 0,

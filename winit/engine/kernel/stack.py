@@ -27,11 +27,12 @@ from torch import Tensor
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.epilogues import FACTORS
-from winit.engine.kernel.loop import Buffers, Network, predict, train_network
-from winit.engine.kernel.memory import addresses, chosen, zeros
+from winit.engine.kernel.loop import Buffers, Network, evaluate, predict, train_network
+from winit.engine.kernel.memory import addresses, chosen, rows, zeros
 from winit.engine.kernel.regularization import Masks, Norms
 from winit.engine.kernel.rows import HiddenLayer
 from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
+from winit.engine.objectives import Evaluation
 from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
 from winit.engine.regularization import Dropout
 
@@ -41,11 +42,11 @@ def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) 
 
     Args:
         optimizer: the rule and its options.
-        rates: η of each step, (steps,) float64.
+        rates: η of each step and network, (steps, K) float64.
         steps_done: steps before these.
 
     Returns:
-        (steps, WIDEST + n) float32.
+        (K, steps, WIDEST + n) float32.
     """
     epilogue, decay = EPILOGUE[optimizer.name], optimizer.weight_decay
     columns: list[np.ndarray | float]
@@ -56,16 +57,16 @@ def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) 
         columns = [-rates, decay, optimizer.momentum, optimizer.momentum if nesterov else 1, float(nesterov)]
     else:
         beta1, beta2 = ADAM_BETAS
-        t = steps_done + 1 + np.arange(len(rates))
+        t = steps_done + 1 + np.arange(len(rates))[:, None]
         decoupled = optimizer.name == "adamw"
         columns = [
             -rates / (1 - beta1**t), 0 if decoupled else decay, 1 - beta1, beta2, 1 - beta2,
             1 / np.sqrt(1 - beta2**t), ADAM_EPSILON, 1 - rates * decay if decoupled else 1,
         ]  # fmt: skip
     assert len(columns) == len(FACTORS[epilogue])
-    factors = np.zeros((len(rates), WIDEST + len(columns)), np.float32)
+    factors = np.zeros((rates.shape[1], len(rates), WIDEST + len(columns)), np.float32)
     for i, column in enumerate(columns):
-        factors[:, WIDEST + i] = column
+        factors[:, :, WIDEST + i] = np.transpose(column)
     return factors
 
 
@@ -110,6 +111,7 @@ class KernelStack(Engine):
         layer = HiddenLayer(width, spec.batch_size, str(spec.activation), spec.batch_norm, spec.dropout)
         self._shape = inputs, layer, classes, epilogue, lanes or host_lanes()
         self._allocate(inputs, hidden, layer, classes)
+        self._blocks: dict[Tensor, np.ndarray] = {}  # of the examples that were evaluated
 
     def _allocate(self, inputs: int, hidden: int, layer: HiddenLayer, classes: int) -> None:
         """Allocate the buffers of a step of networks with so many hidden layers."""
@@ -140,6 +142,17 @@ class KernelStack(Engine):
         views = [torch.from_numpy(a)[:, :, :n] for a, n in zip(self._arrays, self._fan_outs, strict=True)]
         self.weights, self.biases = [v[:, :-1] for v in views], [v[:, -1:] for v in views]
         self.norms = self._norms.views()
+        self._locate()
+
+    def _locate(self) -> None:
+        """Note where every network's parameters and state lie."""
+
+        def with_state(arrays: Sequence[np.ndarray], kinds: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
+            own = [rows(kind) for kind in (arrays, *kinds)]
+            return [own[0], own[min(1, len(kinds))], own[-1]]  # what an optimizer lacks is not read
+
+        located = *with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state)
+        self._networks = [Network(*own) for own in zip(*located, strict=True)]
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
@@ -160,30 +173,22 @@ class KernelStack(Engine):
         padding = padded(self._batch_size) - order.shape[1]
         return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
 
-    def _network(self, k: int) -> Network:
-        """Return the addresses of one network's parameters and state."""
-
-        def with_state(arrays: Sequence[np.ndarray], kinds: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
-            own = [addresses([array[k] for array in kind]) for kind in (arrays, *kinds)]
-            return [own[0], own[min(1, len(kinds))], own[-1]]  # what an optimizer lacks is not read
-
-        return Network(*with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state))
-
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
         count, layers = len(order), len(self.weights)
         code = compile_shape(*self._shape, traced)
         trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
-        diverged: dict[int, tuple[int, int]] = {}
+        labels, diverged = y.numpy(), dict[int, tuple[int, int]]()
         for steps, masks in self._masks.parts(count, self.size):
+            batches = [self._padded(order[steps, k].numpy()) for k in range(order.shape[1])]  # (steps, B padded)
+            factors = optimizer_factors(self._optimizer, rates[steps].double().numpy(), self._steps_done)
             for k in (k for k in range(self.size) if k not in diverged):
-                batches = order[steps, k].numpy()  # (steps, B)
-                factors = optimizer_factors(self._optimizer, rates[steps, k].double().numpy(), self._steps_done)
+                own = batches[k if len(batches) > 1 else 0]
                 done = train_network(
-                    code, self._network(k), self._buffers, x.data_ptr(), y.numpy(), self._padded(batches), masks[k],
-                    factors, trace[k, steps],
+                    code, self._networks[k], self._buffers, x.data_ptr(), labels, own, masks[k], factors[k],
+                    trace[k, steps],
                 )  # fmt: skip
-                if done < len(batches):
-                    inputs = x[batches[done], : self.weights[0].shape[1]]
+                if done < len(own):
+                    inputs = x[own[done, : self._batch_size], : self.weights[0].shape[1]]
                     diverged[k] = steps.start + done, self.first_non_finite_layer(k, inputs)
             self._steps_done += steps.stop - steps.start
         return Advance(diverged, torch.from_numpy(trace) if traced else None)
@@ -191,10 +196,25 @@ class KernelStack(Engine):
     def predict(self, x: Tensor) -> Tensor:
         code = compile_shape(*self._shape, False)
         logits = np.empty((self.size, len(x), code.classes), np.float32)
-        numbers = np.arange(-(-len(x) // code.batch) * code.batch).reshape(-1, code.batch)
-        numbers[numbers >= len(x)] = 0
         parameters = self._norms.folded(self._arrays)
-        for k in range(self.size):
-            own = addresses(array[k] for array in parameters)
-            predict(code, own, self._buffers, x.data_ptr(), self._padded(numbers), logits[k])
+        predict(code, rows(parameters), self._buffers, self._in_blocks(x), logits)
         return torch.from_numpy(logits)
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        return self.evaluate(x, y).loss
+
+    def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
+        code = compile_shape(*self._shape, False)
+        measured = np.empty((self.size, 2))
+        parameters = self._norms.folded(self._arrays)
+        evaluate(code, rows(parameters), self._buffers, self._in_blocks(x), y.numpy(), measured)
+        loss, score = torch.from_numpy(measured).float().unbind(dim=1)
+        return Evaluation(loss, score)
+
+    def _in_blocks(self, x: Tensor) -> np.ndarray:
+        """Return inputs as the first layer wants them, (groups, units, B padded): laid out once, so x must not change."""
+        if x not in self._blocks:
+            size = padded(self._batch_size)
+            full = torch.nn.functional.pad(x, (0, 0, 0, -len(x) % size))
+            self._blocks[x] = full.unflatten(0, (-1, size)).mT.contiguous().numpy()
+        return self._blocks[x]
