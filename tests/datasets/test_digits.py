@@ -30,4 +30,3 @@ def test_a_process_reads_them_once_and_nobody_can_change_them():
 def test_scikit_learn_is_not_imported():
     code = "import sys; from winit.datasets import digits; digits.read(); assert 'sklearn' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-

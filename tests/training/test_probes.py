@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.engine.networks import WIDTHS, K, build, make, single
+from tests.training import reference_probes
 from winit.engine.engine import NetworkSpec
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
@@ -54,6 +55,63 @@ def test_statistics_are_those_of_autograd(activation, batch_norm):
             for name, value in expected.items():
                 assert measured[name][k, i].item() == pytest.approx(value.item(), rel=1e-9, abs=1e-15), (name, i)
     assert torch.isnan(measured["h_mean"][:, -1]).all() and torch.isnan(measured["dead"][:, -1]).all()
+
+
+# Networks of 30 layers, whose signals vanish, explode or saturate, and some in which every unit does the same.
+EXTREMES = {
+    "vanishing tanh": ("tanh", 1e-3, 0.0),
+    "vanishing sigmoid": ("sigmoid", 0.05, 0.0),
+    "exploding relu": ("relu", 300.0, 0.0),
+    "exploding identity": ("identity", 1e6, 1.0),
+    "vanishing identity": ("identity", 1e-7, 0.0),
+    "saturated tanh": ("tanh", 10.0, 0.5),
+    "ordered relu": ("relu", 1.4, 0.1),
+    "zeros": ("tanh", 0.0, 0.0),
+    "biases alone": ("sigmoid", 0.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("case", EXTREMES)
+def test_extreme_networks_are_measured_as_by_the_formulas(case, batch_norm):
+    activation, scale, bias = EXTREMES[case]
+    weights, biases = make(torch.float32, widths=[20] * 31 + [5])
+    weights, biases = [scale * w for w in weights], [bias * b for b in biases]
+    x = torch.randn(21, 20, generator=torch.Generator().manual_seed(4))
+    y = torch.arange(21) % 5
+    networks = build(weights, biases, activation, Optimizer(), len(y), batch_norm)
+    measured = probes.layer_statistics(networks, activation, x, y)
+    reference = reference_probes.layer_statistics(networks, activation, x, y)
+    for kind in "zh":  # a mean may be 0 but for rounding
+        size = torch.maximum(reference[f"{kind}_mean"].abs(), reference[f"{kind}_variance"].sqrt())
+        away = (measured[f"{kind}_mean"] - reference[f"{kind}_mean"]).abs()
+        assert ((away <= 1e-12 * size) | torch.isnan(size)).all()
+    for name in set(reference) - {"z_mean", "h_mean"}:
+        expected = reference[name]
+        torch.testing.assert_close(measured[name], expected, rtol=1e-8, atol=1e-300, equal_nan=True, msg=name)
+
+
+def test_extreme_networks_are_extreme():
+    """Their variances leave float32's range, and are numbers."""
+    for case, bounds in {"vanishing tanh": (1e-300, 1e-60), "exploding relu": (1e60, 1e300)}.items():
+        activation, scale, _ = EXTREMES[case]
+        weights, biases = make(torch.float32, widths=[20] * 31 + [5])
+        networks = stack([scale * w for w in weights], [0 * b for b in biases], activation)
+        x = torch.randn(21, 20, generator=torch.Generator().manual_seed(4))
+        variance = probes.layer_statistics(networks, activation, x, torch.arange(21) % 5)["z_variance"][:, -1]
+        assert ((variance > bounds[0]) & (variance < bounds[1])).all()
+
+
+def test_some_networks_of_a_stack_are_those_of_their_own():
+    weights, biases = make(torch.float32, k=4)
+    x, y = torch.randn(9, WIDTHS[0], generator=torch.Generator().manual_seed(0)), torch.arange(9) % 3
+    for batch_norm in (False, True):
+        networks = build(weights, biases, "tanh", Optimizer(), len(y), batch_norm)
+        whole = probes.layer_statistics(networks, "tanh", x, y)
+        some = probes.layer_statistics(probes.Probed.of(networks, [3, 1]), "tanh", x, y)
+        for name, values in some.items():
+            torch.testing.assert_close(values, whole[name][[3, 1]], rtol=0, atol=0, equal_nan=True, msg=name)
+        assert networks.size == 4
 
 
 @pytest.mark.parametrize("widths", [[64, 50, 50, 10], [64, 12, 12, 10], [64, 33, 1, 29, 10], [64, 115, 1, 56, 10]])

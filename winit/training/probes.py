@@ -7,18 +7,25 @@ It reads the weights of the stack and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from winit.engine.alignment import align, product
+from winit.engine.activations import TensorActivation
+from winit.engine.alignment import align, aligned, product
 from winit.engine.engine import Engine
-from winit.engine.regularization import Normalized, normalize, normalize_backward
+from winit.engine.objectives import Objective
+from winit.engine.regularization import BatchNorm, Normalized, normalize, normalize_backward
 from winit.store.schema import HISTOGRAM_REACH
 from winit.theory.activations import ACTIVATIONS
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
+CANCELLATION = 1e-6  # share of a mean square above which its difference from the squared mean is exact to ten digits
+SMALL = 1e-70  # its fourth power is a number yet
 SATURATED_SLOPE = 0.05  # a unit is saturated on an example where |φ′| is below this share of its maximum
 
 
@@ -27,10 +34,41 @@ def _flat(values: Tensor) -> Tensor:
 
 
 def mean_and_variance(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and population variance (K,) of values (K, ...) over all but the first dimension."""
+    """Return mean and population variance (K,) of values (K, ...) over all but the first dimension.
+
+    The variance is the mean square less the squared mean; where these nearly cancel, or the squares vanish, the mean square
+    of the differences from the mean.
+    """
     flat = _flat(values)
-    mean = flat.mean(dim=1)
-    return mean, (flat - mean[:, None]).square_().mean(dim=1)
+    return _moments(flat, torch.linalg.vector_norm(flat, dim=1).square())
+
+
+def _moments(flat: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and population variance (K,) of values (K, M), given their sum of squares (K,)."""
+    mean, square = flat.mean(dim=1), squares / flat.shape[1]
+    variance = square - mean.square()
+    inexact = ~(variance > CANCELLATION * square)
+    if inexact.any():
+        variance[inexact] = (flat[inexact] - mean[inexact, None]).square_().mean(dim=1)
+    return mean, variance
+
+
+def _in_range(values: Tensor) -> Tensor:
+    """Return values (K, ...), divided by the largest of a network where their fourth powers would leave float64's range."""
+    flat = _flat(values)
+    size = torch.linalg.vector_norm(flat, dim=1)
+    outside = ~((size > SMALL) & (size < 1 / SMALL))
+    if not outside.any():
+        return values
+    scale = torch.where(outside, flat.abs().amax(dim=1), 1.0)
+    return values / scale.reshape(-1, *[1] * (values.dim() - 1))
+
+
+@lru_cache(maxsize=16)
+def _multipliers(count: int) -> Tensor:
+    """Return odd integers (count, 1); any fixed ones will do."""
+    generator = torch.Generator(device="cpu").manual_seed(20100513)
+    return torch.randint(-(2**62), 2**62, (count, 1), generator=generator) * 2 + 1
 
 
 def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
@@ -46,28 +84,29 @@ def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
     Returns:
         (K,) from 1, all units alike, to fan_out.
     """
-    columns = torch.cat([weights, biases], dim=1) + 0.0  # −0 becomes 0
-    bits = columns.view(torch.int32).long()
-    generator = torch.Generator(device="cpu").manual_seed(20100513)  # any fixed odd multipliers will do
-    odd = torch.randint(-(2**62), 2**62, (columns.shape[1], 1), generator=generator) * 2 + 1
-    hashes = (bits * odd.to(bits.device)).sum(dim=1)  # (K, fan_out), wraps around
+    bits = torch.cat([weights, biases], dim=1).add_(0.0).view(torch.int32)  # −0 becomes 0
+    hashes = (bits * _multipliers(bits.shape[1]).to(bits.device)).sum(dim=1)  # (K, fan_out), wraps around
     ordered = hashes.sort(dim=1).values
     return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(dim=1)
 
 
-def pair_correlation(values: Tensor) -> Tensor:
+def pair_correlation(values: Tensor, sizes: Tensor | None = None) -> Tensor:
     """Return the mean cosine (K,) of the pairs of neighbouring examples, first and second, third and fourth …
 
     Args:
         values: (K, N, n), one row an example. Of an odd number of examples the last has no partner.
+        sizes: their 2-norms (K, N), if they are known.
 
     Source: what the correlation map predicts, Poole et al. 2016, eq. 5: c = z₁·z₂/(|z₁| |z₂|), not centred.
     """
-    pairs = values[:, : values.shape[1] // 2 * 2].unflatten(1, (-1, 2))
-    pairs = pairs / pairs.abs().amax(dim=3, keepdim=True)  # their squares shall neither vanish nor overflow
-    one, two = pairs[:, :, 0], pairs[:, :, 1]
-    sizes = one.square().sum(dim=2) * two.square().sum(dim=2)
-    return ((one * two).sum(dim=2) / sizes.sqrt()).mean(dim=1)
+    count = values.shape[1] // 2 * 2
+    if sizes is None:
+        sizes = torch.linalg.vector_norm(values, dim=2)
+    if not ((sizes > SMALL) & (sizes < 1 / SMALL)).all():
+        values = align(_in_range(values.flatten(0, 1)).unflatten(0, values.shape[:2]))
+        sizes = torch.linalg.vector_norm(values, dim=2)
+    products = (values[:, 0:count:2] * values[:, 1:count:2]).sum(dim=2)
+    return (products / (sizes[:, 0:count:2] * sizes[:, 1:count:2])).mean(dim=1)
 
 
 def effective_rank(matrices: Tensor) -> Tensor:
@@ -77,10 +116,10 @@ def effective_rank(matrices: Tensor) -> Tensor:
 
     1 where one direction carries everything, min(m, n) where all carry the same; NaN for a matrix of zeros.
     """
-    scaled = matrices / matrices.abs().amax(dim=(1, 2), keepdim=True)
+    scaled = align(_in_range(matrices))
     gram = product(scaled, scaled.mT) if scaled.shape[1] < scaled.shape[2] else product(scaled.mT, scaled)
     trace = gram.diagonal(dim1=1, dim2=2).sum(dim=1)
-    return trace.square() / _flat(gram).square().sum(dim=1)
+    return (trace / torch.linalg.vector_norm(_flat(gram), dim=1)).square()
 
 
 def histogram(values: Tensor, bins: int) -> Tensor:
@@ -102,10 +141,32 @@ def histogram(values: Tensor, bins: int) -> Tensor:
     return counts * sound[:, None]
 
 
+@dataclass(frozen=True)
+class Probed:
+    """Networks as a probe sees them: the attributes of `Engine` that it reads."""
+
+    weights: list[Tensor]
+    biases: list[Tensor]
+    activations: list[TensorActivation]
+    norms: list[BatchNorm | None]
+    objective: Objective
+
+    @classmethod
+    def of(cls, networks: Engine, chosen: Sequence[int]) -> Probed:
+        """Return some networks of a stack."""
+        indices = torch.tensor(chosen, device=networks.weights[0].device)
+        norms = [copy(norm) if norm else None for norm in networks.norms]
+        for norm in norms:
+            if norm:
+                norm.keep(indices)
+        weights, biases = ([p[indices] for p in parameters] for parameters in (networks.weights, networks.biases))
+        return cls(weights, biases, networks.activations, norms, networks.objective)
+
+
 JACOBIAN_EXAMPLES = 8
 
 
-def jacobian_statistics(networks: Engine, x: Tensor) -> Tensor:
+def jacobian_statistics(networks: Engine | Probed, x: Tensor) -> Tensor:
     """Return mean, minimum, quartiles and maximum (K, 6) of the singular values of ∂logits/∂x, in this order.
 
         J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
@@ -149,7 +210,7 @@ STATISTICS = (  # by layer; NaN where one is not defined
 
 
 def layer_statistics(
-    networks: Engine, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
+    networks: Engine | Probed, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
 ) -> dict[str, Tensor]:
     """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
 
@@ -168,7 +229,7 @@ def layer_statistics(
         The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
         histograms `h_count` and `delta_count`, each (K, L, bins).
     """
-    K, L = networks.size, len(networks.weights)
+    K, L = len(networks.weights[0]), len(networks.weights)
     names = [activation] * (L - 1) if isinstance(activation, str) else activation
     out = {name: torch.full((K, L), float("nan"), dtype=torch.float64, device=x.device) for name in STATISTICS}
     for name in ("h_count", "delta_count"):
@@ -188,29 +249,34 @@ class _ForwardPass(NamedTuple):
 
 
 def _measure_forward(
-    networks: Engine, weights: Sequence[Tensor], activations: Sequence[str], x: Tensor, out: dict[str, Tensor]
+    networks: Engine | Probed, weights: Sequence[Tensor], activations: Sequence[str], x: Tensor, out: dict[str, Tensor]
 ) -> _ForwardPass:
     """Pass a probe batch forward, and enter what is measured on the way into `out`."""
-    inputs: list[Tensor] = [x.double().expand(networks.size, -1, -1)]
+    inputs: list[Tensor] = [x.double().expand(len(weights[0]), -1, -1)]
     kept: list[Tensor] = []
     normalized: dict[int, Normalized] = {}
     for i, w in enumerate(weights):
         z = product(inputs[i], w, networks.biases[i].double())
-        out["z_mean"][:, i], out["z_variance"][:, i] = mean_and_variance(z)
-        out["correlation"][:, i] = pair_correlation(z)
+        sizes = torch.linalg.vector_norm(z, dim=2)  # (K, N)
+        out["z_mean"][:, i], out["z_variance"][:, i] = _moments(_flat(z), sizes.square().sum(dim=1))
+        out["correlation"][:, i] = pair_correlation(z, sizes)
         out["weight_rank"][:, i] = effective_rank(w)
-        out["distinct_units"][:, i] = distinct_units(networks.weights[i], networks.biases[i]).double()
+        out["distinct_units"][:, i] = distinct_units(networks.weights[i], networks.biases[i])
         if i == len(weights) - 1:
             break
         norm, phi = networks.norms[i], networks.activations[i]
         if norm:
             normalized[i] = normalize(z)[0]
             z = normalized[i].z * norm.gamma.double() + norm.beta.double()
-        h = phi.phi(z)
+        if phi.keeps_input:
+            h = phi.phi(z)
+        else:
+            h = align(z)
+            phi.apply_(h)
         kept.append(z if phi.keeps_input else h)
         inputs.append(h)
         views = {name: values[:, i] for name, values in out.items()}
-        _measure_slopes(phi.dphi(kept[i]).abs(), ACTIVATIONS[activations[i]].steepest, views)
+        _measure_slopes(phi.dphi(kept[i]).abs_(), ACTIVATIONS[activations[i]].steepest, views)
         _measure_outputs(h, views)
     return _ForwardPass(inputs, kept, normalized, z)
 
@@ -219,19 +285,27 @@ def _measure_slopes(slopes: Tensor, steepest: float | None, out: dict[str, Tenso
     """Enter what is measured in the slopes |φ′| (K, N, n) of one hidden layer into its views of the statistics.
 
     A unit is saturated on an example where |φ′(z)| < 0.05 max|φ′|: one bound for every activation that saturates.
+
+    Args:
+        slopes: overwritten.
+        steepest: max|φ′|; None where the activation does not saturate.
+        out: the views.
     """
     out["dead"].copy_((slopes.amax(dim=1) < DEAD_SLOPE).double().mean(dim=1))
     if steepest is not None:
-        out["saturated"].copy_(_flat(slopes < SATURATED_SLOPE * steepest).double().mean(dim=1))
+        out["saturated"].copy_(_flat(slopes.lt_(SATURATED_SLOPE * steepest)).mean(dim=1))  # 1 or 0
 
 
 def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
     """Enter what is measured in the outputs h (K, N, n) of one hidden layer into its views of the statistics."""
-    mean, variance = mean_and_variance(h)
+    means = h.mean(dim=1, keepdim=True)  # of each unit, (K, 1, n)
+    centred = torch.sub(h, means, out=aligned(h.shape, like=h))
+    flat = _flat(centred)
+    of_examples = torch.linalg.vector_norm(flat, dim=1).square() / flat.shape[1]  # all units have as many examples
+    mean, of_units = mean_and_variance(means)
     out["h_mean"].copy_(mean)
-    out["h_variance"].copy_(variance)
-    centred = align(h - h.mean(dim=1, keepdim=True))
-    out["h_example_variance"].copy_(_flat(centred).square().mean(dim=1))  # all units have as many examples
+    out["h_variance"].copy_(of_examples + of_units)
+    out["h_example_variance"].copy_(of_examples)
     out["activation_rank"].copy_(effective_rank(centred))
     bins = out["h_count"].shape[-1]
     if bins:
@@ -239,7 +313,7 @@ def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
 
 
 def _measure_backward(
-    networks: Engine, weights: Sequence[Tensor], forward: _ForwardPass, y: Tensor, out: dict[str, Tensor]
+    networks: Engine | Probed, weights: Sequence[Tensor], forward: _ForwardPass, y: Tensor, out: dict[str, Tensor]
 ) -> None:
     """Pass δ back through the layers, and enter what is measured on the way into `out`."""
     delta = align(networks.objective.output_delta(forward.logits, y))
@@ -248,7 +322,8 @@ def _measure_backward(
         if bins:
             out["delta_count"][:, i] = histogram(delta, bins)
         out["delta_variance"][:, i] = mean_and_variance(delta)[1]
-        out["gradient_variance"][:, i] = mean_and_variance(product(forward.inputs[i].mT, delta) / len(y))[1]
+        gradient = product(forward.inputs[i].mT, delta)  # of the summed loss
+        out["gradient_variance"][:, i] = mean_and_variance(gradient)[1] / len(y) ** 2
         if i:
             delta = product(delta, weights[i].mT)
             networks.activations[i - 1].chain_(delta, forward.kept[i - 1])

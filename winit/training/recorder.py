@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -110,14 +110,21 @@ class Recorder:
         self._values["test_probability"][self.active] = probability.cpu().numpy()
 
     def probe_drawn(self, networks: Engine) -> None:
-        """Record every layer of all networks as they were drawn, before any is pretrained."""
-        if not self.is_judged:
-            return
-        self._probe(networks, np.zeros(len(self.active), np.int64))
+        """Record every layer of all networks as they were drawn, before any is pretrained.
+
+        Runs that differ in their rates or in pretraining alone have the same network.
+        """
+        if self.is_judged:
+            self._probe(networks, 0, [run.initializer for run in self.runs])
 
     def probe(self, networks: Engine, step: int) -> None:
-        """Record every layer after so many updates."""
-        self._probe(networks, self._moments_at(step))
+        """Record every layer after so many updates; before the first one, those of the networks that were pretrained."""
+        if step:
+            self._probe(networks, self.moments.index(Moment("training", step)), self.active.tolist())
+        else:
+            ways = [(run.initializer, run.pretraining, run.pretraining_rate) for run in self.runs]
+            keys = [way if updates else None for way, updates in zip(ways, self._updates, strict=True)]
+            self._probe(networks, 1, [keys[k] for k in self.active])
 
     def _moments_at(self, step: int) -> np.ndarray:
         """Return the index of the moment at which each network in the stack is after so many updates."""
@@ -125,16 +132,30 @@ class Recorder:
             return (self._updates[self.active] > 0).astype(np.int64)
         return np.full(len(self.active), self.moments.index(Moment("training", step)))
 
-    def _probe(self, networks: Engine, moments: np.ndarray) -> None:
-        """Measure every layer, and record it at a moment for each network."""
+    def _probe(self, networks: Engine, moment: int, keys: Sequence[Hashable | None]) -> None:
+        """Measure every layer, and record it at a moment.
+
+        Args:
+            networks: the stack.
+            moment: its index.
+            keys: of each network in the stack: those with the same key are the same, and one of them is measured. A network
+                without a key is not measured.
+        """
+        first = {key: position for position, key in reversed(list(enumerate(keys))) if key is not None}
+        if not first:
+            return
         x, y = self.data.probe
+        distinct = probes.Probed.of(networks, list(first.values()))
         measured = probes.layer_statistics(
-            networks, activations(self.workload), x, y, self.workload.measure.histogram_bins
+            distinct, activations(self.workload), x, y, self.workload.measure.histogram_bins
         )
-        jacobian = probes.jacobian_statistics(networks, x)
+        jacobian = probes.jacobian_statistics(distinct, x)
         measured |= dict(zip(stored_columns("jacobians"), jacobian.unbind(dim=1), strict=True))
+        place = {key: i for i, key in enumerate(first)}
+        positions = [position for position, key in enumerate(keys) if key is not None]
+        source = [place[keys[position]] for position in positions]
         for name, values in measured.items():
-            self._values[name][self.active, moments] = values.cpu().numpy()
+            self._values[name][self.active[positions], moment] = values.cpu().numpy()[source]
 
     def record_update(self, step: int, before: Sequence[Tensor], runs: np.ndarray, networks: Engine) -> None:
         """Record the relative size of the update that follows a probe.

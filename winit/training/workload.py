@@ -103,8 +103,9 @@ def train_chunk(
     started = time.perf_counter()
     training = ChunkTraining(workload, runs, networks, data, device)
     drawn = begun.before_pretraining()
-    if drawn:
-        training.recorder.probe_drawn(make_networks(workload, runs, engine, data.spec, drawn, device))
+    training.recorder.probe_drawn(
+        make_networks(workload, runs, engine, data.spec, drawn, device) if drawn else networks
+    )
     training.run()
     return training.recorder.rows(begun, engine.name, device.type, (time.perf_counter() - started) / len(runs))
 
