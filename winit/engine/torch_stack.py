@@ -91,6 +91,7 @@ class TorchStack(Engine):
         return [*self.parameters, *moving, *self._rule.tensors]
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
+        order = order.expand(-1, self.size, -1)
         captured = None if traced or not len(order) else self._captured_steps(x, y, order[0], rates[0])
         if captured and captured.take(order, rates):
             return Advance({})
@@ -123,7 +124,7 @@ class TorchStack(Engine):
         """Advance step by step, and see at each which networks diverge."""
         diverged: dict[int, tuple[int, int]] = {}
         traces = []
-        for step, batch in enumerate(order.expand(-1, self.size, -1)):
+        for step, batch in enumerate(order):
             inputs = self._inputs(x[batch])
             finite = _finite(self.forward(inputs))
             if not finite.all():

@@ -173,10 +173,8 @@ class _Autoencoders(_Layers[NoiseStream]):
 
         Networks that diverge go on, until their parameters are NaN.
         """
-        each = [
-            optimizer_factors(self._optimizer, own.double().numpy(), self._steps_done) for own in rates.unbind(dim=1)
-        ]
-        self._take_steps(x, order, each)
+        factors = optimizer_factors(self._optimizer, rates.double().numpy(), self._steps_done)
+        self._take_steps(x, order, list(factors))
         self._steps_done += len(order)
         return Advance({})
 

@@ -105,6 +105,7 @@ class TritonStack(Engine):
         self.weights, self.biases = self._views()
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
+        order = order.expand(-1, self.size, -1)
         constants, count, networks = replace(self._constants, traced=traced), len(order), self.size
         scratch = self._memory.new_empty(networks, constants.room)
         shape = networks, count, len(self.weights) if traced else 0, len(TRACE)
