@@ -41,6 +41,7 @@ ON_DISK = [pytest.param("mnist", marks=needs_mnist)]
 
 # Seconds that the longest tests take, setup included: they start first, so that no worker waits for another at the end.
 # `python -m pytest --durations=30` prints them. The first two need no study in common.
+# The other tests of a file that is named here take about so long, each.
 SECONDS: dict[str, float] = {
     "test_any_study_that_trained_has_a_page": 120,
     "test_kill_9_loses_at_most_the_chunks_in_flight": 100,
@@ -57,6 +58,9 @@ SECONDS: dict[str, float] = {
     "test_an_altered_table_is_collected_again_and_said": 15,
     "test_the_smallest_studies_have_a_page": 6,
     "test_every_way_of_pretraining_has_a_page": 6,
+    "tests/test_workflow.py": 8,
+    "tests/test_workflow_safety.py": 5,
+    "tests/test_report_property.py": 5,
 }
 
 
@@ -87,7 +91,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         groups.setdefault(file if shares else item.nodeid, []).append(item)
 
     def seconds(group: list[pytest.Item]) -> float:
-        return sum(SECONDS.get(getattr(item, "originalname", item.name), 0) for item in group)
+        files = [SECONDS.get(item.nodeid.split("::")[0], 0) for item in group]
+        names = [getattr(item, "originalname", item.name) for item in group]
+        return sum(SECONDS.get(name, other) for name, other in zip(names, files, strict=True))
 
     items[:] = [item for group in sorted(groups.values(), key=seconds, reverse=True) for item in group]
 

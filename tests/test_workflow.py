@@ -19,6 +19,7 @@ from winit.store.files import read
 from winit.store.parts import RunStore
 from winit.store.schema import TABLES, TIME_COLUMNS, TIME_TABLES
 from winit.study.compose import compose
+from winit.workflow.paths import StudyPaths
 
 ROOT = Path(__file__).resolve().parent.parent
 # Small, but tuned and judged at two budgets, with two datasets, a pair that is not applicable, and runs that diverge.
@@ -27,6 +28,7 @@ SMALL = [
     "grid.initializer=[zeros,he_normal,kumar]", "grid.learning_rate=[0.1,1e30]", "grid.replicates=2", "grid.tuning_replicates=1",
     "grid.extensions=0", "training.steps=30", "measure.budgets=[12]",
 ]  # fmt: skip
+TABLES_MADE = "results/small/provenance.json"  # what Snakemake makes with the tables, but without the page
 
 
 def winit(*arguments: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess:
@@ -42,8 +44,13 @@ def snakemake(*arguments: str, cwd: Path, check: bool = True) -> subprocess.Comp
     return done
 
 
-def run(cwd: Path, *more: str, cores: int = 2) -> subprocess.CompletedProcess:
-    return winit("run", *SMALL, *more, "--cores", str(cores), cwd=cwd)
+def run(cwd: Path) -> subprocess.CompletedProcess:
+    return winit("run", *SMALL, "--cores", "2", cwd=cwd)
+
+
+def config_of(overrides: list[str]) -> list[str]:
+    """Return what plain Snakemake is told for a study of these overrides."""
+    return ["--config", overrides[0], "overrides=" + " ".join(overrides[1:])]
 
 
 def tables_of(cwd: Path, name: str = "small") -> dict[str, pd.DataFrame]:
@@ -112,7 +119,7 @@ def test_a_second_run_does_nothing_and_says_so(original):
 def test_plain_snakemake_makes_the_same_tables_from_the_frozen_study_on_one_core(original, tmp_path):
     frozen = tmp_path / "mine.yaml"
     shutil.copy(original / "results" / "small" / "study.yaml", frozen)
-    snakemake("--cores", "1", "--configfile", str(frozen), cwd=tmp_path)
+    snakemake("--cores", "1", TABLES_MADE, "--configfile", str(frozen), cwd=tmp_path)
     assert_same_tables(tables_of(tmp_path), tables_of(original))
 
 
@@ -120,8 +127,7 @@ def test_every_way_to_start_is_the_same_study(finished):
     """Overrides and the frozen study, to winit and to plain Snakemake: what one has made is up to date for the others."""
     frozen = finished / "results" / "small" / "study.yaml"
     content = frozen.read_bytes()
-    overrides = "overrides=" + " ".join(SMALL[1:])
-    for config in (["--configfile", str(frozen)], ["--config", "study=smoke", overrides]):
+    for config in (["--configfile", str(frozen)], config_of(SMALL)):
         done = snakemake("--cores", "1", *config, "--dry-run", cwd=finished)
         assert "Nothing to be done" in done.stdout + done.stderr
     assert "nothing to do" in winit("run", str(frozen), "--cores", "2", cwd=finished).stdout
@@ -144,7 +150,7 @@ def test_lost_and_damaged_parts_are_named_and_trained_again(original, finished):
     (finished / foreign).write_bytes(b"no part")
     plan = winit("plan", *SMALL, cwd=finished).stdout
     assert f"not a part of the store: {victim}" in plan
-    done = run(finished)
+    done = snakemake("--cores", "2", TABLES_MADE, *config_of(SMALL), cwd=finished)
     assert f"{victim} was set aside, and its runs are trained again" in done.stderr
     rejected = finished / foreign.with_suffix(".parquet.rejected")
     assert rejected.is_file() and not (finished / foreign).exists()
@@ -178,8 +184,7 @@ def test_kill_9_loses_at_most_the_chunks_in_flight(original, tmp_path):
 )
 def test_a_lost_result_is_due(finished, lost, rule):
     (finished / "results" / "small" / lost).unlink()
-    config = ["--config", "study=smoke", "overrides=" + " ".join(SMALL[1:])]
-    said = snakemake("--cores", "1", *config, "--dry-run", "--quiet", "host", cwd=finished)
+    said = snakemake("--cores", "1", *config_of(SMALL), "--dry-run", "--quiet", "host", cwd=finished)
     due = set(re.findall(r"rule (\w+):", said.stdout + said.stderr))
     assert rule in due and not any(name.startswith("train") for name in due)
 
@@ -195,9 +200,10 @@ def test_an_orphaned_job_and_a_new_workflow_do_not_train_twice(tmp_path):
     for pid in (process.pid, *map(int, listed.split())):  # winit and snakemake, but not their jobs
         os.kill(pid, signal.SIGKILL)
     process.wait()
-    winit("run", *slow, "--cores", "2", cwd=tmp_path)
-    rows = run_ids(tmp_path, parts(tmp_path))
-    counts = compose(slow).counts
+    study = compose(slow)
+    manifests = [str(StudyPaths(study.name).manifest(workload.name)) for workload in study.workloads]
+    snakemake("--cores", "2", *manifests, *config_of(slow), cwd=tmp_path)
+    rows, counts = run_ids(tmp_path, parts(tmp_path)), study.counts
     assert len(rows) == len(set(rows))  # none twice
     assert counts.tuning + counts.least <= len(rows) <= counts.bound
 

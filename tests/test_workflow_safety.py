@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -32,9 +33,12 @@ def call(*command: str, cwd: Path, root: Path = ROOT) -> subprocess.CompletedPro
     return subprocess.run([sys.executable, *command], cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def snakemake(*arguments: str, cwd: Path, root: Path = ROOT) -> subprocess.CompletedProcess:
-    command = ["-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", "1", *arguments]
-    return call(*command, "--config", "study=smoke", "overrides=" + " ".join(TINY[1:]), cwd=cwd, root=root)
+def snakemake(
+    *arguments: str, cwd: Path, root: Path = ROOT, more: Sequence[str] = (), force: bool = False
+) -> subprocess.CompletedProcess:
+    command = ["-m", "snakemake", "--snakefile", str(root / "Snakefile"), "--cores", "1", *arguments, "--config"]
+    config = ["study=smoke", "overrides=" + " ".join([*TINY[1:], *more]), f"force={int(force)}"]
+    return call(*command, *config, cwd=cwd, root=root)
 
 
 def state(cwd: Path) -> dict[Path, tuple[int, bytes]]:
@@ -192,10 +196,8 @@ def test_a_study_that_keeps_all_runs_may_replace_the_tables(finished):
 
 
 def test_plain_snakemake_asks_for_force_too(finished):
-    overrides = "overrides=" + " ".join([*TINY[1:], "training.steps=6"])
     before = state(finished)
-    command = ["-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--config", "study=smoke"]
-    done = call(*command, overrides, cwd=finished)
+    done = snakemake(cwd=finished, more=["training.steps=6"])
     assert done.returncode == 1 and "results of another question" in done.stderr and state(finished) == before
     assert session.open_study({"study": "smoke", "overrides": TINY[1:], "force": 1})[1] is True
 
@@ -204,22 +206,22 @@ def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(finishe
     def parts() -> set[Path]:
         return set((finished / "results" / "store").rglob("*.parquet"))
 
-    def run(*more: str) -> str:
-        done = call("-m", "winit", "run", *TINY, *more, "--cores", "2", cwd=finished)
+    def plan_and_collect(*more: str, force: bool = False) -> str:
+        planned = call("-m", "winit", "plan", *TINY, *more, cwd=finished)
+        done = snakemake("results/x/provenance.json", cwd=finished, more=more, force=force)
         assert done.returncode == 0, done.stderr
-        return done.stdout
+        return planned.stdout
 
     first = parts()
-    assert "stored: 2 of up to 12 runs" in run(
-        "grid.depth=[1,2,3]", "grid.learning_rate=[0.1,0.2]", "grid.replicates=2"
-    )
+    larger = plan_and_collect("grid.depth=[1,2,3]", "grid.learning_rate=[0.1,0.2]", "grid.replicates=2")
+    assert "stored: 2 of up to 12 runs" in larger
     second = parts()
     assert first < second
     trained = [
         run_id for path in second - first for run_id in pq.read_table(path, columns=["run_id"])["run_id"].to_pylist()
     ]
     assert len(trained) == len(set(trained)) == 10
-    assert "to train: nothing" in run("grid.depth=[2]", "--force") and parts() == second
+    assert "to train: nothing" in plan_and_collect("grid.depth=[2]", force=True) and parts() == second
     assert set(files_module.read(finished / "results" / "x", "runs")["depth"]) == {2}
 
 
