@@ -114,7 +114,8 @@ def test_a_dry_run_changes_nothing(finished):
         assert done.returncode == 0 and state(finished) == before
         assert bool(more) == ("without -n, this is refused" in done.stderr)
     done = snakemake("--dry-run", "--quiet", "host", cwd=finished)
-    assert done.returncode == 0 and "rule train_01:" in done.stdout + done.stderr and state(finished) == before
+    assert done.returncode == 0 and state(finished) == before
+    assert re.search(r"rule train_\d\d:", done.stdout + done.stderr)
 
 
 @pytest.mark.parametrize("settings", [[], ["training.steps=6"]])
