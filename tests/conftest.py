@@ -45,10 +45,10 @@ ON_DISK = [pytest.param("mnist", marks=needs_mnist)]
 SECONDS: dict[str, float] = {
     "test_any_study_that_trained_has_a_page": 120,
     "test_kill_9_loses_at_most_the_chunks_in_flight": 100,
-    "test_plain_snakemake_makes_the_same_tables_from_the_frozen_study_on_one_core": 60,
+    "test_plain_snakemake_makes_the_same_tables_from_the_frozen_study_on_one_core": 40,
     "test_style_and_types": 15,  # mypy's is the longest of three
-    "test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing": 40,
-    "test_an_orphaned_job_and_a_new_workflow_do_not_train_twice": 40,
+    "test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing": 25,
+    "test_an_orphaned_job_and_a_new_workflow_do_not_train_twice": 20,
     "test_lost_and_damaged_parts_are_named_and_trained_again": 30,
     "test_the_phase_diagram_lies_on_the_theory": 25,
     "test_the_page_has_the_question_as_typed_and_the_study_stays_as_it_is": 25,
