@@ -153,25 +153,59 @@ def test_tiles_are_what_products_take():
 
 COMPILE = """
 import sys
-from triton import compile
+import torch
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
-from winit.engine.triton.constants import Constants
+from triton.runtime import driver
+from winit.engine.engine import NetworkSpec
+from winit.engine.optimizers import Optimizer
+from winit.engine.triton import stack
 from winit.engine.triton.kernel import train_networks
-rule, traced = sys.argv[1], sys.argv[2] == "traced"
-code = Constants(7, 20, 3, 4, 9, "tanh", rule, 0.9, 0.1, 16, 32, 16, 32, "ieee", traced)
-kinds = dict(parameters="*fp32", scratch="*fp32", x="*fp32", y="*i64", order="*i64", factors="*fp32", trace="*fp64", done="*i32", steps="i32")
-source = ASTSource(train_networks, kinds | {"CONST": "constexpr"}, constexprs={(len(kinds),): code})
-compiled = compile(source, target=GPUTarget("cuda", 90, 32), options={"enable_fp_fusion": True})
-print(compiled.asm["ptx"].count("fma.rn.f32"), "tf32" in compiled.asm["ptx"], len(compiled.asm["cubin"]))
+
+class Driver:
+    get_current_target = staticmethod(lambda: GPUTarget("cuda", 90, 32))
+    get_current_device = staticmethod(lambda: 0)
+    get_current_stream = staticmethod(lambda device: 0)
+
+class Compile:
+    codes = []
+    def __getitem__(self, grid):
+        return lambda *given, **options: self.codes.append(train_networks.warmup(*given, grid=grid, **options))
+
+driver.set_active(Driver())
+stack.train_networks = Compile()
+weights, biases = [torch.ones(2, a, b) for a, b in ((7, 20), (20, 20), (20, 3))], [torch.ones(2, 1, b) for b in (20, 20, 3)]
+networks = stack.TritonStack(weights, biases, NetworkSpec("tanh", Optimizer(sys.argv[1], 0.9, 0.1), 9))
+for steps in (1, 16, 5):
+    order, rates = torch.zeros(steps + 1, 2, 9, dtype=torch.int64)[1:], torch.ones(steps, 2)
+    networks.advance(torch.ones(50, 7), torch.zeros(50, dtype=torch.int64), order, rates, traced=sys.argv[2] == "traced")
+(code,) = {id(code): code for code in Compile.codes}.values()
+print(code.asm["ptx"].count("fma.rn.f32"), "tf32" in code.asm["ptx"], len(code.asm["cubin"]))
 """
 
 
 @pytest.mark.parametrize("arguments", [("nesterov", "plain"), ("adamw", "traced")])
 def test_the_kernel_compiles_for_a_card(arguments, tmp_path):
-    """The interpreter allows more than the compiler; this is the machine code of an H100, of float32 products alone."""
+    """The interpreter allows more than the compiler. This is an H100's code, of float32 products, one for any steps."""
     environment = os.environ | {"TRITON_INTERPRET": "0", "TRITON_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", COMPILE, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     products, tensor_cores, size = done.stdout.split()
     assert int(products) > 100 and tensor_cores == "False" and int(size) > 0
+
+
+def test_what_sizes_follow_from_others_is_part_of_the_name_of_compiled_code():
+    """Triton keeps compiled code on disk under its source and the constants as they print: sizes must print, too."""
+    constants = TritonStack(*make([3, 5, 5, 2], 4)[:2], NetworkSpec("tanh", Optimizer(), 4))._constants
+    weights = 4 * 5 + 6 * 5 + 6 * 2
+    for name, value in {
+        "first": 20,
+        "following": 30,
+        "last": 50,
+        "size": 64,
+        "hidden": 12,
+        "signal": 20,
+        "room": 96,
+    }.items():
+        assert getattr(constants, name) == value and f" {name}={value}" in repr(constants)
+    assert weights <= constants.size and constants.hidden + 2 * 20 + 2 * 20 <= constants.room

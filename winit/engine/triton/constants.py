@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+
+LINE = 32  # float32 elements of a cache line
+
+
+def whole_lines(count: int) -> int:
+    """Return so many elements, rounded up to cache lines: where networks begin on one, the card loads four at a time."""
+    return -(-count // LINE) * LINE
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,13 @@ class Constants:
             what a product sums over. Powers of two, at least 16.
         precision: of the products: `ieee`, or `tf32x3` for three products on tensor cores in place of one.
         traced: whether every step is measured.
+        first, following, last: parameters of the first layer, of each other hidden layer, and of all these together.
+        size: room for the parameters of a network.
+        hidden, signal: scratch before the outputs of the hidden layers, which the mini-batch takes, and of each of these.
+        deltas, delta: scratch before the two places for δ, and of one of them; the first takes the logits, too.
+        room: scratch of a network.
+
+    Triton names compiled code on disk by the fields. So what follows from others is a field, too, and no property.
     """
 
     inputs: int
@@ -36,54 +50,29 @@ class Constants:
     inner: int
     precision: str
     traced: bool
+    first: int = field(init=False)
+    following: int = field(init=False)
+    last: int = field(init=False)
+    size: int = field(init=False)
+    hidden: int = field(init=False)
+    signal: int = field(init=False)
+    deltas: int = field(init=False)
+    delta: int = field(init=False)
+    room: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        hidden, signal = self.batch * self.inputs, self.batch * self.width
+        first, following = (self.inputs + 1) * self.width, (self.width + 1) * self.width
+        last, deltas = first + (self.depth - 1) * following, hidden + self.depth * signal
+        delta = self.batch * max(self.width, self.classes)
+        derived = {
+            "first": first, "following": following, "last": last, "size": whole_lines(last + (self.width + 1) * self.classes),
+            "hidden": hidden, "signal": signal, "deltas": deltas, "delta": delta, "room": whole_lines(deltas + 2 * delta),
+        }  # fmt: skip
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     @property
     def layers(self) -> list[tuple[int, int]]:
         """Fan-in and fan-out of every layer."""
-        widths = [self.inputs, *[self.width] * self.depth, self.classes]
-        return list(pairwise(widths))
-
-    @property
-    def first(self) -> int:
-        """Parameters of the first layer."""
-        return (self.inputs + 1) * self.width
-
-    @property
-    def following(self) -> int:
-        """Parameters of each other hidden layer."""
-        return (self.width + 1) * self.width
-
-    @property
-    def last(self) -> int:
-        """Parameters below the output layer."""
-        return self.first + (self.depth - 1) * self.following
-
-    @property
-    def size(self) -> int:
-        """Parameters of a network."""
-        return self.last + (self.width + 1) * self.classes
-
-    @property
-    def hidden(self) -> int:
-        """Scratch before the outputs of the hidden layers: the mini-batch."""
-        return self.batch * self.inputs
-
-    @property
-    def signal(self) -> int:
-        """Scratch of the outputs of one hidden layer."""
-        return self.batch * self.width
-
-    @property
-    def deltas(self) -> int:
-        """Scratch before the two places for δ, the first of which takes the logits, too."""
-        return self.hidden + self.depth * self.signal
-
-    @property
-    def delta(self) -> int:
-        """Scratch of one of these places."""
-        return self.batch * max(self.width, self.classes)
-
-    @property
-    def room(self) -> int:
-        """Scratch of a network."""
-        return self.deltas + 2 * self.delta
+        return list(pairwise([self.inputs, *[self.width] * self.depth, self.classes]))

@@ -66,6 +66,7 @@ def trace_signal(h, WIDTH: tl.constexpr, row, CONST: tl.constexpr):
     total, squares = moments(h, COUNT)
     tl.store(row, total / COUNT)
     tl.store(row + 1, squares / COUNT)
+    tl.debug_barrier()
 
 
 @triton.jit
@@ -74,6 +75,7 @@ def trace_gradient(delta, squares, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, 
     _, of_delta = moments(delta, CONST.batch * FAN_OUT)
     tl.store(row + 2, of_delta * CONST.batch / FAN_OUT)
     tl.store(row + 3, squares / ((FAN_IN + 1) * FAN_OUT))
+    tl.debug_barrier()
 
 
 @triton.jit
@@ -90,7 +92,6 @@ def forward_pass(network, scratch, trace, CONST: tl.constexpr):
         for i in range(CONST.depth):
             trace_signal(scratch + CONST.hidden + i * CONST.signal, CONST.width, trace + 4 * i, CONST)
         trace_signal(logits, CONST.classes, trace + 4 * CONST.depth, CONST)
-        tl.debug_barrier()
 
 
 @triton.jit
@@ -113,12 +114,10 @@ def backward_pass(network, scratch, factors, trace, CONST: tl.constexpr):
         squares = update(h, own, layer, factors, CONST.width, CONST.width, CONST.units, CONST)
         if CONST.traced:
             trace_gradient(own, squares, CONST.width, CONST.width, trace + 4 * (CONST.depth - above), CONST)
-            tl.debug_barrier()
     own = delta + CONST.depth % 2 * CONST.delta
     squares = update(scratch, own, network, factors, CONST.inputs, CONST.width, CONST.units, CONST)
     if CONST.traced:
         trace_gradient(own, squares, CONST.inputs, CONST.width, trace, CONST)
-        tl.debug_barrier()
 
 
 @triton.jit(do_not_specialize=["steps"], do_not_specialize_on_alignment=["x", "y", "order"])
