@@ -46,7 +46,8 @@ def make_due_again(_):
 
 BUNDLES = bundles(STUDY)
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
-WINIT = f"{shlex.quote(sys.executable)} -m winit"
+# One thread a process: the bits of a product depend on how it was split.
+WINIT = f"OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 {shlex.quote(sys.executable)} -m winit"
 MANIFESTS = [f"{RESULTS}/workloads/{workload.name}.json" for workload in STUDY.workloads]
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
@@ -111,8 +112,9 @@ rule collect:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
         sources=sources.digest("collect"),
+    threads: 4  # at most as many as there are cores
     shell:
-        "{WINIT} collect {params.study:q} --log {log:q}"
+        "{WINIT} collect {params.study:q} --processes {threads} --log {log:q}"
 
 
 rule replay:
@@ -151,5 +153,6 @@ rule report:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
         sources=sources.digest("report"),
+    threads: 4  # at most as many as there are cores
     shell:
-        "{WINIT} report {params.study:q} --log {log:q}"
+        "{WINIT} report {params.study:q} --processes {threads} --log {log:q}"

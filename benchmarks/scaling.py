@@ -4,10 +4,11 @@
 
 For every size a study is composed and its run store filled with synthetic rows, drawn at random and committed through the
 store itself; they never touch results/. Then every stage runs as a user's process does: plan, schedule (a dry run of the
-workflow, all of whose jobs are done), collect, report. Training is measured apart, with real runs of one small workload,
-because its cost is that of the engine (see benchmarks.engine). Prints seconds of processor time and peak memory by stage and
-number of runs, and the exponent of the growth between the two largest sizes: 1 is linear. With the largest size it writes
-docs/figures/scaling.json, from which `make figures` fills in the README.
+workflow, all of whose jobs are done), collect and report in two processes. Training is measured apart, with real runs of one
+small workload, because its cost is that of the engine (see benchmarks.engine). Prints, by stage and number of runs, seconds
+of processor time, seconds on the clock and the peak memory of the largest process, then the size of the page, and the
+exponent of the growth between the two largest sizes: 1 is linear. With the largest size it writes docs/figures/scaling.json,
+from which `make figures` fills in the README.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import tempfile
 import time
 from math import log, prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,9 +49,10 @@ GRIDS = {
     5_000: (1, 6, 1, 10),
     10_000: (2, 6, 1, 10),
     30_000: (3, 8, 1, 16),
-    100_000: (3, 8, 2, 30),
+    100_000: (3, 8, 2, 41),
 }
 
+PROCESSES = 2  # of the stages that have several
 STAGES = ("plan", "schedule", "collect", "report")  # whose cost the README states
 
 
@@ -146,22 +148,37 @@ def stages(places: StudyPaths) -> dict[str, list[str]]:
     return {
         "plan": [*winit, "plan", frozen],
         "schedule": [*snakemake, "--quiet", "all", "--profile", str(ROOT / "profiles/default"), "--configfile", frozen],
-        "collect": [*winit, "collect", frozen],
+        "collect": [*winit, "collect", frozen, "--processes", str(PROCESSES)],
         "replay": [*winit, "replay", frozen],
-        "report": [*winit, "report", frozen],
+        "report": [*winit, "report", frozen, "--processes", str(PROCESSES)],
     }
 
 
-def run(command: list[str], folder: Path) -> tuple[float, float]:
-    """Run a command; return its processor time in seconds and its peak memory in MB."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+class Cost(NamedTuple):
+    """What a command has cost, the processes that it started included.
+
+    Attributes:
+        seconds: of processor time.
+        wall_seconds: on the clock.
+        peak_memory_mb: of the largest process.
+    """
+
+    seconds: float
+    wall_seconds: float
+    peak_memory_mb: float
+
+
+def run(command: list[str], folder: Path) -> Cost:
+    """Run a command, one thread a process, and return what it has cost."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    start = time.time()
     with open(folder / "log.txt", "a") as log_file:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log_file, stderr=log_file)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{(folder / 'log.txt').read_text()[-2000:]}")
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return Cost(usage.ru_utime + usage.ru_stime, time.time() - start, usage.ru_maxrss / 1024)
 
 
 def train(replicates: int) -> dict[str, Any]:
@@ -180,8 +197,8 @@ def train(replicates: int) -> dict[str, Any]:
     return {"stage": "train", "runs": count, "seconds": seconds, "peak_memory_mb": memory}
 
 
-def measure(size: int) -> tuple[list[dict[str, Any]], int]:
-    """Return the cost of every stage of a study of about so many runs, and the number of its workloads."""
+def measure(size: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the cost of every stage of a study of about so many runs, and the facts of it that no stage has."""
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         folder, study = Path(temporary), study_of(size)
@@ -191,13 +208,17 @@ def measure(size: int) -> tuple[list[dict[str, Any]], int]:
         made = time.process_time() - start
         print(f"{count:,} runs in {len(study.workloads)} workloads; made in {made:.0f} s")
         for stage, command in stages(places).items():
-            seconds, memory = run(command, folder)
-            rows.append({"stage": stage, "runs": count, "seconds": seconds, "peak_memory_mb": memory})
-            per = 1000 * seconds / count
-            print(f"  {stage:9s} {seconds:7.1f} s  {per:6.3f} s per 1,000 runs  {memory:6.0f} MB", flush=True)
-        page = folder / "reports" / study.name / "index.html"
-        print(f"  the page  {page.stat().st_size / 1e6:7.1f} MB")
-    return rows, len(study.workloads)
+            cost = run(command, folder)
+            rows.append({"stage": stage, "runs": count} | cost._asdict())
+            per = 1000 * cost.seconds / count
+            print(
+                f"  {stage:9s} {cost.seconds:7.1f} s  {per:6.3f} s per 1,000 runs  {cost.wall_seconds:7.1f} s on the clock  "
+                f"{cost.peak_memory_mb:6.0f} MB",
+                flush=True,
+            )
+        page = (folder / "reports" / study.name / "index.html").stat().st_size / 1e6
+        print(f"  the page  {page:7.1f} MB")
+    return rows, {"workloads": len(study.workloads), "page_mb": round(page, 1)}
 
 
 def exponent(first: dict[str, Any], second: dict[str, Any]) -> float:
@@ -205,22 +226,27 @@ def exponent(first: dict[str, Any], second: dict[str, Any]) -> float:
     return log(second["seconds"] / first["seconds"]) / log(second["runs"] / first["runs"])
 
 
-def summary(rows: list[dict[str, Any]], workloads: int) -> dict[str, Any]:
+def summary(rows: list[dict[str, Any]], facts: dict[str, Any]) -> dict[str, Any]:
     """Return what `docs/figures/scaling.json` holds: the costs at the largest size, and how they grow up to it.
 
     Args:
         rows: of all sizes, ascending.
-        workloads: of the largest.
+        facts: of the largest, as `measure` returns them.
     """
     of_stages = {stage: [row for row in rows if row["stage"] == stage][-2:] for stage in STAGES}
     smaller, largest = of_stages["plan"]
     return {
         "runs": largest["runs"],
-        "workloads": workloads,
+        **facts,
         "smaller": smaller["runs"],
         "peak_memory_mb": round(max(row["peak_memory_mb"] for _, row in of_stages.values())),
         "stages": [
-            {"stage": stage, "seconds": round(b["seconds"], 1), "exponent": round(exponent(a, b), 2)}
+            {
+                "stage": stage,
+                "seconds": round(b["seconds"], 1),
+                "wall_seconds": round(b["wall_seconds"], 1),
+                "exponent": round(exponent(a, b), 2),
+            }
             for stage, (a, b) in of_stages.items()
         ],
     }
@@ -232,12 +258,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, nargs="*", default=list(GRIDS), choices=list(GRIDS))
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    workloads = 0
+    facts: dict[str, Any] = {}
     for size in sorted(given.runs):
-        of_size, workloads = measure(size)
+        of_size, facts = measure(size)
         rows += of_size
     if len(given.runs) > 1 and max(GRIDS) in given.runs:
-        write_json(FIGURES / "scaling.json", summary(rows, workloads))
+        write_json(FIGURES / "scaling.json", summary(rows, facts))
     train(1)  # compiles
     for replicates in (10, 30, 100):
         rows.append(train(replicates))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import pandas as pd
 import torch
 
+from winit.analysis.collect import collect
+from winit.store import files
 from winit.store.parts import RunStore
+from winit.store.schema import COLLECTED
 from winit.study.model import Study
 from winit.study.protocol import Run
 from winit.study.workload import Workload
@@ -29,3 +35,10 @@ def fill(store: RunStore, study: Study, networks: int | None = None) -> None:
         while runs := lacking(workload, store):
             for rows in train(workload, runs, CPU, study.engine, networks):
                 store.commit(workload.name, rows)
+
+
+def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
+    """Return the tables of a study, as they are written."""
+    with tempfile.TemporaryDirectory() as folder:
+        collect(study, store, Path(folder))
+        return {name: files.read(Path(folder), name) for name in COLLECTED}

@@ -7,7 +7,7 @@ import torch
 
 from benchmarks import peers, scaling
 from benchmarks.shapes import RATES, Shape, problem
-from winit.analysis.unfold import workload_tables
+from tests.runs import tables
 from winit.engine.engine import NetworkSpec
 from winit.engine.optimizers import Optimizer
 from winit.engine.torch_stack import TorchStack
@@ -50,12 +50,12 @@ def test_synthetic_runs_tune_and_are_judged_as_trained_ones(tmp_path):
     (workload,) = study.workloads
     assert not session.lacking(workload, places.store)
     assert places.manifest(workload.name).is_file()
-    tables = workload_tables(workload, places.store)
-    runs = tables["runs"]
+    collected = tables(study, places.store)
+    runs = collected["runs"]
     assert len(runs) == count and study.counts.tuning + study.counts.least <= count <= study.counts.bound
     assert set(runs["role"]) == {"tuning", "judged"} and runs["status"].nunique() > 1
     judged = set(runs.loc[runs["role"] == "judged", "run_id"])
-    assert set(tables["layers"]["run_id"]) == set(tables["predictions"]["run_id"]) == judged
+    assert set(collected["layers"]["run_id"]) == set(collected["predictions"]["run_id"]) == judged
 
 
 @pytest.mark.parametrize("runs", scaling.GRIDS)

@@ -238,13 +238,21 @@ def test_the_engines_row_has_the_ratios_of_its_rates():
 
 def test_growth_is_that_of_the_two_largest_studies():
     rows = [
-        {"stage": stage, "runs": runs, "seconds": runs**2 / 1e8, "peak_memory_mb": runs / 10}
+        {
+            "stage": stage,
+            "runs": runs,
+            "seconds": runs**2 / 1e8,
+            "wall_seconds": runs / 1e4,
+            "peak_memory_mb": runs / 10,
+        }
         for runs in (1_000, 10_000, 20_000)
         for stage in (*scaling.STAGES, "replay")
     ]
-    known = scaling.summary(rows, 7)
+    known = scaling.summary(rows, {"workloads": 7, "page_mb": 3.5})
     assert (known["runs"], known["smaller"], known["peak_memory_mb"]) == (20_000, 10_000, 2_000)
-    assert all(stage == {"stage": stage["stage"], "seconds": 4.0, "exponent": 2.0} for stage in known["stages"])
+    assert (known["workloads"], known["page_mb"]) == (7, 3.5)
+    costs = {"seconds": 4.0, "wall_seconds": 2.0, "exponent": 2.0}
+    assert all(stage == {"stage": stage["stage"]} | costs for stage in known["stages"])
 
 
 def test_the_theory_is_summed_up_over_all_sets():

@@ -17,7 +17,7 @@ from pathlib import Path
 from winit import __version__, datasets
 from winit.store import locks
 from winit.store.parts import RunStore
-from winit.store.schema import REPLAYED
+from winit.store.schema import COLLECTED, REPLAYED
 from winit.study import yaml_files
 from winit.study.compose import from_arguments, read
 from winit.study.model import Study
@@ -147,6 +147,7 @@ def _add_rules(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None
     ):
         sub = add(name, verb, text)
         sub.add_argument("study", type=Path)
+        sub.add_argument("--processes", type=_positive, default=1, metavar="N", help="how many work side by side")
         sub.add_argument("--log", type=Path)
 
 
@@ -299,13 +300,10 @@ def _train(study: Study, workload: Workload, store: RunStore, progress: Progress
 def collect(given: argparse.Namespace) -> None:
     """Write the tables of a study, and the record of what made them."""
     from winit.analysis import collect as collecting
-    from winit.store import files
 
     study, paths = _frozen(given)
-    collected = collecting.tables(study, paths.store)
-    for name, table in collected.items():
-        files.write(paths.folder, name, table)
-    session.write_record(study, paths.folder, [*collected, *REPLAYED])
+    collecting.collect(study, paths.store, paths.folder, given.processes)
+    session.write_record(study, paths.folder, [*COLLECTED, *REPLAYED])
 
 
 def replay(given: argparse.Namespace) -> None:
@@ -322,7 +320,7 @@ def report(given: argparse.Namespace) -> None:
     from winit.report import page
 
     study, paths = _frozen(given)
-    page.write(study, paths.folder, paths.report)
+    page.write(study, paths.folder, paths.report, given.processes)
 
 
 def _frozen(given: argparse.Namespace) -> tuple[Study, StudyPaths]:

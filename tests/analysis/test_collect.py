@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tests.runs import CPU
-from winit.analysis.collect import tables
+from tests.runs import CPU, tables
+from winit.analysis.collect import collect
+from winit.analysis.select import RUN_FACTORS
 from winit.store import files
 from winit.store.parts import RunStore
-from winit.store.schema import TIME_COLUMNS, TIME_TABLES
+from winit.store.schema import COLLECTED, COPIED, TIME_COLUMNS, TIME_TABLES
 from winit.study.compose import validate
 from winit.training.workload import train
 from winit.vocabulary.factors import STATUSES
@@ -92,3 +93,30 @@ def test_the_tables_do_not_depend_on_how_often_a_study_was_killed(tuned, tmp_pat
         timed = [column for column in TIME_COLUMNS if column in theirs[name]]
         one, other = (frames[name].drop(columns=timed) for frames in (ours, theirs))
         pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_the_files_do_not_depend_on_how_many_processes_write_them(tuned, tmp_path):
+    study, store = tuned
+    for processes in (1, 2):
+        collect(study, store, tmp_path / str(processes), processes)
+    written = sorted([f"{name}.parquet" for name in COLLECTED] + [f"{name}.csv" for name in COPIED])
+    for processes in ("1", "2"):
+        assert sorted(path.name for path in (tmp_path / processes).iterdir()) == written
+    for name in written:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
+
+
+def test_runs_are_sorted_by_their_factors(tuned):
+    study, store = tuned
+    collected = tables(study, store)
+    runs = collected["runs"]
+    assert runs["steps"].nunique() == 2, "two workloads share the cell"
+    assert runs["run_id"].tolist() == runs.sort_values(RUN_FACTORS)["run_id"].tolist()
+    order = pd.Series(runs.index, index=runs["run_id"])
+    keys = {
+        "outcomes": ["budget"], "curves": ["step"], "predictions": ["example"], "layers": ["step", "layer"],
+        "jacobians": ["step"], "pretraining": ["layer", "step"],
+    }  # fmt: skip
+    for name, inner in keys.items():
+        ranked = collected[name].assign(order=collected[name]["run_id"].map(order))
+        assert len(ranked) and ranked.index.equals(ranked.sort_values(["order", *inner]).index), name

@@ -6,15 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.runs import fill
+from tests.runs import fill, tables
 from winit import datasets
-from winit.analysis.collect import tables
+from winit.analysis.runs import FIELDS, run_tables
 from winit.analysis.select import judged
-from winit.analysis.unfold import unfold, workload_tables
+from winit.analysis.stored import StoredRuns, stored_runs
+from winit.analysis.unfold import fields, unfold
 from winit.store.parts import RunStore
+from winit.store.schema import stored_columns
 
 
 def test_the_units_of_a_layer(trained):
@@ -31,13 +34,50 @@ def test_a_lacking_run_is_an_error_and_not_a_gap(trained, tmp_path):
         tables(study, store)
 
 
-def test_lists_of_different_steps_unfold_in_the_order_of_the_runs():
-    stored = pd.DataFrame(
-        {"run_id": ["b", "a", "c"], "at": [[0, 1], [0], [0, 1]], "value": [[1.0, 2.0], [3.0], [4.0, 5.0]]}
+def test_lists_of_different_lengths_unfold_in_the_order_of_the_runs(tiny):
+    (workload,) = tiny("grid.activation=[tanh]", "grid.depth=[2]", "pretraining.layers=2").workloads
+    stored = pa.table(
+        {
+            "run_id": ["b", "a", "c"],
+            "pretraining": ["none", "none", "autoencoder"],
+            "curve_step": [[0, 1], [0], [0, 1]],
+            **{name: [[1.0, 2.0], [3.0], [4.0, np.nan]] for name in stored_columns("curves")},
+            "layer_step": [[0, 2], [], [-1, 0]],
+            **{
+                name: [[1.0, 2.0, 3.0, 4.0, np.nan, np.nan], [], [5.0, 6.0, 7.0, 8.0, 9.0, 10.0]]
+                for name in stored_columns("layers")
+            },
+            "pretraining_step": [[], [], [0, 5, 9]],
+            "pretraining_error": [[], [], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]],
+            "pretraining_baseline": [[], [], [7.0, 8.0]],
+        }
     )
-    table = unfold(stored, "at", lambda steps: {"step": steps}, {"value": "named"})
-    assert table.to_numpy().tolist() == [["b", 0, 1.0], ["b", 1, 2.0], ["a", 0, 3.0], ["c", 0, 4.0], ["c", 1, 5.0]]
-    assert list(table) == ["run_id", "step", "named"]
+
+    def rows(name, *columns):
+        return list(zip(*(unfold(name, workload, stored)[column].to_pylist() for column in columns), strict=True))
+
+    assert rows("curves", "run_id", "step", "test_score") == [
+        ("b", 0, 1.0), ("b", 1, 2.0), ("a", 0, 3.0), ("c", 0, 4.0), ("c", 1, None),
+    ]  # fmt: skip
+    drawn = [("b", "drawn", 0, layer, layer) for layer in (1, 2, 3)]
+    assert rows("layers", "run_id", "stage", "step", "layer", "distinct_units") == [
+        *drawn, ("b", "training", 2, 1, 4), *(("c", "drawn", -1, layer, 4 + layer) for layer in (1, 2, 3)),
+        *(("c", "pretrained", 0, layer, 7 + layer) for layer in (1, 2, 3)),
+    ]  # fmt: skip
+    assert rows("pretraining", "run_id", "layer", "step", "error", "baseline") == [
+        ("c", 1, 0, 1.0, 7.0), ("c", 1, 5, 2.0, 7.0), ("c", 1, 9, 3.0, 7.0),
+        ("c", 2, 0, 4.0, 8.0), ("c", 2, 5, 5.0, 8.0), ("c", 2, 9, 6.0, 8.0),
+    ]  # fmt: skip
+
+
+def test_slices_of_runs_unfold_as_the_whole(tuned, monkeypatch):
+    study, store = tuned
+    (cell,) = stored_runs(study, store)
+    for name in ("layers", "pretraining", "predictions"):
+        whole = unfold(name, cell.network, cell.read(fields(name)))
+        monkeypatch.setattr("winit.analysis.stored.SLICE", 5)
+        slices = [unfold(name, cell.network, rows) for rows in cell.slices(fields(name))]
+        assert len(slices) > 2 and pa.concat_tables(slices).equals(whole)
 
 
 def test_stages_and_roles_are_columns(tiny, tmp_path):
@@ -116,14 +156,16 @@ def test_a_score_that_equals_the_target_meets_it(tuned):
     """Scores are stored in single precision, and targets are not: k of N examples are k/N in both."""
     study, store = tuned
     workload, tests = study.workloads[0], datasets.part_sizes("digits")[2]
-    scores = workload_tables(workload, store)["runs"].set_index("run_id")["test_score"]
+
+    def runs_with(target: float) -> pd.DataFrame:
+        own = StoredRuns.of(store, [replace(one, target_accuracy=target) for one in study.workloads])
+        return run_tables(own, own.read(FIELDS))[0].set_index("run_id")
+
+    scores = runs_with(workload.target_accuracy)["test_score"]
     assert scores.nunique() > 5
     for score in scores.unique():
         target = round(score * tests) / tests
-        runs = workload_tables(replace(workload, target_accuracy=target), store)["runs"].set_index("run_id")
+        runs = runs_with(target)
         equal = runs[scores == score]
         assert (equal["status"] == "ok").all() and np.isfinite(equal["steps_to_target"]).all()
-        runs = workload_tables(replace(workload, target_accuracy=target + 0.5 / tests), store)["runs"].set_index(
-            "run_id"
-        )
-        assert (runs.loc[equal.index, "status"] != "ok").all()
+        assert (runs_with(target + 0.5 / tests).loc[equal.index, "status"] != "ok").all()

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tests.runs import fill
-from winit.analysis import collect, replay
+from winit.analysis import replay
+from winit.analysis.collect import collect
 from winit.report.context import page_tables
 from winit.report.page import write
 from winit.store import files
@@ -21,10 +22,9 @@ def make(study, root):
     """Train and report a study below a folder."""
     store, folder = RunStore(root / "store"), root / "results"
     fill(store, study)
-    tables = collect.tables(study, store) | {"replay": replay.replay(0, draws=20)}
-    for name, frame in tables.items():
-        files.write(folder, name, frame)
-    write_record(study, folder, tables)
+    collect(study, store, folder)
+    files.write(folder, "replay", replay.replay(0, draws=20))
+    write_record(study, folder, TABLES)
     write(study, folder, root / "report" / "index.html")
 
 

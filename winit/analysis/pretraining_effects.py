@@ -26,6 +26,53 @@ class ArmName(NamedTuple):
     pretraining: str
 
 
+class Outcomes(NamedTuple):
+    """How the runs of an arm ended: arrays (runs,).
+
+    Attributes:
+        replicate: rising.
+        is_ok: whether a run trains.
+        score: its test score.
+    """
+
+    replicate: np.ndarray
+    is_ok: np.ndarray
+    score: np.ndarray
+
+
+class ArmRuns(NamedTuple):
+    """The judged runs of an arm at the rate chosen for it.
+
+    Attributes:
+        outcomes: how they ended.
+        run_ids: of the runs.
+        rates: of pretraining and of training.
+        updates: of single layers before step 0.
+        fixed_seconds: before the first update of all layers, median over replicates.
+        seconds_of_update: of an update of all layers, median over replicates.
+    """
+
+    outcomes: Outcomes
+    run_ids: list[str]
+    rates: tuple[float, float]
+    updates: int
+    fixed_seconds: float
+    seconds_of_update: float
+
+    @classmethod
+    def of(cls, runs: pd.DataFrame) -> ArmRuns:
+        """Return the runs of an arm, sorted by replicate, scored, with `is_ok`."""
+        first = runs.iloc[0]
+        return cls(
+            Outcomes(*(runs[name].to_numpy() for name in ("replicate", "is_ok", "test_score"))),
+            runs["run_id"].tolist(),
+            (first["pretraining_rate"], first["learning_rate"]),
+            int(first["pretraining_updates"]),
+            float((runs["calibration_time_s"] + runs["pretraining_time_s"]).median()),
+            float((runs["wall_time_s"] / runs["steps"]).median()),
+        )
+
+
 class Reference(NamedTuple):
     """What an arm is compared with.
 
@@ -33,14 +80,14 @@ class Reference(NamedTuple):
         compared_with: what it is to the arm.
         arm: which it is.
         updates: after which its outcome is read, those of its own pretraining included.
-        outcomes: `is_ok` and `test_score` by replicate.
+        outcomes: how its runs have ended then.
         is_cut_short: whether it is trained for less than would be equal.
     """
 
     compared_with: str
     arm: ArmName
     updates: int
-    outcomes: pd.DataFrame
+    outcomes: Outcomes
     is_cut_short: bool = False
 
 
@@ -50,12 +97,12 @@ class _Cell:
 
     Attributes:
         facts: budget and factors of the cell.
-        arms: the judged runs of each by replicate, scored, with `is_ok`.
+        arms: the judged runs of each.
         tuning_scores: of each.
     """
 
     facts: dict[str, object]
-    arms: dict[ArmName, pd.DataFrame]
+    arms: dict[ArmName, ArmRuns]
     tuning_scores: dict[ArmName, float]
 
     @property
@@ -63,7 +110,7 @@ class _Cell:
         """Updates of all layers after which the outcomes are read."""
         return int(str(self.facts["budget"]))
 
-    def pretrained(self) -> Iterator[tuple[ArmName, pd.DataFrame]]:
+    def pretrained(self) -> Iterator[tuple[ArmName, ArmRuns]]:
         """Yield the arms whose layers are pretrained, controls included, and their runs."""
         yield from (
             (arm, runs) for arm, runs in self.arms.items() if parse_pretraining(arm.pretraining).method != "none"
@@ -114,9 +161,9 @@ def pretraining_effects(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame, m
         for arm, runs in cell.pretrained():
             same = ArmName(arm.initializer, "none")
             if same in cell.arms:
-                reference = Reference(SAME_START, same, cell.budget, cell.arms[same])
+                reference = Reference(SAME_START, same, cell.budget, cell.arms[same].outcomes)
                 rows.append(_row(cell, arm, EQUAL_TRAINING, reference, margin))
-            for reference in _at_equal_updates(cell, arm, int(runs["pretraining_updates"].iloc[0])):
+            for reference in _at_equal_updates(cell, arm, runs.updates):
                 rows.append(_row(cell, arm, EQUAL_UPDATES, reference, margin))
     return _table("pretraining_effects", rows)
 
@@ -147,13 +194,18 @@ def pretraining_time_effects(
         margin: differences of scores within ±margin are called equivalent.
     """
     runs = next(iter(at.values()))
-    plain = runs.loc[~is_pretrained(runs["pretraining"]), ["run_id", "chance"]]
-    by_run = {key: frame for key, frame in curves_as_worst(curves.merge(plain, on="run_id")).groupby("run_id")}
+    with_pretraining = is_pretrained(runs["pretraining"])
+    cells = runs.loc[with_pretraining, CELL].drop_duplicates()
+    plain = runs.loc[~with_pretraining, [*CELL, "run_id", "chance"]].merge(cells, on=CELL)[["run_id", "chance"]]
+    worst = curves_as_worst(curves.merge(plain, on="run_id"))
+    by_run = {
+        key: Curve(rows["step"].to_numpy(), rows["test_score"].to_numpy()) for key, rows in worst.groupby("run_id")
+    }
     rows = []
     for cell in _cells(at, summary):
         target = targets[str(cell.facts["dataset"])]
         for arm, runs in cell.pretrained():
-            seconds = _fixed_seconds(runs) + cell.budget * _seconds_of_update(runs)
+            seconds = runs.fixed_seconds + cell.budget * runs.seconds_of_update
             for name, plain_arm in cell.random_starts(arm.initializer, cell.longest()):
                 reference = _read_after(seconds, name, plain_arm, cell.arms[plain_arm], by_run, target)
                 rows.append(_row(cell, arm, EQUAL_TIME, reference, margin))
@@ -161,13 +213,16 @@ def pretraining_time_effects(
 
 
 def _cells(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> Iterator[_Cell]:
-    """Yield every cell at every budget."""
+    """Yield every cell with a pretrained arm, at every budget."""
     for budget, runs in at.items():
         tuned = of_budget(summary, budget)
-        scores = chosen_rates(tuned).set_index([*CELL, *ARM])["tuning_score"]
-        for key, cells in at_chosen_rate(runs, tuned).groupby(CELL, sort=False):
+        chosen = at_chosen_rate(runs, tuned)
+        pretrained = chosen.loc[is_pretrained(chosen["pretraining"]), CELL].drop_duplicates()
+        chosen = chosen.merge(pretrained, on=CELL)
+        scores = chosen_rates(tuned).merge(pretrained, on=CELL).set_index([*CELL, *ARM])["tuning_score"].to_dict()
+        for key, cells in chosen.groupby(CELL, sort=False):
             cells = cells.assign(is_ok=cells["status"] == "ok").sort_values([*ARM, "replicate"])
-            arms = {ArmName(*arm): frame.set_index("replicate") for arm, frame in cells.groupby(ARM, sort=False)}
+            arms = {ArmName(*arm): ArmRuns.of(rows) for arm, rows in cells.groupby(ARM, sort=False)}
             facts = {"budget": budget} | dict(zip(CELL, key, strict=True))
             yield _Cell(facts, arms, {arm: float(scores[(*key, *arm)]) for arm in arms})
 
@@ -176,67 +231,59 @@ def _at_equal_updates(cell: _Cell, arm: ArmName, more: int) -> Iterator[Referenc
     """Yield what a pretrained arm is compared with after as many updates, given those of its pretraining."""
     updates = cell.budget + more
     for name, plain_arm in cell.random_starts(arm.initializer, cell.longer()):
-        yield Reference(name, plain_arm, updates, cell.arms[plain_arm])
+        yield Reference(name, plain_arm, updates, cell.arms[plain_arm].outcomes)
     method, control = parse_pretraining(arm.pretraining)
     for name in () if control else ("moments", "shuffled"):
         other = ArmName(arm.initializer, f"{method}+{name}")
         if other in cell.arms:
-            yield Reference(name, other, updates, cell.arms[other])
+            yield Reference(name, other, updates, cell.arms[other].outcomes)
 
 
-def _fixed_seconds(runs: pd.DataFrame) -> float:
-    """Return the seconds that an arm takes before the first update of all layers, median over replicates."""
-    return float((runs["calibration_time_s"] + runs["pretraining_time_s"]).median())
+class Curve(NamedTuple):
+    """The test scores of a run at its evaluated steps, both (steps,)."""
 
-
-def _seconds_of_update(runs: pd.DataFrame) -> float:
-    """Return the seconds of an update of all layers, median over replicates."""
-    return float((runs["wall_time_s"] / runs["steps"]).median())
+    steps: np.ndarray
+    scores: np.ndarray
 
 
 def _read_after(
-    seconds: float,
-    name: str,
-    arm: ArmName,
-    runs: pd.DataFrame,
-    curves: Mapping[str, pd.DataFrame],
-    target: float,
+    seconds: float, name: str, arm: ArmName, runs: ArmRuns, curves: Mapping[str, Curve], target: float
 ) -> Reference:
     """Return a random start with its test scores after so many seconds, read from the curves of its runs."""
-    updates = (seconds - _fixed_seconds(runs)) / _seconds_of_update(runs)
-    steps = curves[runs["run_id"].iloc[0]]["step"].to_numpy()
+    updates = (seconds - runs.fixed_seconds) / runs.seconds_of_update
+    steps = curves[runs.run_ids[0]].steps
     index = max(0, int(np.searchsorted(steps, updates, side="right")) - 1)
-    scores = np.array([curves[run_id]["test_score"].to_numpy()[index] for run_id in runs["run_id"]])
-    outcomes = pd.DataFrame({"is_ok": scores >= np.float32(target), "test_score": scores}, index=runs.index)
+    scores = np.array([curves[run_id].scores[index] for run_id in runs.run_ids])
+    outcomes = Outcomes(runs.outcomes.replicate, scores >= np.float32(target), scores)
     return Reference(name, arm, int(steps[index]), outcomes, is_cut_short=updates > steps[-1])
 
 
 def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, margin: float) -> dict[str, object]:
     """Return one comparison: success in pairs, the score among pairs in which both train, and the verdict."""
-    runs = cell.arms[arm]
-    columns = ["is_ok", "test_score"]
-    pairs = runs[columns].merge(reference.outcomes[columns], on="replicate", suffixes=("", "_other"))
-    ours, theirs = pairs["is_ok"].to_numpy(dtype=bool), pairs["is_ok_other"].to_numpy(dtype=bool)
-    both = pairs[ours & theirs]
+    runs, theirs = cell.arms[arm], reference.outcomes
+    _, one, other = np.intersect1d(runs.outcomes.replicate, theirs.replicate, assume_unique=True, return_indices=True)
+    our_ok, their_ok = runs.outcomes.is_ok[one], theirs.is_ok[other]
+    both = our_ok & their_ok
+    our_scores, their_scores = runs.outcomes.score[one][both], theirs.score[other][both]
     level = intervals.simultaneous_level(2 * len([*cell.pretrained()]))  # success and score, of every arm of the cell
-    success = intervals.paired_proportions(ours[None], theirs[None], level)  # of one cell
-    score = stats.paired_difference(both["test_score"].to_numpy(), both["test_score_other"].to_numpy(), level)
-    verdict, _ = decide(len(pairs), success, score, margin, is_alike=bool((ours == theirs).all()))
+    success = intervals.paired_proportions(our_ok[None], their_ok[None], level)  # of one cell
+    score = stats.paired_difference(our_scores, their_scores, level)
+    verdict, _ = decide(len(one), success, score, margin, is_alike=bool((our_ok == their_ok).all()))
     return cell.facts | arm._asdict() | {
-        "pretraining_rate": runs["pretraining_rate"].iloc[0],
-        "learning_rate": runs["learning_rate"].iloc[0],
+        "pretraining_rate": runs.rates[0],
+        "learning_rate": runs.rates[1],
         "compared_at": compared_at,
         "compared_with": reference.compared_with,
         "reference_initializer": reference.arm.initializer,
         "reference_pretraining": reference.arm.pretraining,
         "reference_updates": reference.updates,
         "is_cut_short": reference.is_cut_short,
-        "pairs": len(pairs),
+        "pairs": len(one),
         "level": level,
         "success_difference": success.mean,
         "success_difference_low": success.low,
         "success_difference_high": success.high,
-        "trained_pairs": len(both),
+        "trained_pairs": int(both.sum()),
         "difference": score.mean,
         "difference_low": score.low,
         "difference_high": score.high,

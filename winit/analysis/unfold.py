@@ -1,176 +1,164 @@
-"""Unfold the rows of the run store into the tables of one workload."""
+"""Unfold the rows of the run store, one a run, into the rows of the tables of what was measured.
+
+The lists of a run are in the order of their axes, and its steps rise, so the rows of runs that are sorted are sorted, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
-from winit import datasets
-from winit.analysis.select import is_pretrained
-from winit.analysis.summary import MEAN_LIMIT, status, steps_to_target
-from winit.store.parts import RunStore
 from winit.store.schema import HISTOGRAM_REACH, stored_columns
 from winit.study.workload import Workload
+from winit.vocabulary.pretraining import parse_pretraining
 
-Labels = Callable[[np.ndarray], dict[str, np.ndarray]]
+Columns = dict[str, np.ndarray]
+
+STAGES = pa.array(["drawn", "pretrained", "training"])
 
 
-def unfold(stored: pd.DataFrame, steps: str, labels: Labels, names: Mapping[str, str]) -> pd.DataFrame:
-    """Unfold list cells into one row an entry, in the order of the runs.
+def flat(stored: pa.Table, field: str) -> np.ndarray:
+    """Return the entries of all lists of a field, one list after the other."""
+    return stored[field].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+
+
+def lengths(stored: pa.Table, field: str) -> np.ndarray:
+    """Return the lengths of the lists of a field (runs,)."""
+    return np.diff(stored[field].combine_chunks().offsets.to_numpy())
+
+
+def alike(stored: pa.Table, field: str) -> Iterator[tuple[np.ndarray, pa.Table]]:
+    """Yield each list that a field has, and the rows that have it: tuning runs are evaluated less often than others."""
+    ends = np.cumsum(lengths(stored, field))
+    keys = [part.tobytes() for part in np.split(flat(stored, field), ends[:-1])]
+    for key in dict.fromkeys(keys):
+        rows = stored.take([row for row, other in enumerate(keys) if other == key])
+        yield flat(rows.slice(0, 1), field), rows
+
+
+@dataclass(frozen=True)
+class Unfolding:
+    """How a table is made from rows of the run store.
+
+    Attributes:
+        labels: from the network and the rows to the number of entries of each run, and to the columns that label them.
+        fields: of the run store, that the labels are made from.
+        measured: the column that is missing where a run had nothing to measure any more: such entries are left out.
+    """
+
+    labels: Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]
+    fields: tuple[str, ...]
+    measured: str = ""
+
+
+def fields(name: str) -> list[str]:
+    """Return the fields of the run store that a table needs."""
+    return ["run_id", *UNFOLDINGS[name].fields, *stored_columns(name)]
+
+
+def unfold(name: str, network: Workload, stored: pa.Table) -> pa.Table:
+    """Return rows of a table of what was measured.
 
     Args:
-        stored: rows of the run store.
-        steps: the column that lists the steps of each run.
-        labels: from a run's steps to the columns that label its entries.
-        names: the columns to unfold, and their names in the table.
+        name: one of `UNFOLDINGS`.
+        network: the workload of the runs; of several, any one.
+        stored: rows of the run store, with `fields(name)`.
     """
-    keys = stored[steps].map(tuple)
-    frames = []
-    for key in dict.fromkeys(keys):
-        alike = stored[(keys == key).to_numpy()] if keys.nunique() > 1 else stored
-        columns = labels(np.array(key, dtype=int))
-        length = len(next(iter(columns.values())))
-        frame = {"run_id": np.repeat(alike["run_id"].to_numpy(), length)}
-        frame |= {name: np.tile(values, len(alike)) for name, values in columns.items()}
-        frame |= {name: np.concatenate(alike[column].to_numpy()) for column, name in names.items()}
-        frames.append(pd.DataFrame(frame))
-    frames = [frame for frame in frames if len(frame)] or frames[:1]
-    if len(frames) == 1:
-        return frames[0]
-    order = pd.Series(np.arange(len(stored)), index=stored["run_id"])
-    return pd.concat(frames, ignore_index=True).sort_values(
-        "run_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True
-    )
-
-
-def _with_stage(table: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
-    """Add the stage of every row; a network that is pretrained was probed before that at a negative step."""
-    pretrained = table["run_id"].isin(stored.loc[is_pretrained(stored["pretraining"]), "run_id"])
-    step = table["step"]
-    stage = np.select([step > 0, pretrained & (step == 0)], ["training", "pretrained"], "drawn")
-    return table.assign(stage=pd.array(stage, dtype="str"))
-
-
-def _layer_tables(workload: Workload, stored: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Return the tables of what was measured in every layer."""
-    depth = workload.depth + 1
-
-    def by_layer(steps: np.ndarray) -> dict[str, np.ndarray]:
-        return {"step": np.repeat(steps, depth), "layer": np.tile(np.arange(1, depth + 1), len(steps))}
-
-    edges = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, workload.measure.histogram_bins + 1)
-
-    def by_bin(steps: np.ndarray) -> dict[str, np.ndarray]:
-        index = {name: np.repeat(values, len(edges) - 1) for name, values in by_layer(steps).items()}
-        layers = len(steps) * depth
-        return index | {"bin_low": np.tile(edges[:-1], layers), "bin_high": np.tile(edges[1:], layers)}
-
-    layers = unfold(stored, "layer_step", by_layer, stored_columns("layers"))
-    layers = layers[layers["distinct_units"].notna()]  # a diverged run has no later layers to measure
-    layers = layers.assign(units=np.array(workload.widths[1:])[layers["layer"] - 1])
-    jacobians = unfold(stored, "layer_step", lambda steps: {"step": steps}, stored_columns("jacobians"))
-    traces = unfold(stored, "trace_step", by_layer, stored_columns("traces"))
-    return {
-        "layers": _with_stage(layers, stored),
-        "jacobians": _with_stage(jacobians[jacobians["mean"].notna()], stored),
-        "histograms": _with_stage(unfold(stored, "layer_step", by_bin, stored_columns("histograms")), stored),
-        "traces": traces[traces["gradient_mean_square"].notna()],
+    unfolding = UNFOLDINGS[name]
+    entries, labels = unfolding.labels(network, stored)
+    run = np.repeat(np.arange(len(stored)), entries)
+    columns = labels | {
+        column: flat(stored, field) for field, column in stored_columns(name).items() if column not in labels
     }
+    if unfolding.measured:
+        kept = ~np.isnan(columns[unfolding.measured])
+        run, columns = run[kept], {column: values[kept] for column, values in columns.items()}
+    table = {"run_id": stored["run_id"].combine_chunks().take(run)}
+    table |= {column: pa.array(values, from_pandas=True) for column, values in columns.items() if column != "stage"}
+    if "stage" in columns:
+        table["stage"] = STAGES.take(columns["stage"])
+    if "distinct_units" in columns:  # counted in the run store as a float, because it may be missing there
+        table["distinct_units"] = table["distinct_units"].cast(pa.int32())
+    return pa.table(table)
 
 
-def _pretraining_table(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
-    """Return the error of every pretrained layer while it learned, and that of knowing nothing."""
+def _by_step(field: str) -> Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]:
+    def labels(_: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+        return lengths(stored, field), {"step": flat(stored, field)}
 
-    def by_layer(steps: np.ndarray) -> dict[str, np.ndarray]:
-        numbers = np.arange(1, workload.pretrained_layers + 1) if len(steps) else np.zeros(0, int)
-        return {"layer": np.repeat(numbers, len(steps)), "step": np.tile(steps, len(numbers))}
-
-    table = unfold(stored, "pretraining_step", by_layer, {"pretraining_error": "error"})
-    if table.empty:
-        return table.assign(baseline=np.zeros(0))
-    of_run = zip(stored["pretraining_baseline"], stored["pretraining_step"], strict=True)
-    return table.assign(baseline=np.concatenate([np.repeat(baseline, len(steps)) for baseline, steps in of_run]))
+    return labels
 
 
-def _runs_table(workload: Workload, stored: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row a run: its factors, and what it cost. Its outcome is added by `_outcomes`."""
-    names = stored_columns("runs")
-    runs = stored[list(names)].rename(columns=names)
-    runs["role"] = stored["run_id"].map(dict(roles))
-    runs["pretraining_updates"] = stored["pretraining"].map(workload.pretraining_updates)
-    for column in ("dataset", "activation", "depth", "width", "batch_norm", "dropout"):
-        runs[column] = getattr(workload, column)
-    for column in ("optimizer", "steps", "batch_size"):
-        runs[column] = getattr(workload.training, column)
-    for column in ("diverged_step", "diverged_layer"):
-        runs[column] = pd.array(stored[column], dtype="Int64")
-    runs["chance"] = workload.chance
-    grids = {(arm.initializer, arm.pretraining): arm.learning_rates for arm in workload.arms}
-    rates = zip(runs["initializer"], runs["pretraining"], runs["learning_rate"], strict=True)
-    runs["is_extension"] = [rate not in grids[arm, pretraining] for arm, pretraining, rate in rates]
-    return runs
+def _by_layer(field: str) -> Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]:
+    def labels(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+        layers, steps = network.depth + 1, flat(stored, field)
+        columns = {"step": np.repeat(steps, layers), "layer": np.tile(np.arange(1, layers + 1), len(steps))}
+        return lengths(stored, field) * layers, columns
+
+    return labels
 
 
-def _outcomes(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and budget: losses and scores then, the steps to the target, the status."""
-    alike = stored.groupby(stored["curve_step"].map(tuple), sort=False)  # tuning runs are evaluated less often
-    return pd.concat([_outcomes_of(workload, rows) for _, rows in alike], ignore_index=True)
+def _staged(
+    labels: Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]],
+) -> Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]:
+    """Add the stage of every entry; a network that is pretrained was probed before that at a negative step."""
+
+    def staged(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+        entries, columns = labels(network, stored)
+        names = stored["pretraining"].to_pylist()
+        pretrained = np.repeat([parse_pretraining(name).method != "none" for name in names], entries)
+        step = columns["step"]
+        return entries, columns | {"stage": np.select([step > 0, pretrained & (step == 0)], [2, 1], 0)}
+
+    return staged
 
 
-def _outcomes_of(workload: Workload, stored: pd.DataFrame) -> pd.DataFrame:
-    """Return the outcomes of runs that were evaluated at the same steps."""
-    steps = np.asarray(stored["curve_step"].iloc[0])
-    target = float(np.float32(workload.target_accuracy))  # as scores are stored, so that equal means equal
-    curves = {name: np.stack(stored[column].to_numpy()) for column, name in stored_columns("curves").items()}
-    limit = datasets.chance_limit(workload.dataset, datasets.TEST_PART)
-    limit = MEAN_LIMIT if workload.task.is_reconstruction else limit
-    frames = []
-    for index, budget in enumerate(workload.budgets):
-        at, until = int(np.flatnonzero(steps == budget)[0]), steps <= budget
-        frame = stored[["run_id"]].assign(budget=budget - workload.longer_by)
-        frame = frame.assign(**{name: values[:, at].astype(float) for name, values in curves.items()})
-        for column, name in stored_columns("outcomes").items():
-            frame[name] = [values[index] for values in stored[column]]
-        scores = curves["test_score"][:, until]
-        frame["steps_to_target"] = steps_to_target(scores, steps[until], target)
-        frame["diverged_step"] = pd.array(stored["diverged_step"], dtype="Int64")
-        frame["status"] = status(frame, budget, target, limit)
-        frames.append(frame.drop(columns="diverged_step"))
-    return pd.concat(frames, ignore_index=True)
+def _by_bin(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+    edges = np.linspace(-HISTOGRAM_REACH, HISTOGRAM_REACH, network.measure.histogram_bins + 1)
+    bins = len(edges) - 1
+    entries, columns = _by_layer("layer_step")(network, stored)
+    layers = len(columns["layer"])
+    columns = {name: np.repeat(values, bins) for name, values in columns.items()}
+    return entries * bins, columns | {"bin_low": np.tile(edges[:-1], layers), "bin_high": np.tile(edges[1:], layers)}
 
 
-def _predictions(stored: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a run and test example."""
-    sizes = stored["test_prediction"].map(len).to_numpy()
-    frame = {"run_id": np.repeat(stored["run_id"].to_numpy(), sizes)}
-    frame["example"] = np.concatenate([np.arange(size) for size in sizes])
-    frame |= {name: np.concatenate(stored[c].to_numpy()) for c, name in stored_columns("predictions").items()}
-    return pd.DataFrame(frame)
+def _layers(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+    entries, columns = _by_layer("layer_step")(network, stored)
+    return entries, columns | {"units": np.array(network.widths[1:])[columns["layer"] - 1]}
 
 
-def workload_tables(workload: Workload, store: RunStore) -> dict[str, pd.DataFrame]:
-    """Return the tables of one workload that the run store holds: those in `MEASURED`, and `runs`.
+def _by_example(_: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+    entries = lengths(stored, "test_prediction")
+    return entries, {"example": _places(entries)}
 
-    Raises:
-        ValueError: the store lacks a run.
-    """
-    parts = store.parts_of(workload.name)
-    runs, is_complete = workload.schedule(parts.validation_scores)
-    lacking = sum(run.id not in parts.run_ids for run in runs)
-    if lacking or not is_complete:
-        raise ValueError(
-            f"the store lacks {lacking} of {len(runs)} runs of {workload.name}; train them first: winit run"
-        )
-    stored = parts.read().to_pandas(use_threads=False).set_index("run_id", drop=False)
-    stored = stored.loc[[run.id for run in runs]].reset_index(drop=True)
-    outcomes = _outcomes(workload, stored)
-    at_the_end = outcomes[outcomes["budget"] == outcomes["budget"].max()].drop(columns="budget")
-    return {
-        "runs": _runs_table(workload, stored, {run.id: run.role for run in runs}).merge(at_the_end, on="run_id"),
-        "outcomes": outcomes,
-        "predictions": _predictions(stored),
-        "curves": unfold(stored, "curve_step", lambda steps: {"step": steps}, stored_columns("curves")),
-        "pretraining": _pretraining_table(workload, stored),
-    } | _layer_tables(workload, stored)
+
+def _by_pretrained_layer(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
+    """Label the error of every pretrained layer while it learned, and add that of knowing nothing."""
+    layers, steps = network.pretrained_layers, lengths(stored, "pretraining_step")
+    entries = steps * layers
+    place, of_run = _places(entries), np.repeat(steps, entries)
+    first = np.repeat(np.cumsum(steps) - steps, entries)
+    columns = {"layer": place // of_run + 1, "step": flat(stored, "pretraining_step")[first + place % of_run]}
+    baseline = np.repeat(
+        flat(stored, "pretraining_baseline"), np.repeat(steps, lengths(stored, "pretraining_baseline"))
+    )
+    return entries, columns | {"baseline": baseline}
+
+
+def _places(entries: np.ndarray) -> np.ndarray:
+    """Return 0, 1, … for the entries of each run, given how many it has."""
+    return np.arange(entries.sum()) - np.repeat(np.cumsum(entries) - entries, entries)
+
+
+UNFOLDINGS: Mapping[str, Unfolding] = {
+    "curves": Unfolding(_by_step("curve_step"), ("curve_step",)),
+    "predictions": Unfolding(_by_example, ()),
+    "layers": Unfolding(_staged(_layers), ("layer_step", "pretraining"), "distinct_units"),
+    "jacobians": Unfolding(_staged(_by_step("layer_step")), ("layer_step", "pretraining"), "mean"),
+    "histograms": Unfolding(_staged(_by_bin), ("layer_step", "pretraining")),
+    "traces": Unfolding(_by_layer("trace_step"), ("trace_step",), "gradient_mean_square"),
+    "pretraining": Unfolding(_by_pretrained_layer, ("pretraining_step",)),
+}

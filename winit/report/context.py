@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pandas as pd
 
 from winit import schemes
-from winit.analysis.select import Tables, judged, main_grid, of_budget, since_pretraining
+from winit.analysis.select import (
+    Tables,
+    at_chosen_rate,
+    judged,
+    main_grid,
+    of_budget,
+    one_rate,
+    since_pretraining,
+)
 from winit.report import protocol
 from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
 from winit.report.figures.style import Drawn
 from winit.report.wording import PRETRAINED_SETTING, count
+from winit.store import files
+from winit.store.schema import TABLES
 from winit.study.model import Study
+
+NOT_SHOWN = ("outcomes", "predictions", "traces", "claims_evidence")  # tables that the page does not read
 
 
 def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
@@ -43,6 +56,45 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
             shown[name] = tables[name][tables[name]["run_id"].isin(shown["runs"]["run_id"])]
     shown["layers"] = since_pretraining(shown["layers"], tables["runs"])
     return shown
+
+
+def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a study as far as a page shows them: of long ones the rows of some runs alone.
+
+    Args:
+        folder: where the tables lie.
+
+    Returns:
+        `curves` of the judged runs at chosen rates. `layers`, `jacobians` and `histograms` from before training of these
+        and of one run for all rates, and the rest of `layers` of those at chosen rates, of the shallowest networks, of
+        those that start from constant weights, and of those with dropout and their twins.
+
+    Raises:
+        ValueError: a table is missing.
+    """
+    long = ("curves", "layers", "jacobians", "histograms")
+    tables = {name: files.read(folder, name) for name in TABLES if name not in (*long, *NOT_SHOWN)}
+    runs = judged(tables["runs"])
+    chosen = set(at_chosen_rate(runs, of_budget(tables["summary"]))["run_id"])
+    begun = chosen | set(one_rate(runs)["run_id"])
+    is_constant = runs["initializer"].map(
+        {name: schemes.parse(name).scheme.family == "constant" for name in runs["initializer"].unique()}
+    )
+    twins = runs.loc[runs["dropout"] > 0, ["dataset", "activation", "depth", "initializer"]].drop_duplicates()
+    depths = runs.groupby(PRETRAINED_SETTING)["depth"].transform("min")
+    whole = chosen | set(runs.loc[is_constant | (runs["depth"] == depths), "run_id"]) | set(runs.merge(twins)["run_id"])
+
+    def of(ids: set[str], rows: pd.DataFrame) -> pd.Series:
+        return rows["run_id"].isin(ids)
+
+    def untrained(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[of(begun, rows) & (rows["stage"] != "training")]
+
+    tables["curves"] = files.read(folder, "curves", keep=lambda rows: rows[of(chosen, rows)])
+    tables["layers"] = files.read(
+        folder, "layers", keep=lambda rows: rows[of(whole, rows) | of(begun, rows) & (rows["stage"] != "training")]
+    )
+    return tables | {name: files.read(folder, name, keep=untrained) for name in ("jacobians", "histograms")}
 
 
 @dataclass(frozen=True)

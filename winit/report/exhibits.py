@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from winit.report.figures.style import Drawn, NothingToDraw, figure_style
 from winit.report.svg import compact, figure_svg, page_svg, standalone
-from winit.report.wording import label, number, setting_name
+from winit.report.wording import PRETRAINED_SETTING, label, number, setting_name
 from winit.store import files
 
 
@@ -98,12 +98,22 @@ class Section:
 
 
 SHOWN_ROWS = 200  # of a figure's data, on the page
+MANY_SETTINGS, FEWER_ROWS = 4, 50  # with more settings than this, and so with as many more figures, so many rows
 EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
 
 
-def data_table(frame: pd.DataFrame) -> DataTable:
+def shown_rows(runs: pd.DataFrame) -> int:
+    """Return how many rows of a figure's data the page of a study shows, so that a large study has no larger page.
+
+    Args:
+        runs: of the main grid.
+    """
+    return FEWER_ROWS if len(runs[PRETRAINED_SETTING].drop_duplicates()) > MANY_SETTINGS else SHOWN_ROWS
+
+
+def data_table(frame: pd.DataFrame, shown: int = SHOWN_ROWS) -> DataTable:
     """Return a figure's data for the page: the first rows, what is the same in all of them said once."""
-    head = frame.head(SHOWN_ROWS)
+    head = frame.head(shown)
     columns, texts, constants = [], [], []
     for name in frame.columns:
         column = head[name]
@@ -133,8 +143,8 @@ class Gallery:
     left out with a sentence wherever it stands.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rows: int = SHOWN_ROWS) -> None:
+        self.folder, self.rows = folder, rows
 
     def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], caption: Caption) -> Exhibit | Omission:
         """Return one figure for the page, or what the study lacks for it."""
@@ -152,7 +162,7 @@ class Gallery:
         csv = drawn.data.to_csv(index=False, float_format="%.6g")
         files.write_bytes(self.folder / f"{name}.svg", standalone(compact(svg)).encode())
         files.write_bytes(self.folder / f"{name}.csv", csv.encode())
-        data = data_table(drawn.data)
+        data = data_table(drawn.data, self.rows)
         return Exhibit(name, title, caption, page_svg(svg, name), data, csv if data.rows <= EMBEDDED_ROWS else None)
 
     def each(

@@ -10,7 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,15 +25,15 @@ from winit.analysis.decisions import FEWEST_DECIDED, SUCCESS_MARGIN
 from winit.analysis.select import Tables
 from winit.analysis.summary import MEAN_LIMIT
 from winit.report import chapters, explorer, findings, protocol, rows, wording
-from winit.report.context import PageContext, page_tables
-from winit.report.exhibits import Gallery, Section
+from winit.report.context import PageContext, page_tables, read_tables
+from winit.report.exhibits import Gallery, Section, shown_rows
 from winit.report.explorer import Explorer
-from winit.report.sections import draw_sections
+from winit.report.sections import LONGEST, SECTIONS
 from winit.report.speeds import speed_tables
 from winit.report.svg import THEME
 from winit.schemes import cards
 from winit.store import files
-from winit.store.schema import TABLES
+from winit.store.processes import run_all
 from winit.study.compose import dump
 from winit.study.model import Study
 from winit.study.steps import log_spaced
@@ -39,30 +42,26 @@ from winit.vocabulary.factors import OPTIMIZERS, SCALINGS, SCHEDULES, STATUSES, 
 from winit.vocabulary.pretraining import pretraining_label
 
 
-def in_script(text: str) -> Markup:
-    """Return text for a script element that is not code: its parser ends at no tag and undoes no entity, report.js does."""
-    return Markup(text.replace("&", "&amp;").replace("<", "&lt;"))
-
-
 def json_in_script(value: object) -> Markup:
     """Return a value as JSON that no text in it can end."""
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
-def write(study: Study, folder: Path, page: Path) -> None:
+def write(study: Study, folder: Path, page: Path, processes: int = 1) -> None:
     """Write the page of a study, and its figures and their data beside it.
 
     Args:
         study: the study.
         folder: where its tables lie.
         page: the HTML file to write.
+        processes: how many draw side by side; the page does not depend on it.
 
     Raises:
         ValueError: a table is missing.
     """
-    tables = page_tables(study, {name: files.read(folder, name) for name in TABLES})
-    context = PageContext(study, tables, Gallery(page.parent / "figures"))
-    sections = draw_sections(context)
+    tables = page_tables(study, read_tables(folder))
+    context = PageContext(study, tables, Gallery(page.parent / "figures", shown_rows(tables["runs"])))
+    charts, sections = draw(context, processes)
     contents = {
         **_study_contents(study, tables),
         **_protocol_contents(study, tables),
@@ -70,10 +69,28 @@ def write(study: Study, folder: Path, page: Path) -> None:
         **_lessons(tables),
         **_table_contents(study, tables),
         **_theory_contents(study, tables),
-        **_script_contents(explorer.explorer(tables, study.task.is_reconstruction)),
+        **_script_contents(charts),
         "provenance": json.loads((folder / "provenance.json").read_text()),
     }
     files.write_bytes(page, _environment().get_template("report.html").render(contents).encode())
+
+
+def draw(context: PageContext, processes: int = 1) -> tuple[Explorer | None, list[Section]]:
+    """Return the interactive charts and the sections of a page in their order, made side by side.
+
+    Args:
+        context: the study and its tables.
+        processes: how many at most.
+    """
+    sections = SECTIONS["reconstruction" if context.is_reconstruction else "classification"]
+    longest_first = sorted(sections, key=lambda section: LONGEST.index(section) if section in LONGEST else len(LONGEST))
+    tasks: list[Callable[[], Explorer | Section | None]] = [
+        lambda: explorer.explorer(context.tables, context.is_reconstruction),
+        *(partial(section, context) for section in longest_first),
+    ]
+    charts, *drawn = run_all(tasks, processes)
+    in_order = [drawn[longest_first.index(section)] for section in sections]
+    return cast(Explorer | None, charts), cast(list[Section], in_order)
 
 
 def _environment() -> Environment:
@@ -96,7 +113,6 @@ def _environment() -> Environment:
         "steps": lambda value: f"{value:g}" if np.isfinite(value) else wording.number(value),
         "swatch": explorer.swatch,
         "packed": explorer.packed,
-        "in_script": in_script,
         "json_in_script": json_in_script,
     }
     return environment

@@ -8,6 +8,7 @@ import zlib
 
 import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from winit.report.figures.style import FOREGROUND, GRID, MUTED, Drawn, figure_style
 
@@ -234,8 +235,9 @@ def figure_svg(drawn: Drawn, name: str, title: str) -> str:
     buffer = io.StringIO()
     # Ids are hashes with this salt, so two figures on one page share none; a fixed date keeps the bytes fixed.
     with figure_style(), mpl.rc_context({"svg.hashsalt": name}):
-        drawn.figure.savefig(
-            buffer, format="svg", metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
+        # Not by savefig, which would draw the figure twice.
+        FigureCanvasSVG(drawn.figure).print_svg(
+            buffer, metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]

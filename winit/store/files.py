@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -12,21 +14,34 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+GROUP = 1 << 17  # rows of a streamed table that are written together
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is never seen half-written: temporary name, sync, rename, sync of the folder."""
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is never seen half-written: temporary name, sync, rename, sync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as file:
+        file.write(content)
 
 
 def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -50,25 +65,80 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
         write_bytes(folder / f"{name}.csv", frame.to_csv(index=False).encode())
 
 
-def read_parquet(source: Path | BinaryIO, columns: list[str] | None = None) -> pa.Table:
-    """Read a parquet file on this thread alone.
+class Stream:
+    """A table that is written part by part, in the order in which its rows come: memory holds one part.
 
-    Arrow's thread pools can abort a process that ends soon after they were started ("terminate called without an
-    active exception"), and for small files they only cost time.
+    Attributes:
+        schema: of the file, with the types that `write` would give it.
     """
-    import pyarrow.parquet as pq
 
-    with pq.ParquetFile(source, pre_buffer=False) as file:
-        return file.read(columns=columns, use_threads=False)
+    def __init__(self, name: str, file: BinaryIO) -> None:
+        import pandas as pd
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = TABLES[name]
+        self.schema = pa.Schema.from_pandas(conform(name, pd.DataFrame(columns=list(columns))), preserve_index=False)
+        texts = [column.name for column in columns.values() if column.type == "str"]
+        self._writer = pq.ParquetWriter(file, self.schema, compression="zstd", use_dictionary=texts)
+        self._waiting: list[pa.Table] = []
+
+    def add(self, rows: pa.Table) -> None:
+        """Append rows: the declared columns, in any order, of types that the declared ones hold without loss."""
+        self._waiting.append(rows.select(self.schema.names).cast(self.schema))
+        if sum(map(len, self._waiting)) >= GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._waiting:
+            rows = pa.concat_tables(self._waiting).combine_chunks()
+            self._writer.write_table(rows, row_group_size=max(1, len(rows)))
+        self._waiting = []
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._flush()
+        self._writer.close()
 
 
-def read(folder: Path, name: str) -> pd.DataFrame:
+@contextmanager
+def stream(folder: Path, name: str) -> Iterator[Stream]:
+    """Write a large table part by part; the file appears under its name when it is complete."""
+    with replacing(folder / f"{name}.parquet") as file, closing(Stream(name, file)) as rows:
+        yield rows
+
+
+def read(
+    folder: Path,
+    name: str,
+    columns: Sequence[str] | None = None,
+    keep: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
+) -> pd.DataFrame:
     """Read a table of a study.
+
+    Args:
+        folder: where its tables lie.
+        name: of the table.
+        columns: to read; all if none are given.
+        keep: which rows are kept of each part that was streamed. A run's rows lie in one, so memory holds one part and
+            what was kept.
 
     Raises:
         ValueError: there is none; the sentence says what makes it.
     """
+    import pandas as pd
+    import pyarrow.parquet as pq
+
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise ValueError(f"no table at {path}; run the study first: winit run study={folder.name} --cores 2")
-    return read_parquet(path).to_pandas(use_threads=False)
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        wanted = file.schema_arrow.names if columns is None else list(columns)
+        # On this thread alone: Arrow's thread pools can abort a process that ends soon after they were started
+        # ("terminate called without an active exception"), and for small files they only cost time.
+        groups = (file.read_row_group(i, wanted, use_threads=False) for i in range(file.num_row_groups))
+        parts = [keep(group.to_pandas(use_threads=False)) for group in groups]
+        none = file.schema_arrow.empty_table().select(wanted)
+    return pd.concat(parts, ignore_index=True) if parts else none.to_pandas()

@@ -81,3 +81,12 @@ def test_symmetry_is_drawn_from_the_counts(made):
     zeros = drawn.data[drawn.data["initializer"] == "zeros"]
     assert (zeros["distinct_share"] == 1 / 12).all() and (zeros["highest"] == 1).all()
     assert (drawn.data.loc[drawn.data["initializer"] == "he_normal", "distinct_share"] == 1).all()
+
+
+def test_curves_of_many_panels_go_through_fewer_steps():
+    steps = [*range(30), 100, 100]
+    assert trainability.drawn_steps(steps, trainability.MANY_PANELS) == [*range(30), 100]
+    thinned = trainability.drawn_steps(steps, trainability.MANY_PANELS + 1)
+    assert len(thinned) == trainability.FEWER_STEPS and thinned[0] == 0 and thinned[-1] == 100
+    assert set(thinned) < set(steps) and thinned == sorted(thinned)
+    assert trainability.drawn_steps([0, 5], trainability.MANY_PANELS + 1) == [0, 5]

@@ -27,7 +27,7 @@ from winit.analysis.claims.declaration import Claim, Contrast
 from winit.analysis.claims.estimates import median
 from winit.analysis.claims.evidence import FEWEST_REPLICATES, Evidence, Parameters
 from winit.analysis.claims.measures import MEASURES
-from winit.analysis.select import Tables, at_budget, of_budget
+from winit.analysis.select import Tables, at_budget, at_chosen_rate, of_budget
 from winit.store.schema import TABLES
 
 ERROR = 0.05  # of the cells of a contrast that decide, the share that may do so wrongly
@@ -115,13 +115,16 @@ def _narrowed(frame: pd.DataFrame, parameters: Parameters) -> pd.DataFrame:
 
 
 def _by_budget(tables: Tables) -> dict[int, Tables]:
-    """Return the tables as they are at each budget: the judged runs and those that chose, with their outcomes then."""
-    budgets = sorted(tables["outcomes"]["budget"].unique().tolist())
-    return {
-        budget: {name: of_budget(frame, budget) if "budget" in frame else frame for name, frame in tables.items()}
-        | {"runs": at_budget(tables["runs"], tables["outcomes"], budget)}
-        for budget in budgets
-    }
+    """Return the tables as they are at each budget: the judged runs and those that chose, with their outcomes then.
+
+    `chosen` are the judged runs at the chosen rates, scored.
+    """
+    at: dict[int, Tables] = {}
+    for budget in sorted(tables["outcomes"]["budget"].unique().tolist()):
+        there = {name: of_budget(frame, budget) if "budget" in frame else frame for name, frame in tables.items()}
+        runs = at_budget(tables["runs"], tables["outcomes"], budget)
+        at[budget] = there | {"runs": runs, "chosen": at_chosen_rate(runs, there["summary"])}
+    return at
 
 
 def evidence(contrast: Contrast, at: Mapping[int, Tables]) -> list[CellOutcome]:

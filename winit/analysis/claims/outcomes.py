@@ -15,7 +15,7 @@ import pandas as pd
 from winit import schemes
 from winit.analysis.claims.estimates import UNKNOWN, Estimate, mean, share, share_difference, widened
 from winit.analysis.claims.evidence import PLAIN_CELL, Cell, Evidence, Parameters
-from winit.analysis.select import ARM, Tables, at_chosen_rate, tuning
+from winit.analysis.select import ARM, Tables, tuning
 
 Arm = tuple[str, str]  # values of ARM
 
@@ -48,7 +48,7 @@ def _success(runs: pd.DataFrame) -> Estimate:
 
 def success(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Take the share of an initializer's runs that are at the target when the budget ends."""
-    runs = named(parameters, plain(at_chosen_rate(tables["runs"], tables["summary"])))
+    runs = named(parameters, plain(tables["chosen"]))
     return [
         Evidence(tuple(cell), _success(rows), len(rows), initializer)
         for (*cell, initializer), rows in runs.groupby([*PLAIN_CELL, "initializer"])
@@ -59,12 +59,18 @@ class _Field(NamedTuple):
     """The arms of a cell.
 
     Attributes:
-        arms: the judged runs of each at its chosen rate, by replicate.
+        rows: their judged runs at the chosen rates.
+        arms: the places of each in these rows.
         scores: the mean score on tuning runs of each that has such runs.
     """
 
-    arms: Mapping[Arm, pd.DataFrame]
+    rows: pd.DataFrame
+    arms: Mapping[Arm, np.ndarray]
     scores: Mapping[Arm, float]
+
+    def runs(self, arm: Arm) -> pd.DataFrame:
+        """Return the runs of an arm by replicate."""
+        return self.rows.iloc[self.arms[arm]].set_index("replicate")
 
     def best(self, candidates: Sequence[Arm]) -> Arm | None:
         """Return the arm with the highest mean score on tuning runs, of equals the first; none if it cannot be chosen.
@@ -80,14 +86,13 @@ class _Field(NamedTuple):
 
 def _fields(tables: Tables) -> Iterator[tuple[Cell, _Field]]:
     """Yield the arms of each cell, without batch normalization and dropout."""
-    runs = _unnormed(at_chosen_rate(tables["runs"], tables["summary"]))
+    runs = _unnormed(tables["chosen"])
     tuned = tuning(tables["runs"])[[*PLAIN_CELL, *ARM, "batch_norm", "dropout"]].drop_duplicates()
     chosen = _unnormed(tables["tuning"].merge(tuned))
     chosen = chosen[chosen["is_chosen"]]
     scores = {cell: rows.set_index(ARM)["mean_score"].to_dict() for cell, rows in chosen.groupby(PLAIN_CELL)}
     for cell, rows in runs.groupby(PLAIN_CELL):
-        arms = {arm: frame.set_index("replicate") for arm, frame in rows.groupby(ARM)}
-        yield cell, _Field(arms, scores.get(cell, {}))
+        yield cell, _Field(rows, rows.groupby(ARM).indices, scores.get(cell, {}))
 
 
 def best_success(tables: Tables, parameters: Parameters) -> list[Evidence]:
@@ -96,7 +101,8 @@ def best_success(tables: Tables, parameters: Parameters) -> list[Evidence]:
     for cell, field in _fields(tables):
         best = field.best([(initializer, "none") for initializer in parameters["initializer"]])
         if best:
-            rows.append(Evidence(cell, _success(field.arms[best]), len(field.arms[best]), best[0]))
+            runs = field.runs(best)
+            rows.append(Evidence(cell, _success(runs), len(runs), best[0]))
     return rows
 
 
@@ -131,8 +137,8 @@ def _pairs(tables: Tables, parameters: Parameters) -> Iterator[_Pair]:
                 reference = (initializer, "none" if pretraining == "none" else "none+longer")
                 if best and best != reference and reference in field.arms:
                     names = {"initializer": best[0], "pretraining": pretraining, "compared_with": initializer}
-                    theirs = field.arms[reference].add_suffix("_reference")
-                    yield _Pair(cell, names, field.arms[best].join(theirs, how="inner"))
+                    theirs = field.runs(reference).add_suffix("_reference")
+                    yield _Pair(cell, names, field.runs(best).join(theirs, how="inner"))
 
 
 def success_difference(tables: Tables, parameters: Parameters) -> list[Evidence]:
@@ -176,19 +182,19 @@ def _with_and_without_norm(
     tables: Tables, parameters: Parameters, column: str
 ) -> Iterator[tuple[Cell, list[pd.DataFrame]]]:
     """Yield, in each cell, a column of the runs without and with batch normalization: replicates × initializers that have both."""
-    runs = named(parameters, at_chosen_rate(tables["runs"], tables["summary"]))
+    runs = named(parameters, tables["chosen"])
     runs = runs[(runs["pretraining"] == "none") & (runs["dropout"] == 0)]
+    runs = runs[runs.groupby(PLAIN_CELL)["batch_norm"].transform("nunique") == 2]
     for cell, cells in runs.groupby(PLAIN_CELL):
         sides = [
             side.pivot(index="replicate", columns="initializer", values=column)
             for _, side in cells.groupby("batch_norm")
         ]
-        if len(sides) == 2:
-            both = schemes.in_order(set(sides[0].columns) & set(sides[1].columns))
-            without, normed = (side[both].dropna() for side in sides)
-            replicates = without.index.intersection(normed.index)
-            if len(both) > 1 and len(replicates):
-                yield cell, [without.loc[replicates], normed.loc[replicates]]
+        both = schemes.in_order(set(sides[0].columns) & set(sides[1].columns))
+        without, normed = (side[both].dropna() for side in sides)
+        replicates = without.index.intersection(normed.index)
+        if len(both) > 1 and len(replicates):
+            yield cell, [without.loc[replicates], normed.loc[replicates]]
 
 
 def success_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from scipy.spatial.distance import pdist
 
 from winit import schemes
@@ -19,6 +20,11 @@ from winit.analysis.claims.outcomes import named, plain
 from winit.analysis.select import Tables, judged
 
 SOLVED = 0.05  # nats: the true class has a probability of 95 % in the geometric mean over training examples
+
+
+def is_solved(runs: pd.DataFrame) -> pd.Series:
+    """Return which runs have found a solution: they are at the target, with a small training loss."""
+    return (runs["status"] == "ok") & (runs["train_loss"] <= SOLVED)
 
 
 def _mean_distance(values: np.ndarray, metric: str) -> float:
@@ -31,9 +37,9 @@ def _between(column: str, metric: str, tables: Tables, parameters: Parameters) -
     """Take the mean distance of predictions between the solutions of a replicate, then over replicates."""
     runs = named(parameters, plain(judged(tables["runs"])))
     runs = runs[runs.groupby(PLAIN_CELL)["initializer"].transform("nunique") > 1]
-    is_solved = (runs["status"] == "ok") & (runs["train_loss"] <= SOLVED)
+    solved = is_solved(runs)
     predictions = tables["predictions"]
-    predictions = predictions[predictions["run_id"].isin(runs.loc[is_solved, "run_id"])].sort_values(
+    predictions = predictions[predictions["run_id"].isin(runs.loc[solved, "run_id"])].sort_values(
         "example", kind="stable"
     )
     solutions = {run: values.to_numpy(dtype=float) for run, values in predictions.groupby("run_id")[column]}
@@ -41,7 +47,7 @@ def _between(column: str, metric: str, tables: Tables, parameters: Parameters) -
     for cell, trained in runs.groupby(PLAIN_CELL):
         by_replicate: dict[int, list[float]] = {}
         initializers: set[str] = set()
-        for (replicate, _), alike in trained[is_solved[trained.index]].groupby(["replicate", "learning_rate"]):
+        for (replicate, _), alike in trained[solved[trained.index]].groupby(["replicate", "learning_rate"]):
             if len(alike) > 1:
                 values = np.stack([solutions[run] for run in alike["run_id"]])
                 by_replicate.setdefault(replicate, []).append(_mean_distance(values, metric))

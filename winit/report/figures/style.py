@@ -198,16 +198,6 @@ def line_options(look: Look) -> LineOptions:
     }
 
 
-def looks(initializers: list[str]) -> dict[str, dict[str, Any]]:
-    """Return seaborn's palette, markers and dashes for a list of initializers."""
-    by_name = {name: schemes.style(name) for name in initializers}
-    return {
-        "palette": {name: look["color"] for name, look in by_name.items()},
-        "markers": {name: look["marker"] for name, look in by_name.items()},
-        "dashes": {name: look["dashes"] or "" for name, look in by_name.items()},
-    }
-
-
 def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
     """Set a legend of initializers below a figure."""
     handles = [
@@ -218,12 +208,18 @@ def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
 
 
 def lines(axes: Axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
-    """Draw one median or mean line an initializer, in the catalogue's look."""
-    sns.lineplot(
-        data=data, x=x, y=y, hue="initializer", style="initializer", hue_order=initializers, style_order=initializers,
-        estimator=None, errorbar=None, legend=False, ax=axes, linewidth=1.4, markersize=4.5, markeredgewidth=0,
-        **looks(initializers),
-    )  # fmt: skip
+    """Draw one median or mean line an initializer, in the catalogue's look. Points that are not finite are left out."""
+    shown = data[np.isfinite(data[[x, y]].to_numpy(dtype=float)).all(axis=1)]
+    for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
+        axis.label.set_visible(axis.get_tick_params().get(side, True))  # where panels share an axis, one names it
+    by_name = dict(list(shown.groupby("initializer")))
+    for name in initializers:
+        if name in by_name:
+            rows = by_name[name].sort_values([x, y])
+            options = line_options(schemes.style(name))
+            axes.plot(
+                rows[x], rows[y], **options, linewidth=1.4, markersize=4.5, markeredgewidth=0, markeredgecolor="w"
+            )
 
 
 def step_axis(axes: Axes, last: int) -> None:

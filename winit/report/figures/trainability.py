@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -17,7 +19,6 @@ from winit.report.figures.style import (
     legend,
     levels,
     lines,
-    looks,
     panels,
     some,
     step_axis,
@@ -62,6 +63,22 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
 FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
+MANY_PANELS, FEWER_STEPS = 20, 15  # where there are more panels than this, curves go through so many of their steps
+
+
+def drawn_steps(steps: Iterable[int], panels: int) -> list[int]:
+    """Return the steps that the curves of a figure go through, first and last among them.
+
+    Args:
+        steps: at which networks were evaluated.
+        panels: of the figure. Small panels cannot show all, and the page would be large.
+    """
+    ordered = sorted(set(steps))
+    if panels <= MANY_PANELS or len(ordered) <= FEWER_STEPS:
+        return ordered
+    return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, FEWER_STEPS)]
+
+
 def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
@@ -73,14 +90,17 @@ def convergence(
     median = data.groupby(keys, as_index=False)[metric].median()
     figure, layout = panels(data, "activation", "depth", height=1.75, sharex=True, sharey=True)
     finite = data.loc[np.isfinite(data[metric]) & (data[metric] > 0), metric]
+    steps = drawn_steps(data["step"], len(layout))
+    data, shown = (rows[rows["step"].isin(steps)] for rows in (data, median))
     for panel in layout:
         axes = panel.axes
         if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
-            sns.lineplot(
-                data=panel.of(data), x="step", y=metric, hue="initializer", units="run_id", estimator=None, legend=False,
-                palette=looks(names)["palette"], hue_order=names, linewidth=0.35, alpha=0.45, ax=axes,
-            )  # fmt: skip
-        lines(axes, panel.of(median), "step", metric, names)
+            single = panel.of(data).pivot(index=["initializer", "run_id"], columns="step", values=metric)
+            for name in names:
+                if name in single.index.get_level_values("initializer"):
+                    colour = schemes.style(name)["color"]
+                    axes.plot(single.columns, single.loc[name].T, color=colour, linewidth=0.35, alpha=0.45)
+        lines(axes, panel.of(shown), "step", metric, names)
         step_axis(axes, data["step"].max())
         axes.set(xlabel="step" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}")
         if "score" in metric:

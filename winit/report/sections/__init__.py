@@ -38,8 +38,5 @@ SECTIONS: dict[str, list[SectionFunction]] = {
     "reconstruction": [reconstruction, pretraining],
 }  # fmt: skip
 
-
-def draw_sections(context: PageContext) -> list[Section]:
-    """Draw every figure of a study, write each beside the page, and return the page's sections in their order."""
-    task = "reconstruction" if context.is_reconstruction else "classification"
-    return [section(context) for section in SECTIONS[task]]
+# Those that take longest to draw are begun first, so that no process waits for them at the end.
+LONGEST: list[SectionFunction] = [convergence, pretraining, state]

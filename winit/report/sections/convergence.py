@@ -12,6 +12,10 @@ def convergence(context: PageContext) -> Section:
     curves, over = context.tables["curves"], f"over {context.replicates}"
     several = len(context.budgets) > 1 and len(context.study.grid.learning_rate) > 1
     rates = " Rates are those of the full budget: at a shorter one an arm may have another." if several else ""
+    runs = context.tables["runs"]
+    is_large = runs["activation"].nunique() * runs["depth"].nunique() > figures.MANY_PANELS
+    thinned = f" A figure of more than {figures.MANY_PANELS} panels goes through {figures.FEWER_STEPS} of the steps; its data have all."
+    steps = thinned if is_large else ""
     return Section(
         "convergence",
         "How fast does it train?",
@@ -26,7 +30,8 @@ def convergence(context: PageContext) -> Section:
                     see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "
                     "out downwards.",
                     basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as guessing from then on."
-                    + rates,
+                    + rates
+                    + steps,
                 ),
             ),
             *context.each_setting(
@@ -36,7 +41,8 @@ def convergence(context: PageContext) -> Section:
                 Caption(
                     shows=f"Median cross-entropy in nats on a fixed sample of training examples {over}, {context.at_rate}.",
                     see="A flat line at log(classes) is a network that has learned nothing but the class frequencies.",
-                    basis="Losses beyond 30 nats run off the panel. A diverged run counts as infinite from then on.",
+                    basis="Losses beyond 30 nats run off the panel. A diverged run counts as infinite from then on."
+                    + steps,
                 ),
             ),
         ],

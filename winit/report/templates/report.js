@@ -12,8 +12,11 @@ for (const element of $$("[data-static]")) element.hidden = true;
 const STUDY = document.body.dataset.study;
 const INK = JSON.parse($("#page-ink").textContent); // the variables' colours in a file: dark ink on white
 
-/** Undo what winit.report.in_script does, so that a file has the bytes of the one beside the page. */
-const text = (id) => document.getElementById(id).textContent.replaceAll("&lt;", "<").replaceAll("&amp;", "&");
+/** Return the text that winit.report.explorer.packed has packed into an element. */
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
 
 function save(name, content, type) {
   const link = document.createElement("a");
@@ -59,10 +62,10 @@ async function saveDrawing(kind, name, svg) {
 }
 
 for (const button of $$("[data-save]")) {
-  button.addEventListener("click", () => {
+  button.addEventListener("click", async () => {
     const figure = button.closest("figure");
     const name = figure.id.replace(/^fig-/, "");
-    if (button.dataset.save === "csv") save(`${name}.csv`, text(`csv-${name}`), "text/csv");
+    if (button.dataset.save === "csv") save(`${name}.csv`, await unpacked(`csv-${name}`), "text/csv");
     else saveDrawing(button.dataset.save, name, $("svg", figure));
   });
 }
@@ -177,8 +180,8 @@ follow();
 // ---- Charts for chosen initializers
 
 /** Return rows of numbers: the tables of charts hold nothing else, and an empty field is a missing value. */
-function numbers(id) {
-  const [head, ...lines] = text(id).trim().split("\n");
+async function numbers(id) {
+  const [head, ...lines] = (await unpacked(id)).trim().split("\n");
   const names = head.split(",");
   return lines.map((line) => Object.fromEntries(line.split(",").map((word, i) => [names[i], word === "" ? null : Number(word)])));
 }
@@ -187,20 +190,19 @@ function numbers(id) {
 let vega;
 function loadVega() {
   vega ??= (async () => {
-    const bytes = Uint8Array.from(atob($("#vega").textContent), (c) => c.charCodeAt(0));
     const script = document.createElement("script"); // a classic one: it leaves names that a module of ours could not bear
-    script.textContent = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    script.textContent = await unpacked("vega");
     document.head.append(script);
     return window.vegaEmbed;
   })();
   return vega;
 }
 
-function explore(state) {
-  const arms = numbers("explore-arms");
+async function explore(state) {
+  const arms = await numbers("explore-arms");
   const byArm = (rows) => rows.reduce((all, row) => all.set(row.arm, [...(all.get(row.arm) ?? []), row]), new Map());
-  const curves = byArm(numbers("explore-rows-curves"));
-  const layers = byArm(numbers("explore-rows-layers"));
+  const curves = byArm(await numbers("explore-rows-curves"));
+  const layers = byArm(await numbers("explore-rows-layers"));
   const choice = (name) => $(`#explore-${name}`);
   const boxes = $$("#explore input[type=checkbox]");
   const charts = {
