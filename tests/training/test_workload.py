@@ -12,6 +12,7 @@ from winit import datasets
 from winit.engine.objectives import loss_and_accuracy
 from winit.study.seeds import seed
 from winit.study.steps import log_spaced
+from winit.training import probes
 from winit.training.data import WorkloadData
 from winit.training.engines import choose_engine
 from winit.training.start import initial_parameters
@@ -368,3 +369,26 @@ def test_runs_that_differ_in_the_rate_of_pretraining_share_a_chunk_and_nothing_e
     assert {run.pretraining_rate for run in runs if run.pretraining == "none"} == {1.0}
     whole = [comparable(row) for row in rows_of(workload, runs, networks=100)]
     assert [comparable(row) for row in rows_of(workload, runs, networks=1)] == whole
+
+
+def test_what_is_the_same_network_is_probed_once(tiny, monkeypatch):
+    """Before training, runs that differ in their rates or in pretraining alone have one network; every run has its numbers."""
+    workload = tiny(
+        "grid.activation=[tanh]", "grid.initializer=[he_normal,lecun_normal]", "grid.learning_rate=[0.1,0.3]",
+        "grid.pretraining=[none,autoencoder]", "grid.pretraining_rate=[1]", "pretraining.steps=5", "grid.replicates=1",
+        "measure.layer_points=2",
+    ).workloads[0]  # fmt: skip
+    runs, counts = runs_of(workload), []
+
+    def counted(networks, *args):
+        counts.append(len(networks.weights[0]))
+        return layer_statistics(networks, *args)
+
+    layer_statistics = probes.layer_statistics
+    monkeypatch.setattr(probes, "layer_statistics", counted)
+    rows = rows_of(workload, runs, networks=100)
+    assert len(runs) == 8 and counts == [2, 2, 8]  # drawn, pretrained, trained
+    monkeypatch.undo()
+    for run, row in zip(runs, rows, strict=True):
+        (alone,) = rows_of(workload, [run])
+        assert comparable(alone) == comparable(row)

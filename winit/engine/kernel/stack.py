@@ -152,6 +152,7 @@ class KernelStack(Engine):
             return [own[0], own[min(1, len(kinds))], own[-1]]  # what an optimizer lacks is not read
 
         located = *with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state)
+        self._parameters = located[0]
         self._networks = [Network(*own) for own in zip(*located, strict=True)]
 
     @staticmethod
@@ -196,8 +197,8 @@ class KernelStack(Engine):
     def predict(self, x: Tensor) -> Tensor:
         code = compile_shape(*self._shape, False)
         logits = np.empty((self.size, len(x), code.classes), np.float32)
-        parameters = self._norms.folded(self._arrays)
-        predict(code, rows(parameters), self._buffers, self._in_blocks(x), logits)
+        arrays = self._norms.folded(self._arrays)
+        predict(code, self._places(arrays), self._buffers, self._in_blocks(x), logits)
         return torch.from_numpy(logits)
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
@@ -206,10 +207,14 @@ class KernelStack(Engine):
     def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
         code = compile_shape(*self._shape, False)
         measured = np.empty((self.size, 2))
-        parameters = self._norms.folded(self._arrays)
-        evaluate(code, rows(parameters), self._buffers, self._in_blocks(x), y.numpy(), measured)
+        arrays = self._norms.folded(self._arrays)
+        evaluate(code, self._places(arrays), self._buffers, self._in_blocks(x), y.numpy(), measured)
         loss, score = torch.from_numpy(measured).float().unbind(dim=1)
         return Evaluation(loss, score)
+
+    def _places(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
+        """Return where every network's parameters lie: the known places, unless batch normalization was folded into others."""
+        return self._parameters if arrays is self._arrays else rows(arrays)
 
     def _in_blocks(self, x: Tensor) -> np.ndarray:
         """Return inputs as the first layer wants them, (groups, units, B padded): laid out once, so x must not change."""
