@@ -128,8 +128,8 @@ def scaling(known: Mapping[str, Any]) -> Values:
 
 
 def pretraining(known: Mapping[str, Any]) -> Values:
-    """Return what a step of pretraining costs relative to one of the torch engine."""
-    return {name: f"{low:.2f} to {high:.2f} times" for name, (low, high) in known.items()}
+    """Return how many times as fast as the torch engine the kernel pretrains."""
+    return {name: f"{low:.1f} to {high:.1f} times" for name, (low, high) in known.items()}
 
 
 def deep_autoencoder(known: Mapping[str, Any]) -> Values:

@@ -12,7 +12,12 @@ from typing import Any
 
 # The parts of training, and the functions whose time is theirs.
 WATCHED: dict[str, tuple[str, ...]] = {
-    "compilation": ("winit.engine.kernel.stack:compile_shape",),
+    "compilation": (
+        "winit.engine.kernel.stack:compile_shape",
+        "winit.engine.kernel.layers:tied_autoencoder",
+        "winit.engine.kernel.layers:free_autoencoder",
+        "winit.engine.kernel.layers:machine",
+    ),
     "training steps": (
         "winit.engine.kernel.stack:KernelStack.advance",
         "winit.engine.torch_stack:TorchStack.advance",

@@ -53,7 +53,7 @@ class InputNoise:
     def corrupted(self, x: Tensor) -> Tensor:
         """Return the inputs (K, B, D) of one step, corrupted anew at every call; the next call overwrites them."""
         apply = torch.mul if self.corruption.kind == "masking" else torch.add
-        noise = {seed: stream.next(x.shape[1:]).to(x) for seed, stream in self._streams.items()}
+        noise = {seed: stream.take(1, x.shape[1:])[0].to(x) for seed, stream in self._streams.items()}
         if self._corrupted.shape != x.shape:
             self._corrupted = aligned(x.shape, like=x)
         for k, seed in enumerate(self.seeds):
@@ -80,15 +80,20 @@ class NoiseStream:
         self.bits = np.random.default_rng(seed)
         self.normal = torch.Generator().manual_seed(seed)
 
-    def next(self, shape: Sequence[int]) -> Tensor:
-        """Return the noise of one step, of shape (B, D)."""
-        if not self.left:
-            self.left, size = self.STEPS, (self.STEPS, *shape)
-            if self.corruption.kind == "masking":
-                threshold = round(self.corruption.amount * 2**16)
-                kept = self.bits.integers(0, 2**16, size, dtype=np.uint16) >= threshold
-                self.block = torch.from_numpy(kept.astype(np.float32))
-            else:
-                self.block = torch.empty(size).normal_(0, self.corruption.amount, generator=self.normal)
-        self.left -= 1
-        return self.block[self.left]
+    def take(self, steps: int, shape: Sequence[int]) -> Tensor:
+        """Return the noise (steps, B, D) of the next steps, of shape (B, D) each."""
+        parts = []
+        while steps:
+            if not self.left:
+                self.left, self.block = self.STEPS, self._draw((self.STEPS, *shape))
+            count = min(steps, self.left)
+            parts.append(self.block[self.left - count : self.left].flip(0))  # from its end
+            self.left, steps = self.left - count, steps - count
+        return torch.cat(parts) if len(parts) > 1 else parts[0]
+
+    def _draw(self, size: Sequence[int]) -> Tensor:
+        if self.corruption.kind == "gaussian":
+            return torch.empty(size).normal_(0, self.corruption.amount, generator=self.normal)
+        threshold = round(self.corruption.amount * 2**16)
+        kept = self.bits.integers(0, 2**16, size, dtype=np.uint16) >= threshold
+        return torch.from_numpy(kept.astype(np.float32))

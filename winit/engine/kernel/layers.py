@@ -185,9 +185,8 @@ class _Autoencoders(_Layers[NoiseStream]):
         noise = _zeros(steps, padded(B), padded(D + 1))
         if self._corruption.kind == "masking":
             noise[:, :, D] = 1
-        for one in noise:
-            one[:B, :D] = stream.next((B, D)).numpy()
-            one[B:] = one[0]  # as the inputs themselves: the padding repeats the first example
+        noise[:, :B, :D] = stream.take(steps, (B, D)).numpy()
+        noise[:, B:] = noise[:, :1]  # as the inputs themselves: the padding repeats the first example
         return noise
 
 
