@@ -31,8 +31,8 @@ from winit.engine.optimizers import Optimizer
 from winit.engine.rbm import RBM
 from winit.engine.torch_stack import TorchStack
 
-SIZES = [(64, 64, 32), (784, 128, 32), (784, 256, 100)]  # inputs, units, mini-batch; the first is the default study's
-NETWORKS, STEPS, ROUNDS, EXAMPLES, CLASSES = 8, 96, 7, 1000, 10
+SIZES = [(64, 64, 32), (784, 128, 32)]  # inputs, units, mini-batch; the first is the default study's
+NETWORKS, STEPS, ROUNDS, EXAMPLES, CLASSES = 8, 48, 5, 1000, 10
 CORRUPTIONS = {
     "autoencoder": None, "masking": Corruption("masking", 0.25), "Gaussian noise": Corruption("gaussian", 0.25),
 }  # fmt: skip
