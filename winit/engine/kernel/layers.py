@@ -27,6 +27,7 @@ from winit.engine.kernel.layer_loops import (
     train_tied,
 )
 from winit.engine.kernel.layer_shapes import free_autoencoder, machine, tied_autoencoder
+from winit.engine.kernel.memory import zeros
 from winit.engine.kernel.shape import EPILOGUE, STATE
 from winit.engine.kernel.stack import KernelStack, optimizer_factors
 from winit.engine.objectives import Reconstruction
@@ -35,11 +36,6 @@ TURN = 16  # steps
 ACTIVATION = {"binary": "sigmoid", "gaussian": "identity", "linear": "identity"}  # from what drives units to their mean
 
 Stream = TypeVar("Stream")
-
-
-def _zeros(*shape: int) -> np.ndarray:
-    """Return float32 zeros on a 64-byte boundary, which torch guarantees and numpy does not."""
-    return torch.zeros(shape).numpy()
 
 
 class _Matrices:
@@ -51,7 +47,7 @@ class _Matrices:
     """
 
     def __init__(self, networks: int, rows: int, columns: int, states: int) -> None:
-        self.arrays = [_zeros(networks, rows, padded(columns)) for _ in range(1 + states)]
+        self.arrays = [zeros(networks, rows, padded(columns)) for _ in range(1 + states)]
         self.values = torch.from_numpy(self.arrays[0])
 
     def of(self, network: int) -> MatrixAddresses:
@@ -94,12 +90,12 @@ def _pair_buffers(
         is_machine: whether they are machines, whose second half has biases, too.
     """
     rows, row, examples = padded(inputs + 1), padded(units + 1), padded(batch)
-    left, clean = _zeros(2, rows, 2 * examples)
-    hidden, below, sample = _zeros(3, row, examples)
+    left, clean = zeros(2, rows, 2 * examples)
+    hidden, below, sample = zeros(3, row, examples)
     hidden[units] = sample[units] = 1  # what the visible biases are multiplied with
     if is_machine:
         left[inputs, examples:], below[units] = 1, -1
-    right, share = _zeros(2 * examples, row), np.full(1, 1 / batch, np.float32)
+    right, share = zeros(2 * examples, row), np.full(1, 1 / batch, np.float32)
     return LayerBuffers(clean if has_copy else left, left, right, hidden, below, sample, share)
 
 
@@ -136,7 +132,7 @@ class _Layers(ABC, Generic[Stream]):
             part = slice(start, min(start + turn, steps))
             noise = {seed: self._noise(stream, part.stop - start) for seed, stream in self._streams.items()}
             for k, own in enumerate(factors):
-                seen = noise[self._seeds[k]] if noise else _zeros(steps, 1, 1)
+                seen = noise[self._seeds[k]] if noise else zeros(steps, 1, 1)
                 self._train(k, LayerData(x.data_ptr(), batches[k, part], seen, own[part]))
 
 
@@ -182,7 +178,7 @@ class _Autoencoders(_Layers[NoiseStream]):
         """Return noise (steps, B padded, row) as `prepare` makes rows; the column of ones is not corrupted."""
         assert self._corruption
         D, B = self._inputs, self._batch
-        noise = _zeros(steps, padded(B), padded(D + 1))
+        noise = zeros(steps, padded(B), padded(D + 1))
         if self._corruption.kind == "masking":
             noise[:, :, D] = 1
         noise[:, :B, :D] = stream.take(steps, (B, D)).numpy()
@@ -242,12 +238,12 @@ class KernelFreeAutoencoder(_Autoencoders):
             ours.copy_(given)
         self._code = free_autoencoder(*self._shape)
         rows, examples = padded(inputs + 1), padded(spec.batch_size)
-        x, clean = _zeros(2, rows, examples)
-        hidden = _zeros(padded(units + 1), examples)
+        x, clean = zeros(2, rows, examples)
+        hidden = zeros(padded(units + 1), examples)
         hidden[units] = 1  # what the bias is multiplied with
         self._buffers = LayerBuffers(
-            clean if self._corruption else x, x, _zeros(examples, max(rows, len(hidden))), hidden, _zeros(*hidden.shape),
-            _zeros(padded(inputs), examples), np.full(1, 1 / spec.batch_size, np.float32),
+            clean if self._corruption else x, x, zeros(examples, max(rows, len(hidden))), hidden, zeros(*hidden.shape),
+            zeros(padded(inputs), examples), np.full(1, 1 / spec.batch_size, np.float32),
         )  # fmt: skip
 
     def _train(self, network: int, data: LayerData) -> None:
@@ -280,7 +276,7 @@ class KernelRBM(_Layers[np.random.Generator]):
         self._joint = _Joint(weights, visible_biases, hidden_biases, states=1)
         self.weights, self.visible_biases, self.hidden_biases = self._joint.views
         self._hidden, self._gibbs_steps = hidden, 1
-        self._weight_cost = _zeros(inputs + 1, padded(units + 1))
+        self._weight_cost = zeros(inputs + 1, padded(units + 1))
         self._code = machine(inputs, units, batch, ACTIVATION[visible], ACTIVATION[hidden], lanes or host_lanes())
         self._buffers = _pair_buffers(inputs, units, batch, is_machine=True)
 
@@ -301,7 +297,7 @@ class KernelRBM(_Layers[np.random.Generator]):
     def _noise(self, stream: np.random.Generator, steps: int) -> np.ndarray:
         """Return what hidden units are sampled from, (steps, k, n, B padded)."""
         draw = stream.random if self._hidden == "binary" else stream.standard_normal
-        noise = _zeros(steps, self._gibbs_steps, self._units, padded(self._batch))
+        noise = zeros(steps, self._gibbs_steps, self._units, padded(self._batch))
         drawn = draw((steps, self._gibbs_steps, self._batch, self._units), dtype=np.float32)
         noise[..., : self._batch] = drawn.swapaxes(2, 3)
         return noise
