@@ -82,7 +82,7 @@ class WorkloadParts:
         # On this thread alone, as in `files.read_parquet`.
         tables = [file.read(columns=columns, use_threads=False) for file in self._files[0].values()]
         schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
-        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        table = pa.concat_tables(tables) if tables else pa.Table.from_batches([], schema=schema)
         if "run_id" not in table.column_names:
             return table
         first: dict[str, int] = {}
