@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.stats import binom, binomtest, norm, t
+from scipy.stats import binom, binomtest, t
+
+from winit.analysis.intervals import paired_proportions
 
 Ends = tuple[float, float]
 
@@ -91,36 +92,22 @@ def share(successes: int, trials: int) -> Estimate:
 
 
 def share_difference(ours: ArrayLike, theirs: ArrayLike) -> Estimate:
-    """Return the difference of two proportions in n pairs, with its score interval.
-
-        all Δ with  |b − c − nΔ|/√(n (2 p̃ + Δ(1 − Δ))) ≤ z,
-
-    b and c the pairs in which only ours and only theirs succeeds, p̃ the most likely share of the latter given Δ.
+    """Return the difference of two proportions in n pairs, with the interval that the rest of the analysis uses for it.
 
     Args:
         ours, theirs: successes (n,) of both sides, paired by position.
 
-    Source: Tango 1998, Statistics in Medicine 17.
+    Source: Bonett & Price 2012; see `intervals.paired_proportions`.
     """
-    first, second = np.asarray(ours, dtype=bool), np.asarray(theirs, dtype=bool)
-    n, b, c = len(first), int((first & ~second).sum()), int((~first & second).sum())
-    if n == 0:
+    first, second = (np.asarray(side, dtype=bool)[None] for side in (ours, theirs))
+    if first.size == 0:
         return UNKNOWN
-    difference = (b - c) / n
-
-    def statistic(delta: float) -> float:
-        linear = (2 * n - b + c) * delta - b - c
-        root = math.sqrt(max(linear**2 + 8 * n * c * delta * (1 - delta), 0.0))
-        only_theirs = (root - linear) / (4 * n)
-        return (b - c - n * delta) / math.sqrt(n * (2 * only_theirs + delta * (1 - delta)))
 
     def ends(level: float) -> Ends:
-        z, edge = float(norm.ppf((1 + level) / 2)), 1e-9  # the statistic has no value at −1, 1 and, without b and c, 0
-        low = brentq(lambda d: statistic(d) - z, edge - 1, difference - edge) if c < n else -1.0
-        high = brentq(lambda d: statistic(d) + z, difference + edge, 1 - edge) if b < n else 1.0
-        return float(low), float(high)
+        interval = paired_proportions(first, second, level)
+        return interval.low, interval.high
 
-    return Estimate(difference, ends)
+    return Estimate(float(first.mean() - second.mean()), ends)
 
 
 def widened(value: float, low: float, high: float, pairs: int, known: float = 0.95) -> Estimate:
