@@ -127,6 +127,26 @@ def scaling(known: Mapping[str, Any]) -> Values:
     }
 
 
+def study_speed(known: Mapping[str, Any]) -> Values:
+    """Return how fast the default study is as a whole, and where its time goes.
+
+    Args:
+        known: by study, as `benchmarks.study` measures them.
+    """
+    speed = known["default"]
+    total = speed["processor_s"]
+    parts = [[part, f"{seconds:,.0f}", f"{100 * seconds / total:.0f} %"] for part, seconds in speed["parts"].items()]
+    return {
+        "minutes": f"{speed['wall_s'] / 60:.0f} minutes",
+        "cores": count(speed["cores"], "core"),
+        "processor": f"{speed['processor']}, {speed['peak_gflops']:.0f} GFLOP/s a core",
+        "of_the_peak": f"{100 * speed['of_the_peak']:.0f} %",
+        "memory": f"{speed['largest_process_mb'] / 1000:.1f} GB",
+        "to_idiomatic": f"{speed['to_idiomatic']:.1f} times",
+        "table": table(["part", "seconds of one core", "share"], parts, 1),
+    }
+
+
 def pretraining(known: Mapping[str, Any]) -> Values:
     """Return how many times as fast as the torch engine the kernel pretrains."""
     return {name: f"{low:.1f} to {high:.1f} times" for name, (low, high) in known.items()}
@@ -258,6 +278,7 @@ SECTIONS: dict[str, Callable[[Any], Values]] = {
     "engine.csv": engine,
     "theory.json": theory,
     "scaling.json": scaling,
+    "study_speed.json": study_speed,
     "pretraining.json": pretraining,
     "deep_autoencoder.json": deep_autoencoder,
     "study.json": study,
