@@ -98,4 +98,6 @@ def test_the_names_in_contributing_exist():
         try:
             pkgutil.resolve_name(f"winit.{name}")
         except (ImportError, AttributeError) as error:
+            if getattr(error, "name", None) == "triton":  # there is none for macOS
+                continue
             pytest.fail(f"CONTRIBUTING.md names {name}, which is not there: {error}")
