@@ -63,6 +63,14 @@ def test_a_stream_that_ends_early_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_stream_removes_what_a_killed_one_has_left(tmp_path):
+    for name in (".predictions.parquet.1.tmp", ".replay.parquet.1.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    with files.stream(tmp_path, "predictions") as stream:
+        stream.add(rows("a", [0.5]))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".replay.parquet.1.tmp", "predictions.parquet"]
+
+
 def test_columns_and_rows_are_chosen_part_by_part(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "GROUP", 2)
     with files.stream(tmp_path, "predictions") as stream:

@@ -106,6 +106,8 @@ class Stream:
 @contextmanager
 def stream(folder: Path, name: str) -> Iterator[Stream]:
     """Write a large table part by part; the file appears under its name when it is complete."""
+    for leftover in folder.glob(f".{name}.parquet.*.tmp"):  # of a process that was killed while it wrote
+        leftover.unlink(missing_ok=True)
     with replacing(folder / f"{name}.parquet") as file, closing(Stream(name, file)) as rows:
         yield rows
 
@@ -122,8 +124,8 @@ def read(
         folder: where its tables lie.
         name: of the table.
         columns: to read; all if none are given.
-        keep: which rows are kept of each part that was streamed. A run's rows lie in one, so memory holds one part and
-            what was kept.
+        keep: returns the rows to keep of a part that was streamed. All rows of a run lie in one part; memory holds one part
+            and what was kept.
 
     Raises:
         ValueError: there is none; the sentence says what makes it.
@@ -141,4 +143,4 @@ def read(
         groups = (file.read_row_group(i, wanted, use_threads=False) for i in range(file.num_row_groups))
         parts = [keep(group.to_pandas(use_threads=False)) for group in groups]
         none = file.schema_arrow.empty_table().select(wanted)
-    return pd.concat(parts, ignore_index=True) if parts else none.to_pandas()
+    return pd.concat(parts, ignore_index=True) if parts else none.to_pandas(use_threads=False)

@@ -79,7 +79,7 @@ class WorkloadParts:
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
         """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
         columns = None if columns is None else list(columns)
-        # On this thread alone, as in `files.read_parquet`.
+        # On this thread alone, as in `files.read`.
         tables = [file.read(columns=columns, use_threads=False) for file in self._files[0].values()]
         schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
         table = pa.concat_tables(tables) if tables else pa.Table.from_batches([], schema=schema)
