@@ -19,6 +19,8 @@ def test_a_tuned_study_names_its_replicates_and_extensions():
         assert part in text
     assert protocol.at_rate(study) == "each arm at the rate chosen for it on 4 tuning replicates"
     assert "did not extend the grid" in protocol.choice(compose([*PLAIN, "grid.extensions=0"]))
+    more = compose([*PLAIN, "grid.replicates=7", "+extra_grids.x={depth:[3],replicates:6}"])
+    assert "7 replicates of its own (6 in extra grids) were judged" in protocol.choice(more)
 
 
 def test_one_rate_is_not_called_a_choice():

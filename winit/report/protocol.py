@@ -50,10 +50,12 @@ def choice(study: Study) -> str:
         if len(grid.pretraining_rate) > 1
         else ""
     )
+    others = sorted({extra.replicates for extra in study.resolved.grids.values()} - {grid.replicates})
+    elsewhere = f" ({listed([str(number) for number in others])} in extra grids)" if others else ""
     return (
         f"Every arm was first trained at every rate of the grid on {count(grid.tuning_replicates, 'tuning replicate')}. For each budget, its "
-        f"rate is the one with {rule}. {extension}{factors} Then {judged} of its own {'was' if grid.replicates == 1 else 'were'} judged, at "
-        f"the chosen rates and at the rate nearest to {study.analysis.fixed_rate:g}, at which nobody tunes."
+        f"rate is the one with {rule}. {extension}{factors} Then {judged} of its own{elsewhere} {'was' if grid.replicates == 1 else 'were'} "
+        f"judged, at the chosen rates and at the rate nearest to {study.analysis.fixed_rate:g}, at which nobody tunes."
     )
 
 
