@@ -1,4 +1,4 @@
-"""Whether the intervals and verdicts of the analysis are as sure as they say, by simulation at the default study's sizes.
+"""Whether the intervals and verdicts of the analysis are as sure as they say, by simulation.
 
     python -m benchmarks.coverage
 
@@ -342,8 +342,9 @@ def page(table: pd.DataFrame) -> str:
 
 PREFACE = f"""# How sure the intervals and verdicts are
 
-`python -m benchmarks.coverage` simulates studies whose truth is known, at the sizes of the default study: {CELLS} cells,
-{REPLICATES} judged replicates, {TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers. Scores have a standard deviation of
+`python -m benchmarks.coverage` simulates studies whose truth is known: {CELLS} cells, {REPLICATES} judged replicates,
+{TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers. The default study has as many judged replicates in its extra grids, and
+more in its main grid and for tuning. Scores have a standard deviation of
 {100 * SPREAD:g} points between replicates, and {100 * SPLIT:g} point more that all runs of a replicate share, as they share a split of the
 data. A run that fails scores at chance.
 
