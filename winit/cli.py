@@ -147,7 +147,8 @@ def _add_rules(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None
     ):
         sub = add(name, verb, text)
         sub.add_argument("study", type=Path)
-        sub.add_argument("--processes", type=_positive, default=1, metavar="N", help="how many work side by side")
+        if name != "replay":
+            sub.add_argument("--processes", type=_positive, default=1, metavar="N", help="how many work side by side")
         sub.add_argument("--log", type=Path)
 
 
@@ -249,8 +250,8 @@ def _snakemake(given: argparse.Namespace, study: Study, paths: StudyPaths, lock:
     command += ["--profile", str(ROOT / "profiles" / "default")]
     if given.dry_run:
         command.append("--dry-run")
-    # The frozen study, which is read faster than composed. A dry run has frozen nothing.
-    arguments = [str(paths.study)] if lock else list(given.overrides)
+    # The frozen study is read faster than it is composed. A dry run has frozen nothing.
+    arguments = list(given.overrides) if lock is None else [str(paths.study)]
     command += ["--config", f"overrides={yaml_files.dump_line(arguments)}"]
     if lock is None:
         return subprocess.run(command, check=False).returncode

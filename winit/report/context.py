@@ -66,7 +66,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 
     Returns:
         `curves` of the judged runs at chosen rates. `layers`, `jacobians` and `histograms` from before training of these
-        and of one run for all rates, and the rest of `layers` of those at chosen rates, of the shallowest networks, of
+        and of one run that stands for all rates; and the rest of `layers` of those at chosen rates, of the shallowest networks, of
         those that start from constant weights, and of those with dropout and their twins.
 
     Raises:
@@ -155,7 +155,7 @@ class PageContext:
         return self.gallery.each(PRETRAINED_SETTING, runs, (summary,), name, title, draw, caption)
 
     def at_budget(self, name: str, budget: int) -> tuple[str, str]:
-        """Return the id of a figure at a budget, `name-500` but for the full one, and what its title says of it."""
+        """Return the id of a figure at a budget, `name-750` but for the full one, and what its title says of it."""
         is_full = budget == self.study.budgets[-1]
         return (name if is_full else f"{name}-{budget}"), f"after {count(budget, 'update')}"
 

@@ -98,7 +98,7 @@ class Section:
 
 
 SHOWN_ROWS = 200  # of a figure's data, on the page
-MANY_SETTINGS, FEWER_ROWS = 4, 25  # with more settings than this, and so with as many more figures, so many rows
+MANY_SETTINGS, FEWER_ROWS = 4, 25  # more settings than this have as many more figures: each shows fewer rows
 EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
 
 

@@ -64,7 +64,8 @@ def plan(study: Study, store: RunStore) -> Plan:
         held = parts.run_ids
         needed = Needed.of(workload, store) if held else Needed(0, workload.counts.bound)
         done, total = done + needed.done, total + needed.total
-        lacking |= {workload.name} if needed.todo else set()
+        if needed.todo:
+            lacking.add(workload.name)
         flops += needed.todo * workload.flops_per_run
         if held:
             times = parts.read(["wall_time_s"])["wall_time_s"].to_pylist()  # to_numpy would import pandas
