@@ -24,7 +24,6 @@ from winit.study.schema import (
     TrainingSettings,
 )
 from winit.study.workload import Block, Workload
-from winit.vocabulary.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -211,10 +210,3 @@ class Study:
     def counts(self) -> RunCounts:
         """How many runs all workloads have, before any score is known."""
         return sum((workload.counts for workload in self.workloads), NO_RUNS)
-
-    def workload(self, name: str) -> Workload:
-        """Return the workload of that name."""
-        for workload in self.workloads:
-            if workload.name == name:
-                return workload
-        raise ValueError(unknown_name(f"workload of study '{self.name}'", name, [each.name for each in self.workloads]))
