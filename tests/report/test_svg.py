@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from winit.report.figures.style import Drawn, blank, figure_style
-from winit.report.svg import compact, path, small_svg
+from winit.report.svg import compact, figure_svg, path
 
 
 def test_figures_lose_digits_of_places_and_never_of_words():
@@ -16,7 +16,7 @@ def test_figures_lose_digits_of_places_and_never_of_words():
         figure, grid = blank(1, 1, 1, 1)
         grid[0][0].plot([0.123456, 1], [0, 1])
         grid[0][0].set_title("σ = 0.0123")
-    text = small_svg(Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765")
+    text = compact(figure_svg(Drawn(figure, pd.DataFrame()), "one", "a title of 0.98765"))
     assert "σ = 0.0123" in text and "0.98765" in text
     assert not re.search(r'd="[^"]*\d\.\d\d', text)
     assert set(re.findall(r'(?:url\(#|href="#)([^")]+)', text)) == set(re.findall(r' id="([^"]+)"', text)) - {

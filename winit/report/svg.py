@@ -220,11 +220,6 @@ def compact(text: str, tag: str = "") -> str:
 THEME = {FOREGROUND: "var(--fg)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 
 
-def small_svg(drawn: Drawn, name: str, title: str) -> str:
-    """Return the figure as SVG text: the same bytes for the same data, ids that cannot clash, a title for screen readers."""
-    return compact(figure_svg(drawn, name, title))
-
-
 def id_tag(name: str) -> str:
     """Return the beginning of the ids of a figure, which keeps figures on one page apart."""
     return f"{zlib.crc32(name.encode()):x}"
