@@ -17,6 +17,8 @@ from winit import schemes
 from winit.analysis import replay
 from winit.analysis.collect import collect
 from winit.report import explorer
+from winit.report.context import PageContext
+from winit.report.exhibits import Gallery
 from winit.report.page import json_in_script, write
 from winit.report.sections import SECTIONS, convergence, phase, signals
 from winit.report.svg import THEME
@@ -165,6 +167,15 @@ def test_the_page_does_not_depend_on_how_many_processes_draw_it(made, monkeypatc
     assert one == two and len(one) > 10
     sections = re.findall(r'<section id="(\w+)"', one[Path("index.html")].decode())
     assert sections.index("signals") < sections.index("convergence"), "the page keeps its order"
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_captions_name_thin_lines_where_they_are_drawn(made, monkeypatch, tmp_path, most):
+    study, tables, _ = made
+    monkeypatch.setattr("winit.report.figures.trainability.THIN_LINES", most)
+    accuracy = convergence(PageContext(study, tables, Gallery(tmp_path))).exhibits[0]
+    are_drawn = re.search(r"stroke-width:0?\.3\b", (tmp_path / f"{accuracy.id}.svg").read_text()) is not None
+    assert are_drawn == ("thin lines" in accuracy.caption.shows) == (most == 3)
 
 
 def test_long_tables_say_where_the_rest_is(made, one_section, monkeypatch, tmp_path):

@@ -79,10 +79,15 @@ def drawn_steps(steps: Iterable[int], panels: int) -> list[int]:
     return [ordered[round(place)] for place in np.linspace(0, len(ordered) - 1, FEWER_STEPS)]
 
 
+def has_thin_lines(runs: pd.DataFrame) -> bool:
+    """Return whether the curves of single runs are drawn: of many they would hide the medians."""
+    return bool(runs["replicate"].nunique() <= THIN_LINES)
+
+
 def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
-    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if wanted."""
+    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if they are few and wanted."""
     chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate", "chance"]]
     data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
     names = levels(data["initializer"])
@@ -94,7 +99,7 @@ def convergence(
     data, shown = (rows[rows["step"].isin(steps)] for rows in (data, median))
     for panel in layout:
         axes = panel.axes
-        if has_single_runs and data["replicate"].nunique() <= THIN_LINES:
+        if has_single_runs and has_thin_lines(data):
             single = panel.of(data).pivot(index=["initializer", "run_id"], columns="step", values=metric)
             for name in names:
                 if name in single.index.get_level_values("initializer"):

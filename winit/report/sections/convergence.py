@@ -16,6 +16,7 @@ def convergence(context: PageContext) -> Section:
     is_large = runs["activation"].nunique() * runs["depth"].nunique() > figures.MANY_PANELS
     thinned = f" A figure of more than {figures.MANY_PANELS} panels goes through {figures.FEWER_STEPS} of the steps; its data have all."
     steps = thinned if is_large else ""
+    single = "; thin lines are single runs" if figures.has_thin_lines(runs) else ""
     return Section(
         "convergence",
         "How fast does it train?",
@@ -26,7 +27,7 @@ def convergence(context: PageContext) -> Section:
                 "Test accuracy against step",
                 lambda runs, summary: figures.convergence(curves, runs, summary, "test_score"),
                 Caption(
-                    shows=f"Median test accuracy {over}, {context.at_rate}; thin lines are single runs.",
+                    shows=f"Median test accuracy {over}, {context.at_rate}{single}.",
                     see="The further left a line rises, the fewer updates that initialization needs. Rows are depths: the field thins "
                     "out downwards.",
                     basis="Evaluated at log-spaced steps; step 0 is the untrained network. A diverged run counts as guessing from then on."
