@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
+from winit import schemes
+from winit.analysis.select import since_pretraining
 from winit.report.context import PageContext, shallowest
 from winit.report.exhibits import Caption, Section
 from winit.report.figures import trainability as figures
+from winit.report.wording import PRETRAINED_SETTING
+
+
+def _with_constants(context: PageContext) -> pd.DataFrame:
+    """Return the runs of the main grid, and those from constant weights of every grid, without dropout."""
+    main, _ = context.named
+    runs = context.tables["judged_runs"]
+    runs = runs[(runs["dropout"] == 0) & (runs["pretraining"] == "none")]
+    is_constant = runs["initializer"].map(lambda name: schemes.parse(name).scheme.family == "constant").astype(bool)
+    return pd.concat([main, runs[is_constant]]).drop_duplicates("run_id")
 
 
 def symmetry(context: PageContext) -> Section:
     """Show how many units of a layer differ from one another."""
-    layers = context.tables["layers"]
+    layers = since_pretraining(context.tables["all_layers"], context.tables["all_runs"])
     return Section(
         "symmetry",
         "Is the symmetry broken?",
         "Two units that start with the same weights get the same gradient and stay the same unit, for ever.",
-        context.each_setting(
+        context.gallery.each(
+            PRETRAINED_SETTING,
+            _with_constants(context),
+            (),
             "symmetry",
             "Distinct units over the steps",
-            lambda runs, summary: figures.symmetry(layers, runs, shallowest(runs)),
+            lambda runs: figures.symmetry(layers, runs, shallowest(runs)),
             Caption(
                 shows="Units of the hidden layers that differ from one another, bit for bit, in their incoming weights or bias, as a "
                 "share of the layer's units, in the shallowest networks. Mean over all hidden layers, learning rates and "
-                f"{context.replicates}.",
+                "replicates.",
                 see="Zero and constant weights start with one distinct unit a layer. A line that stays at the bottom is a wide network "
                 "that works as if it had one unit a layer; any random weights start at the top.",
-                basis="Equality is exact, in float32.",
+                basis="Equality is exact, in float32. Runs from constant weights are those of all grids, without dropout.",
             ),
         ),
     )
