@@ -22,8 +22,8 @@ LOG = logging.getLogger("winit")
 class TorchStack(Engine):
     """K networks, trained together by batched products: on any device, with any activation.
 
-    Logits are class-major, (K, C, B), because a softmax over a short last dimension is slow. The training step records no
-    graph, and keeps its buffers from step to step.
+    Logits are class-major, (K, C, B), because a softmax over a short last dimension is slow. Autograd does not record the
+    training step, which keeps its buffers from step to step.
 
     Args:
         weights, biases, spec, seeds: as for `Engine`.
@@ -74,7 +74,8 @@ class TorchStack(Engine):
         self._gradient = [aligned(p.shape, like=first) for p in self.parameters]
         self._ones = aligned((K, 1, B), like=first).fill_(1)
         self._captured: CapturedSteps | None = None
-        self._captured_data: tuple[int, int] | None = None  # addresses of the data for which it was tried
+        # The data for which it was tried: a graph reads them by their addresses, so nothing else may come to lie there.
+        self._captured_data: tuple[Tensor, Tensor] | None = None
 
     def keep(self, networks: Tensor) -> None:
         self.weights = [align(w[networks]) for w in self.weights]
@@ -111,9 +112,9 @@ class TorchStack(Engine):
             self.backward(inputs, y[batch], rate)
             return finite
 
-        data = x.data_ptr(), y.data_ptr()
-        if data != self._captured_data:
-            self._captured, self._captured_data = None, data
+        held = self._captured_data
+        if held is None or (held[0].data_ptr(), held[1].data_ptr()) != (x.data_ptr(), y.data_ptr()):
+            self._captured, self._captured_data = None, (x, y)
             try:
                 self._captured = CapturedSteps(step, self._state, order, rates, self.capture)
             except RuntimeError as error:
