@@ -118,4 +118,5 @@ class AdamW(Adam):
         parameter.addcmul_(self.direction(index, gradient), rate, value=-1)
 
 
+STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}  # tensors kept for each parameter
 RULES: dict[str, type[SGD]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Momentum, "adam": Adam, "adamw": AdamW}

@@ -10,7 +10,7 @@ import torch
 
 from winit.engine.engine import Engine, NetworkSpec
 from winit.engine.objectives import Classification, Reconstruction
-from winit.engine.optimizers import Optimizer
+from winit.engine.optimizers import STATES, Optimizer
 from winit.engine.torch_stack import TorchStack
 from winit.study.workload import Workload
 from winit.training.pretraining import activations
@@ -20,7 +20,6 @@ LOG = logging.getLogger("winit")
 # Weights and activations of a chunk should stay near a core's caches; a GPU wants hundreds of networks instead.
 CHUNK_BYTES = {"cpu": 6 << 20, "cuda": 4 << 30}
 CHUNK_NETWORKS = {"cpu": 64, "cuda": 2048}
-COPIES = {"sgd": 2, "momentum": 3, "nesterov": 3, "adam": 4, "adamw": 4}  # of the parameters: gradient, state
 
 
 @cache  # says once a process what `auto` takes
@@ -109,6 +108,9 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
 def chunk_size(workload: Workload, device: torch.device) -> int:
     """Return how many networks to train in one stack."""
     n = workload.widths
-    weights = sum(a * b for a, b in pairwise(n)) * COPIES[workload.training.optimizer]
+    copies = (
+        2 + STATES[workload.training.optimizer]
+    )  # of the weights: themselves, their gradient, the optimizer's state
+    weights = sum(a * b for a, b in pairwise(n)) * copies
     bytes_each = 4 * (weights + workload.training.batch_size * sum(n))
     return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))

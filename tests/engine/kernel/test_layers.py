@@ -126,6 +126,15 @@ def test_networks_that_diverge_end_as_nan_as_in_torch(trained, case):
         assert all(p.isnan().all() for p in trained(case, kernel, x=x)), kernel
 
 
+@pytest.mark.parametrize("decoder", ["tied", "free"])
+def test_corruption_without_seeds_is_refused(decoder):
+    """The machine code would read noise that nobody drew."""
+    w, v, b, c = drawn(7, 33)
+    spec = NetworkSpec("tanh", Optimizer(), 5, Reconstruction(), corruption=CORRUPTIONS[1])
+    with pytest.raises(AssertionError, match="without seeds there is no noise"):
+        KernelTiedAutoencoder(w, b, c, spec) if decoder == "tied" else KernelFreeAutoencoder([w, v], [b, c], spec)
+
+
 def test_what_is_no_parameter_stays_zero():
     """The padding of rows, and the corner of the matrix that layers with one matrix for both directions have."""
     w, _, c, b = drawn(7, 33)

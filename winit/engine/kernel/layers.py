@@ -28,9 +28,10 @@ from winit.engine.kernel.layer_loops import (
 )
 from winit.engine.kernel.layer_shapes import free_autoencoder, machine, tied_autoencoder
 from winit.engine.kernel.memory import zeros
-from winit.engine.kernel.shape import EPILOGUE, STATE
+from winit.engine.kernel.shape import EPILOGUE
 from winit.engine.kernel.stack import KernelStack, optimizer_factors
 from winit.engine.objectives import Reconstruction
+from winit.engine.optimizers import STATES
 
 TURN = 16  # steps
 ACTIVATION = {"binary": "sigmoid", "gaussian": "identity", "linear": "identity"}  # from what drives units to their mean
@@ -155,13 +156,13 @@ class _Autoencoders(_Layers[NoiseStream]):
     def __init__(self, inputs: int, units: int, spec: NetworkSpec, seeds: Sequence[int], lanes: int | None) -> None:
         assert isinstance(spec.objective, Reconstruction)
         corruption = spec.corruption
+        assert seeds or not corruption, "without seeds there is no noise, and the machine code reads some"
         streams = {seed: NoiseStream(corruption, seed) for seed in seeds} if corruption else {}
         super().__init__(inputs, units, spec.batch_size, seeds, streams)
         self._optimizer, self._corruption, self._steps_done = spec.optimizer, corruption, 0
-        self._epilogue = EPILOGUE[spec.optimizer.name]
         self._shape = (
             inputs, units, spec.batch_size, str(spec.activation), spec.objective.training_loss,
-            corruption.kind if corruption else None, self._epilogue, lanes or host_lanes(),
+            corruption.kind if corruption else None, EPILOGUE[spec.optimizer.name], lanes or host_lanes(),
         )  # fmt: skip
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> Advance:
@@ -202,7 +203,7 @@ class KernelTiedAutoencoder(_Autoencoders):
     ) -> None:  # fmt: skip
         _, inputs, units = weights.shape
         super().__init__(inputs, units, spec, seeds, lanes)
-        self._joint = _Joint(weights, visible_biases, biases, STATE[self._epilogue])
+        self._joint = _Joint(weights, visible_biases, biases, STATES[spec.optimizer.name])
         w, c, b = self._joint.views
         self.weights, self.biases = [w, w.mT], [b, c]
         self._code = tied_autoencoder(*self._shape)
@@ -229,7 +230,7 @@ class KernelFreeAutoencoder(_Autoencoders):
     ) -> None:  # fmt: skip
         networks, inputs, units = weights[0].shape
         super().__init__(inputs, units, spec, seeds, lanes)
-        states = STATE[self._epilogue]
+        states = STATES[spec.optimizer.name]
         self._encoder = _Matrices(networks, inputs + 1, units, states)
         self._decoder = _Matrices(networks, units + 1, inputs, states)
         both = self._encoder.values[:, :, :units], self._decoder.values[:, :, :inputs]

@@ -14,7 +14,6 @@ from winit.engine.kernel.rows import HiddenLayer, regularize, regularize_back, u
 from winit.engine.objectives import Classification
 
 EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam": "adam", "adamw": "adam"}
-STATE = {"sgd": 0, "momentum": 1, "adam": 2}  # arrays that an epilogue keeps for each parameter
 
 
 def obstacle(spec: NetworkSpec) -> str | None:

@@ -31,9 +31,9 @@ from winit.engine.kernel.loop import Buffers, Network, evaluate, predict, train_
 from winit.engine.kernel.memory import addresses, chosen, rows, zeros
 from winit.engine.kernel.regularization import Masks, Norms
 from winit.engine.kernel.rows import HiddenLayer
-from winit.engine.kernel.shape import EPILOGUE, STATE, compile_shape, obstacle
+from winit.engine.kernel.shape import EPILOGUE, compile_shape, obstacle
 from winit.engine.objectives import Evaluation
-from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, Optimizer
+from winit.engine.optimizers import ADAM_BETAS, ADAM_EPSILON, STATES, Optimizer
 from winit.engine.regularization import Dropout
 
 
@@ -99,11 +99,11 @@ class KernelStack(Engine):
             array[:, :fan_in, :fan_out], array[:, fan_in:, :fan_out] = w, b
             self._arrays.append(array)
         self._fan_outs = [w.shape[2] for w in weights]
-        epilogue = EPILOGUE[spec.optimizer.name]
-        self._state = [[zeros(*a.shape) for a in self._arrays] for _ in range(STATE[epilogue])]
+        epilogue, states = EPILOGUE[spec.optimizer.name], STATES[spec.optimizer.name]
+        self._state = [[zeros(*a.shape) for a in self._arrays] for _ in range(states)]
         super().__init__(weights, biases, spec, seeds)
         (networks, inputs, width), classes, hidden = weights[0].shape, weights[-1].shape[2], len(weights) - 1
-        self._norms = Norms(networks, hidden, width if spec.batch_norm else 0, STATE[epilogue])
+        self._norms = Norms(networks, hidden, width if spec.batch_norm else 0, states)
         dropout = Dropout(spec.dropout, seeds) if spec.dropout else None
         self._masks = Masks(dropout, hidden, width, spec.batch_size)
         self._set_views()

@@ -14,12 +14,11 @@ from torch import Tensor
 
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.objectives import Classification
-from winit.engine.optimizers import ADAM_BETAS, Optimizer
+from winit.engine.optimizers import ADAM_BETAS, STATES, Optimizer
 from winit.engine.triton.constants import Constants
 from winit.engine.triton.kernel import train_networks
 
 ACTIVATIONS = ("identity", "relu", "tanh", "sigmoid")
-STATES = {"sgd": 0, "momentum": 1, "nesterov": 1, "adam": 2, "adamw": 2}  # that an optimizer keeps for each parameter
 MOST_CLASSES = 256  # a row of logits is one tile
 # A tile of 64 × 64 is 32 registers of each of 128 threads. For SGD the compiler then needs 168 registers a thread on an
 # H100 and spills none, so three programs share a multiprocessor. Not measured on a card.
