@@ -171,14 +171,14 @@ class Cost(NamedTuple):
 def run(command: list[str], folder: Path) -> Cost:
     """Run a command, one thread a process, and return what it has cost."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    start = time.time()
+    start = time.perf_counter()
     with open(folder / "log.txt", "a") as log_file:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log_file, stderr=log_file)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{(folder / 'log.txt').read_text()[-2000:]}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.time() - start, usage.ru_maxrss / 1024)
+    return Cost(usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024)
 
 
 def train(replicates: int) -> dict[str, Any]:

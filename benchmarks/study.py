@@ -173,7 +173,7 @@ def peak_of(cores: int) -> float:
 def tables_and_page(study: Study, folder: Path) -> dict[str, float]:
     """Return the processor time of making the tables and the page of a trained study again."""
     commands = scaling.stages(StudyPaths(study.name))
-    seconds = {stage: scaling.run(commands[stage], folder)[0] for stage in ("replay", "collect", "report")}
+    seconds = {stage: scaling.run(commands[stage], folder).seconds for stage in ("replay", "collect", "report")}
     return {TABLES: seconds["replay"] + seconds["collect"], PAGE: seconds["report"]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from winit.datasets.dataset import Dataset, Examples
 
 
-@lru_cache(maxsize=1)
+@cache
 def read() -> Examples:
     """Read the digits: x (1797, 64) from 0 to 16, y (1797,). Read once in a process.
 

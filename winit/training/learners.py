@@ -68,7 +68,7 @@ class LayerTask:
         sample: some of the layer's inputs, (N, fan_in) for all networks or (K, N, fan_in).
         is_first: whether the inputs are the data.
         is_unit: whether the inputs lie between 0 and 1.
-        engine: `kernel` or `torch`. An activation that the kernel lacks is trained by torch.
+        engine: by name. `kernel` trains the layer if it has the activation; under any other name torch does.
     """
 
     drawn: DrawnLayer

@@ -86,7 +86,7 @@ def pretrain(
         recipe: how to train.
         seeds: of mini-batches and noise, one a network. Those with the same seed see the same.
         points: at how many log-spaced steps the error is measured.
-        engine: `kernel` or `torch`, which trains the layers.
+        engine: as for `LayerTask`.
 
     Returns:
         The pretrained layers. A network does not depend on the others.
@@ -205,7 +205,7 @@ class Pretrainer:
         workload: what the runs have in common.
         split: the replicate's data.
         device: where to train.
-        engine: `kernel` or `torch`: the one that trains the workload's networks.
+        engine: the name of the one that trains the workload's networks.
     """
 
     def __init__(self, workload: Workload, split: datasets.Split, device: torch.device, engine: str) -> None:

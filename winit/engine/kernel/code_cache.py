@@ -44,14 +44,13 @@ def read(facts: Facts) -> bytes | None:
     A file that is damaged or holds other code is renamed to `*.rejected`, which is logged.
     """
     path = path_of(facts)
+    if path is None:
+        return None
     try:
-        content = path.read_bytes() if path else None
+        digest, _, rest = path.read_bytes().partition(b"\n")
     except OSError:
         return None
-    if path is None or content is None:
-        return None
-    digest, _, rest = content.partition(b"\n")
-    if digest.decode(errors="replace") != hashlib.sha256(rest).hexdigest():
+    if digest != hashlib.sha256(rest).hexdigest().encode():
         _set_aside(path, "it is truncated or altered")
         return None
     if not rest.startswith(_line(facts)):

@@ -73,17 +73,14 @@ def _minus(activation: str) -> Epilogue:
     return epilogue
 
 
-def _sample_binary(
-    s: Site, z: Value
-) -> None:  # extra: uniform numbers, the sample; all laid out as the result, the mean
+# Extra, of the two: the noise, and where the sample goes; both laid out as the result, the mean.
+def _sample_binary(s: Site, z: Value) -> None:
     mean = s.e.sigmoid(z)
     s.write(mean, s.c)
     s.write(s.e.where("<", s.read(s.extra[0]), mean, s.e.constant(1.0), s.e.constant(0.0)), s.extra[1])
 
 
-def _sample_linear(
-    s: Site, z: Value
-) -> None:  # extra: normal numbers, the sample; all laid out as the result, the mean
+def _sample_linear(s: Site, z: Value) -> None:
     s.write(z, s.c)
     s.write(s.e.b.fadd(s.read(s.extra[0]), z), s.extra[1])
 
@@ -134,7 +131,7 @@ def _contrast(s: Site, contrast: Value) -> None:  # extra: velocity, weight cost
     s.write(s.e.b.fadd(w, velocity), s.c)
 
 
-# An optimizer's epilogue reads these numbers, anew at every step, from the function's last argument (−η: minus the rate).
+# An optimizer's epilogue reads these numbers, anew at every step, from the address `factors` (−η: minus the rate).
 FACTORS: dict[str, tuple[str, ...]] = {
     "sgd": ("−η", "λ"),
     "momentum": ("−η", "λ", "μ", "share of velocity", "share of gradient"),
