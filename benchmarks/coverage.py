@@ -1,10 +1,10 @@
-"""Whether the intervals and verdicts of the analysis are as sure as they say, by simulation.
+"""Whether the intervals and verdicts of the analysis are as sure as they say, by simulation at the sizes of the default study.
 
     python -m benchmarks.coverage
 
-Draws studies of 24 cells, 10 judged replicates and 3 tuning replicates whose truth is known, and counts how often the
-intervals hold it, how often verdicts are wrong, and how often a second study puts an initializer into the same set. Prints
-the table and writes `benchmarks/coverage.csv` and `docs/coverage.md`. It takes a few minutes on one core.
+Draws studies of as many cells and replicates whose truth is known, and counts how often the intervals hold it, how often
+verdicts are wrong, and how often a second study puts an initializer into the same set. Prints the table and writes
+`benchmarks/coverage.csv` and `docs/coverage.md`. It takes a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from winit.study.schema import AnalysisSettings
 ROOT = Path(__file__).parents[1]
 CSV, PAGE = ROOT / "benchmarks" / "coverage.csv", ROOT / "docs" / "coverage.md"
 
-CELLS, REPLICATES, TUNING, RATES, INITIALIZERS = 24, 10, 3, 5, 12
+# The main grid of the default study, and its three rates with two that tuning adds. A test compares them.
+CELLS, REPLICATES, TUNING, RATES, INITIALIZERS = 18, 20, 5, 5, 9
 STUDIES = 2000  # for intervals without a choice of rate
 TUNED_STUDIES = 600  # with one
 SETS = 6  # pairs of studies whose sets of single cells are compared
@@ -153,10 +154,13 @@ def covered(name: str, arms: tuple[Truth, Truth], studies: int, rng: np.random.G
         success, score, _ = compare(ours, theirs, 0.95)
         train = (ours.ok & theirs.ok).sum(axis=1) >= FEWEST_DECIDED
         results = {
-            "share of success, 24 cells": (intervals.widened(share, own.noise["success"]), truths[1][0].mean()),
-            "mean score, 24 cells": (mean, truths[1][1].mean()),
-            "difference in success, 24 cells": (success, (truths[0][0] - truths[1][0]).mean()),
-            "difference in score of runs that train, 24 cells": (score, (truths[0][2] - truths[1][2])[train].mean()),
+            f"share of success, {CELLS} cells": (intervals.widened(share, own.noise["success"]), truths[1][0].mean()),
+            f"mean score, {CELLS} cells": (mean, truths[1][1].mean()),
+            f"difference in success, {CELLS} cells": (success, (truths[0][0] - truths[1][0]).mean()),
+            f"difference in score of runs that train, {CELLS} cells": (
+                score,
+                (truths[0][2] - truths[1][2])[train].mean(),
+            ),
         }
         for what, (number, truth) in results.items():
             hits.setdefault(what, []).append(holds(number, truth))
@@ -208,7 +212,7 @@ def verdicts(arms: Callable[[], list[Truth]], studies: int, rng: np.random.Gener
 
 
 def wrong_verdicts(rng: np.random.Generator) -> Iterator[Row]:
-    """Yield how many studies of twelve initializers have any wrong verdict."""
+    """Yield how many studies have any wrong verdict."""
     others, beside_an_edge = INITIALIZERS - 1, curves(True, rng)
     equal: dict[str, tuple[Callable[[], list[Truth]], int]] = {
         "all equal, always train": (lambda: [constant(0)] * INITIALIZERS, STUDIES // 4),
@@ -220,7 +224,7 @@ def wrong_verdicts(rng: np.random.Generator) -> Iterator[Row]:
     }
     for name, (arms, studies) in equal.items():
         wrong = [bool(words & {"better", "worse"}) for words in verdicts(arms, studies, rng)]
-        yield {"kind": "wrong verdicts", "what": "any better or worse, 11 comparisons", "outcomes": name,
+        yield {"kind": "wrong verdicts", "what": f"any better or worse, {others} comparisons", "outcomes": name,
                "value": float(np.mean(wrong)), "aim": "at most 5 %"}  # fmt: skip
     apart = {
         "scores differ by 1.2 points": [constant(0, 0.888)] * others + [constant(0)],
@@ -230,12 +234,12 @@ def wrong_verdicts(rng: np.random.Generator) -> Iterator[Row]:
     }
     for name, truths in apart.items():
         wrong = ["equivalent" in words for words in verdicts(lambda t=truths: t, STUDIES // 4, rng)]
-        yield {"kind": "wrong verdicts", "what": "any equivalent, 11 comparisons", "outcomes": name,
+        yield {"kind": "wrong verdicts", "what": f"any equivalent, {others} comparisons", "outcomes": name,
                "value": float(np.mean(wrong)), "aim": "at most 5 %"}  # fmt: skip
 
 
 def field(edges: float, rng: np.random.Generator) -> list[Truth]:
-    """Return what is true of twelve initializers in 24 cells (K, R): most train, some are slower, some fail.
+    """Return what is true of all initializers by cell and rate (K, R): most train, some are slower, some fail.
 
     Args:
         edges: the share of arms that are best beside an edge of stability, beyond which runs fail.
@@ -342,14 +346,13 @@ def page(table: pd.DataFrame) -> str:
 
 PREFACE = f"""# How sure the intervals and verdicts are
 
-`python -m benchmarks.coverage` simulates studies whose truth is known: {CELLS} cells, {REPLICATES} judged replicates,
-{TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers. The default study has as many judged replicates in its extra grids, and
-more in its main grid and for tuning. Scores have a standard deviation of
-{100 * SPREAD:g} points between replicates, and {100 * SPLIT:g} point more that all runs of a replicate share, as they share a split of the
-data. A run that fails scores at chance.
+`python -m benchmarks.coverage` simulates studies whose truth is known, at the sizes of the default study's main grid:
+{CELLS} cells, {REPLICATES} judged replicates, {TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers. Its extra grids have ten judged
+replicates. Scores have a standard deviation of {100 * SPREAD:g} points between replicates, and {100 * SPLIT:g} point more that all runs of
+a replicate share, as they share a split of the data. A run that fails scores at chance.
 
 Cells are fixed: an interval says what other replicates of the same cells would give, other tuning replicates included, and
-nothing of other cells. An interval of ten runs that succeed or fail takes one of a few values, so it cannot hold the truth in
+nothing of other cells. An interval of so few runs that succeed or fail takes one of a few values, so it cannot hold the truth in
 exactly 95 %. Differences in success are conservative in single cells and where runs hardly ever fail. The noise of a choice
 of rate is overestimated rather than underestimated."""
 

@@ -6,12 +6,21 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import coverage
+from winit.study.compose import compose
 
 
 def test_the_page_shows_what_was_simulated():
     assert coverage.PAGE.read_text(encoding="utf-8") == coverage.page(pd.read_csv(coverage.CSV)), (
         "docs/coverage.md is not what benchmarks/coverage.csv says: run python -m benchmarks.coverage"
     )
+
+
+def test_the_sizes_are_those_of_the_default_study():
+    grid = compose().grid
+    cells = len(grid.dataset) * len(grid.activation) * len(grid.depth) * len(grid.width)
+    assert (cells, len(grid.initializer)) == (coverage.CELLS, coverage.INITIALIZERS)
+    assert (grid.replicates, grid.tuning_replicates) == (coverage.REPLICATES, coverage.TUNING)
+    assert len(grid.learning_rate) + grid.extensions == coverage.RATES
 
 
 def test_intervals_and_verdicts_meet_their_aims():
