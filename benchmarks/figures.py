@@ -116,13 +116,16 @@ def theory(known: Mapping[str, Any]) -> Values:
 
 def scaling(known: Mapping[str, Any]) -> Values:
     """Return what the stages of a large study cost."""
-    heads = ["stage", "seconds of one core", "grows as runs to the power of"]
-    stages = [[s["stage"], f"{s['seconds']:.0f}", f"{s['exponent']:.1f}"] for s in known["stages"]]
+    heads = ["stage", "seconds of one core", "seconds on the clock", "grows as runs to the power of"]
+    stages = [
+        [s["stage"], f"{s['seconds']:.0f}", f"{s['wall_seconds']:.0f}", f"{s['exponent']:.1f}"] for s in known["stages"]
+    ]
     return {
         "runs": f"{known['runs']:,}",
         "workloads": f"{known['workloads']:,}",
         "smaller": f"{known['smaller']:,}",
         "memory": f"{known['peak_memory_mb'] / 1000:.1f} GB",
+        "page": f"{known['page_mb']:.1f} MB",
         "table": table(heads, stages, 1),
     }
 
