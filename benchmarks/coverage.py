@@ -347,9 +347,10 @@ def page(table: pd.DataFrame) -> str:
 PREFACE = f"""# How sure the intervals and verdicts are
 
 `python -m benchmarks.coverage` simulates studies whose truth is known, at the sizes of the default study's main grid:
-{CELLS} cells, {REPLICATES} judged replicates, {TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers. Its extra grids have ten judged
-replicates. Scores have a standard deviation of {100 * SPREAD:g} points between replicates, and {100 * SPLIT:g} point more that all runs of
-a replicate share, as they share a split of the data. A run that fails scores at chance.
+{CELLS} cells, {REPLICATES} judged replicates, {TUNING} tuning replicates at {RATES} rates, {INITIALIZERS} initializers.
+Its extra grids have ten judged replicates. Scores have a standard deviation of {100 * SPREAD:g} points between replicates,
+and {100 * SPLIT:g} point more that all runs of a replicate share, as they share a split of the data. A run that fails
+scores at chance.
 
 Cells are fixed: an interval says what other replicates of the same cells would give, other tuning replicates included, and
 nothing of other cells. An interval of so few runs that succeed or fail takes one of a few values, so it cannot hold the truth in
