@@ -44,6 +44,22 @@ def test_findings_about_absent_arms_are_left_out(made):
     assert findings.reach(tables["summary"][tables["summary"]["initializer"] == "he_normal"]) == []
 
 
+def test_constant_weights_of_extra_grids_are_found_those_with_dropout_are_not():
+    runs = pd.DataFrame({
+        "run_id": ["a", "b", "c", "d"], "initializer": ["zeros", "zeros", "zeros", "he_normal"], "dataset": "digits", "optimizer": "sgd",
+        "depth": 1, "steps": 40, "dropout": [0.0, 0.0, 0.5, 0.0], "pretraining": "none",
+    })  # fmt: skip
+    layers = pd.DataFrame(
+        [(run, layer, 40, 1 if run in "ab" else 9) for run in runs["run_id"] for layer in (1, 2)],
+        columns=["run_id", "layer", "step", "distinct_units"],
+    )
+    (finding,) = findings.symmetry(layers, runs)
+    assert (
+        finding.text.startswith("In 2 of 2 networks started from zeros (digits; SGD), ")
+        and "after 40 updates" in finding.text
+    )
+
+
 def sets(memberships: dict[str, str] | None = None, **columns: object) -> pd.DataFrame:
     """Return the sets of one cell, from the membership of each initializer."""
     memberships = memberships or {"he_normal": "works", "zeros": "fails"}

@@ -188,14 +188,19 @@ def _factor(decades: float) -> str:
 
 
 def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
-    """Say in how many runs from constant weights the units of the hidden layers were still alike at the end."""
-    names = {i: schemes.parse(i).name for i in set(runs["initializer"])}
-    flat = [i for i, name in names.items() if schemes.SCHEMES[name].family == "constant"]
+    """Say in how many runs from constant weights the units of the hidden layers were still alike at the end.
+
+    Args:
+        layers: their measurements, and those of other runs.
+        runs: of any grid. Those with dropout, which can tell units apart, and pretrained ones are left out.
+    """
+    flat = [name for name in set(runs["initializer"]) if schemes.parse(name).scheme.family == "constant"]
+    runs = runs[runs["initializer"].isin(flat) & (runs["dropout"] == 0) & (runs["pretraining"] == "none")]
     parts = []
-    for name in schemes.in_order(flat):
-        hidden = layers.merge(runs.loc[runs["initializer"] == name, ["run_id", "depth"]], on="run_id")
-        hidden = hidden[hidden["layer"] <= hidden["depth"]]
-        last = hidden[hidden["step"] == layers["step"].max()]
+    for name in schemes.in_order(runs["initializer"]):
+        own = runs.loc[runs["initializer"] == name, ["run_id", "depth", "steps"]]
+        hidden = layers.merge(own, on="run_id")
+        last = hidden[(hidden["layer"] <= hidden["depth"]) & (hidden["step"] == hidden["steps"])]
         if last.empty:
             continue
         alike = int((last.groupby("run_id")["distinct_units"].max() == 1).sum())
@@ -319,7 +324,7 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
 
 def headlines(tables: Tables, is_reconstruction: bool) -> list[Finding]:
     """Return the findings that open the page."""
-    runs, layers = tables["all_runs"], tables["layers"]
+    runs = tables["all_runs"]
     ended = outcome(runs)
     if (runs["status"] == "diverged").all():
         return ended
@@ -327,7 +332,7 @@ def headlines(tables: Tables, is_reconstruction: bool) -> list[Finding]:
     if is_reconstruction:
         return [*ended, *reconstruction(tables["all_summary"], tables["baselines"]), *gained]
     sets = deepest(_with_diverged(of_budget(tables["cell_sets"]), tables["summary"]))
-    return [*ended, *speed(tables["summaries"]), *sets, *symmetry(layers, tables["runs"]), *gained]
+    return [*ended, *speed(tables["summaries"]), *sets, *symmetry(tables["all_layers"], tables["judged_runs"]), *gained]
 
 
 def _with_diverged(cell_sets: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
