@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import chosen_rates
-from winit.report.figures.style import Drawn, NothingToDraw, Panel, panels
+from winit.report.figures.style import Drawn, NothingToDraw, Panel, legend_below, panels
 from winit.report.figures.trainability import FACETS
 
 DEPTH_CONTOURS = (5, 10, 20, 50, 100)  # layers
@@ -50,7 +50,7 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
     assert mesh is not None, "a panel with points has a mesh"
     figure.colorbar(mesh, ax=[panel.axes for panel in layout], label="test accuracy", shrink=0.8)
     if len(named):
-        figure.legend(handles=_marks(named), loc="outside lower center", ncols=4)
+        legend_below(figure, _marks(named), 4)
     columns = [*FACETS, "initializer", "sigma_w2", "sigma_b2", "learning_rate", "test_score", "ok", "runs"]
     return Drawn(figure, best[columns])
 

@@ -21,6 +21,7 @@ from winit.report.figures.style import (
     SHOWN_RANGE,
     Drawn,
     Panel,
+    legend_below,
     levels,
     line_options,
     panels,
@@ -48,7 +49,7 @@ def _legend(figure: Figure, names: list[str], more: tuple[Line2D, ...] = (), has
         if not has_lines:
             options["linestyle"] = ""
         handles.append(Line2D([], [], **options, markersize=5, label=pretraining_label(name)))
-    figure.legend(handles=[*handles, *more], loc="outside lower center", ncols=3)
+    legend_below(figure, [*handles, *more], 3)
 
 
 def _name_start(panel: Panel) -> None:
@@ -170,7 +171,7 @@ def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, init
         axes.set_ylabel(panel.name("pretraining") if panel.is_left else "", fontsize=7.5)
         axes.set_xlabel("updates of the layer" if panel.is_bottom else "")
     handles = [Line2D([], [], color=shade, label=f"layer {i}") for i, shade in enumerate(shades, start=1)]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(len(shades), 6))
+    legend_below(figure, handles, min(len(shades), 6))
     return Drawn(figure, mean)
 
 

@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import at_chosen_rate, curves_as_worst
-from winit.report.figures.style import MUTED, Drawn, blank, line_options
+from winit.report.figures.style import MUTED, Drawn, blank, legend_below, line_options
 from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, pretraining_style
 
 
@@ -61,5 +61,5 @@ def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
     for _, line in baselines.iterrows():
         axes.axhline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
     axes.set(xlabel="updates, of pretraining included", ylabel="squared error per test example", yscale="log")
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    legend_below(figure, handles, 2)
     return Drawn(figure, median)

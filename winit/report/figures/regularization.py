@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from winit import schemes
 from winit.analysis.select import since_pretraining
-from winit.report.figures.style import Drawn, levels, line_options, panels, some, step_axis
+from winit.report.figures.style import Drawn, legend_below, levels, line_options, panels, some, step_axis
 
 
 def normalization(chosen: pd.DataFrame) -> Drawn:
@@ -60,5 +60,5 @@ def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
             handles[label] = Line2D([], [], **line, label=label)
         step_axis(axes, mean["step"].max())
         axes.set(xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
-    figure.legend(handles=list(handles.values()), loc="outside lower center", ncols=2)
+    legend_below(figure, list(handles.values()), 2)
     return Drawn(figure, mean)

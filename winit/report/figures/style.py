@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -13,7 +13,9 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 
 from winit import schemes
 from winit.report.wording import label
@@ -198,13 +200,26 @@ def line_options(look: Look) -> LineOptions:
     }
 
 
+def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int) -> None:
+    """Set a legend below a figure, in at most so many columns, and fewer where these would be wider than the figure."""
+    size = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
+    around = (
+        mpl.rcParams["legend.handlelength"]
+        + mpl.rcParams["legend.handletextpad"]
+        + mpl.rcParams["legend.columnspacing"]
+    )
+    labels = [TextPath((0, 0), str(handle.get_label()), size=size).get_extents().width for handle in handles]
+    fitting = int(72 * figure.get_figwidth() // (max(labels) + around * size))
+    figure.legend(handles=handles, loc="outside lower center", ncols=max(1, min(columns, fitting)))
+
+
 def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
     """Set a legend of initializers below a figure."""
     handles = [
         Line2D([], [], **line_options(schemes.style(name)), markersize=5, label=schemes.label(name))
         for name in initializers
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    legend_below(figure, handles, columns)
 
 
 def lines(axes: Axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
