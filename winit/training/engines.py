@@ -108,9 +108,7 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
 def chunk_size(workload: Workload, device: torch.device) -> int:
     """Return how many networks to train in one stack."""
     n = workload.widths
-    copies = (
-        2 + STATES[workload.training.optimizer]
-    )  # of the weights: themselves, their gradient, the optimizer's state
+    copies = 2 + STATES[workload.training.optimizer]  # the weights, their gradient, the optimizer's state
     weights = sum(a * b for a, b in pairwise(n)) * copies
     bytes_each = 4 * (weights + workload.training.batch_size * sum(n))
     return max(1, min(CHUNK_NETWORKS[device.type], CHUNK_BYTES[device.type] // bytes_each))
