@@ -37,8 +37,13 @@ def fill(store: RunStore, study: Study, networks: int | None = None) -> None:
                 store.commit(workload.name, rows)
 
 
+def written_tables(folder: Path) -> dict[str, pd.DataFrame]:
+    """Return the tables of a study that were written into a folder."""
+    return {name: files.read(folder, name) for name in COLLECTED}
+
+
 def tables(study: Study, store: RunStore) -> dict[str, pd.DataFrame]:
     """Return the tables of a study, as they are written."""
     with tempfile.TemporaryDirectory() as folder:
         collect(study, store, Path(folder))
-        return {name: files.read(Path(folder), name) for name in COLLECTED}
+        return written_tables(Path(folder))

@@ -16,11 +16,10 @@ from winit.vocabulary.factors import STATUSES
 from winit.workflow import session
 
 
-def test_every_run_is_in_the_tables_once(trained):
-    study, store = trained
-    collected = tables(study, store)
-    for name, frame in collected.items():
-        collected[name] = files.conform(name, frame)  # the declared columns and types
+def test_every_run_is_in_the_tables_once(trained, trained_tables):
+    study, _ = trained
+    # With the declared columns and types.
+    collected = {name: files.conform(name, frame) for name, frame in trained_tables.items()}
     runs, curves, layers, summary = (collected[n] for n in ("runs", "curves", "layers", "summary"))
     assert len(runs) == study.counts.bound and runs["run_id"].is_unique
     assert set(runs["status"]) <= set(STATUSES) and "diverged" in set(runs["status"])
@@ -41,21 +40,21 @@ def test_every_run_is_in_the_tables_once(trained):
     assert collected["not_applicable"]["initializer"].tolist() == ["kumar"]
 
 
-def test_tables_do_not_depend_on_the_order_of_the_grid(trained):
+def test_tables_do_not_depend_on_the_order_of_the_grid(trained, trained_tables):
     study, store = trained
     settings = {**study.settings, "grid": {**study.settings["grid"]}}
     for key in ("initializer", "activation", "depth", "learning_rate"):
         settings["grid"][key] = settings["grid"][key][::-1]
     turned = tables(validate(settings), store)
-    for name, frame in tables(study, store).items():
+    for name, frame in trained_tables.items():
         if name != "not_applicable":
             pd.testing.assert_frame_equal(frame, turned[name])
 
 
-def test_the_tables_of_a_tuned_study_say_what_the_protocol_did(tuned):
+def test_the_tables_of_a_tuned_study_say_what_the_protocol_did(tuned, tuned_tables):
     """The rates at which runs are judged are those that `tuning` chose, at each budget, and the fixed one."""
-    study, store = tuned
-    collected = {name: files.conform(name, frame) for name, frame in tables(study, store).items()}
+    study, _ = tuned
+    collected = {name: files.conform(name, frame) for name, frame in tuned_tables.items()}
     runs, tuning, summary = (collected[name] for name in ("runs", "tuning", "summary"))
     assert set(tuning["budget"]) == set(summary["budget"]) == {8, 30}
     counts = study.counts
@@ -80,18 +79,18 @@ def test_the_tables_of_a_tuned_study_say_what_the_protocol_did(tuned):
     assert collected["outcomes"].groupby("run_id").size().eq(2).all()
 
 
-def test_the_tables_do_not_depend_on_how_often_a_study_was_killed(tuned, tmp_path):
+def test_the_tables_do_not_depend_on_how_often_a_study_was_killed(tuned, tuned_tables, tmp_path):
     """Other chunks, a kill after each: the same runs, and the same tables to the bit."""
-    study, store = tuned
+    study, _ = tuned
     again = RunStore(tmp_path / "again")
     for workload in study.workloads:
         while lacking := session.lacking(workload, again):
             rows = next(iter(train(workload, lacking[::-1], CPU, networks=3)))
             again.commit(workload.name, rows)
-    ours, theirs = tables(study, again), tables(study, store)
-    for name in set(theirs) - set(TIME_TABLES):
-        timed = [column for column in TIME_COLUMNS if column in theirs[name]]
-        one, other = (frames[name].drop(columns=timed) for frames in (ours, theirs))
+    ours = tables(study, again)
+    for name in set(tuned_tables) - set(TIME_TABLES):
+        timed = [column for column in TIME_COLUMNS if column in ours[name]]
+        one, other = (frames[name].drop(columns=timed) for frames in (ours, tuned_tables))
         pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
@@ -106,10 +105,8 @@ def test_the_files_do_not_depend_on_how_many_processes_write_them(tuned, tmp_pat
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes(), name
 
 
-def test_runs_are_sorted_by_their_factors(tuned):
-    study, store = tuned
-    collected = tables(study, store)
-    runs = collected["runs"]
+def test_runs_are_sorted_by_their_factors(tuned_tables):
+    runs = tuned_tables["runs"]
     assert runs["steps"].nunique() == 2, "two workloads share the cell"
     assert runs["run_id"].tolist() == runs.sort_values(RUN_FACTORS)["run_id"].tolist()
     order = pd.Series(runs.index, index=runs["run_id"])
@@ -118,5 +115,5 @@ def test_runs_are_sorted_by_their_factors(tuned):
         "jacobians": ["step"], "pretraining": ["layer", "step"],
     }  # fmt: skip
     for name, inner in keys.items():
-        ranked = collected[name].assign(order=collected[name]["run_id"].map(order))
+        ranked = tuned_tables[name].assign(order=tuned_tables[name]["run_id"].map(order))
         assert len(ranked) and ranked.index.equals(ranked.sort_values(["order", *inner]).index), name

@@ -7,7 +7,7 @@ code stand together. Bundles follow from the study alone, never from the number 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,10 +15,10 @@ from winit.study.model import Study
 from winit.study.workload import Workload
 from winit.vocabulary.errors import unknown_name
 
-# A large study has about so many bundles: enough to keep 2, 4 or 8 cores busy to the end.
+# A large study has at most so many bundles: enough to keep 2, 4 or 8 cores busy to the end.
 MOST = 12
-# A small one has at least so many, and more only if each of them computes for some seconds: a process takes two to start.
-LEAST, WORTH_A_PROCESS = 3, 1.5e11  # floating-point operations
+# A small one has at most so many, and more only if each of them computes for some seconds: a process takes two to start.
+LEAST, WORTH_A_PROCESS = 2, 1.5e11  # floating-point operations
 
 
 @dataclass(frozen=True)
@@ -60,20 +60,37 @@ def _in_order(study: Study) -> Iterator[Workload]:
         yield from sorted(group, key=_cost, reverse=True)
 
 
-def bundles(study: Study) -> tuple[Bundle, ...]:
-    """Return the bundles of a study, the most expensive first, so that the last job to end is a short one.
-
-    A bundle has at most an even share of the cost, unless it is a single workload.
-    """
-    total = _total(list(study.workloads))
-    share = total / min(MOST, max(LEAST, round(total / WORTH_A_PROCESS)))
+def _cut(workloads: Sequence[Workload], share: float) -> list[list[Workload]]:
+    """Cut workloads in a given order into parts that cost at most a share each; what alone costs more is a part of its own."""
     parts: list[list[Workload]] = []
-    for workload in _in_order(study):
-        if parts and _total([*parts[-1], workload]) <= share * (1 + 1e-9):
+    left = 0.0
+    for workload in workloads:
+        cost = _cost(workload)
+        if parts and cost <= left:
             parts[-1].append(workload)
         else:
             parts.append([workload])
-    parts.sort(key=_total, reverse=True)
+            left = share
+        left -= cost
+    return parts
+
+
+def bundles(study: Study) -> tuple[Bundle, ...]:
+    """Return the bundles of a study, the most expensive first, so that the last job to end is a short one.
+
+    The workloads are cut where the most expensive bundle becomes cheapest.
+    """
+    workloads = list(_in_order(study))
+    total = _total(workloads)
+    most = min(MOST, max(LEAST, round(total / WORTH_A_PROCESS)))
+    too_small, share = 0.0, total
+    for _ in range(30):  # halves the interval of shares
+        middle = (too_small + share) / 2
+        if middle >= max(map(_cost, workloads)) and len(_cut(workloads, middle)) <= most:
+            share = middle
+        else:
+            too_small = middle
+    parts = sorted(_cut(workloads, share), key=_total, reverse=True)
     return tuple(Bundle(f"{i:02}", tuple(part)) for i, part in enumerate(parts, start=1))
 
 
