@@ -74,8 +74,8 @@ def _multipliers(count: int) -> Tensor:
 def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
     """Count the units of a layer that differ, bit for bit, in their incoming weights or bias.
 
-    Each unit's bits are hashed with exact integer arithmetic modulo 2⁶⁴, so equal units always collide and different
-    ones practically never do.
+    Units that differ in their first weights differ. Where some have the same first weight, the bits of each unit are hashed
+    with exact integer arithmetic modulo 2⁶⁴: equal units always collide, and different ones practically never do.
 
     Args:
         weights: (K, fan_in, fan_out) float32.
@@ -84,9 +84,17 @@ def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
     Returns:
         (K,) from 1, all units alike, to fan_out.
     """
-    bits = torch.cat([weights, biases], dim=1).add_(0.0).view(torch.int32)  # −0 becomes 0
-    hashes = (bits * _multipliers(bits.shape[1]).to(bits.device)).sum(dim=1)  # (K, fan_out), wraps around
-    ordered = hashes.sort(dim=1).values
+    count = _distinct((weights[:, 0] + 0.0).view(torch.int32))  # −0 becomes 0
+    unsure = torch.nonzero(count < weights.shape[2])[:, 0]
+    if len(unsure):
+        bits = torch.cat([weights[unsure], biases[unsure]], dim=1).add_(0.0).view(torch.int32)
+        count[unsure] = _distinct((bits * _multipliers(bits.shape[1]).to(bits.device)).sum(dim=1))  # wraps around
+    return count
+
+
+def _distinct(values: Tensor) -> Tensor:
+    """Count the distinct values (K,) in each row of (K, n)."""
+    ordered = values.sort(dim=1).values
     return 1 + (ordered[:, 1:] != ordered[:, :-1]).sum(dim=1)
 
 

@@ -159,16 +159,17 @@ def test_bits_of_an_evaluation_do_not_depend_on_vectors_or_stack(widths, batch, 
 
 
 def test_a_loss_near_zero_keeps_its_digits_and_ties_go_to_the_first_class():
-    def evaluated(logits, labels):
+    def evaluated(logits, labels, batch_size=8):
         """Evaluate a network that gives every example the same logits."""
         weights, biases = [torch.zeros(1, 2, 3), torch.zeros(1, 3, 4)], [torch.zeros(1, 1, 3), torch.tensor([[logits]])]
-        stack = KernelStack(weights, biases, NetworkSpec("tanh", Optimizer(), 8))
+        stack = KernelStack(weights, biases, NetworkSpec("tanh", Optimizer(), batch_size))
         loss, score = stack.evaluate(stack.prepare(torch.zeros(len(labels), 2)), torch.tensor(labels))
         return loss.item(), score.item()
 
     assert evaluated([0.0, 25.0, 0.0, 0.0], [1]) == (pytest.approx(3 * np.exp(-25.0), rel=1e-6), 1)
     assert evaluated([0.0, 200.0, 0.0, 0.0], [1, 0]) == (pytest.approx(100), 0.5)
     assert evaluated([1.0, 3.0, 3.0, 3.0], [1, 2, 3, 0]) == (pytest.approx(np.log(3 + np.exp(-2)) + 0.5), 0.25)
+    assert evaluated([1.0] * 4, [0] * 1200, batch_size=600) == (pytest.approx(np.log(4)), 1)  # 4⁶⁰⁰ is no float64
     for ruined in (np.nan, np.inf, -np.inf):
         for place in range(4):
             logits = [0.0] * 4

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 
 from winit.engine.kernel.emit import ARGUMENTS, WIDEST
 
+LARGEST_PRODUCT = 1e200  # times 1 + Σ, for 10⁸ classes, it is still within float64's range
 Array = np.ndarray  # of the shape and type that stand at the end of the line
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -200,10 +201,15 @@ def evaluate(
             forward_pass(code, parameters[k], inputs, logits.ctypes.data)
             call(code.likeliest, logits.ctypes.data, found.ctypes.data, 0, 0, 0, 0, 0, 0)
             start = group * size
+            product = 0.0  # of all 1 + Σ in the group, less 1: one logarithm for many examples
             for i in range(min(size, len(labels) - start)):
-                y = labels[start + i]
-                loss += np.log1p(np.float64(found[2, i])) + (np.float64(found[0, i]) - np.float64(logits[y, i]))
+                y, others = labels[start + i], np.float64(found[2, i])
+                product += others + product * others
+                if product > LARGEST_PRODUCT:
+                    loss, product = loss + np.log1p(product), 0.0
+                loss += np.float64(found[0, i]) - np.float64(logits[y, i])
                 right += int(found[1, i]) == y
+            loss += np.log1p(product)
         out[k, 0] = loss / len(labels)
         out[k, 1] = right / len(labels) if np.isfinite(loss) else np.nan
 
