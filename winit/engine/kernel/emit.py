@@ -175,17 +175,24 @@ class Emit:
             value = self.fma(value, x, self.constant(c))
         return value
 
+    def at_most(self, x: Value, high: float) -> Value:
+        """Return x, limited to numbers up to `high`; a NaN stays."""
+        return self.where(">", x, self.constant(high), self.constant(high), x)
+
     def clamp(self, x: Value, low: float, high: float) -> Value:
         """Return x, limited to low … high; a NaN stays."""
-        x = self.where(">", x, self.constant(high), self.constant(high), x)
+        x = self.at_most(x, high)
         return self.where("<", x, self.constant(low), self.constant(low), x)
 
-    def exp(self, x: Value) -> Value:
-        """Return eˣ = 2ⁿ eʳ with n = round(x / log 2) and |r| ≤ log 2 / 2; eʳ by Cephes' polynomial of degree 7 (expf.c)."""
-        x = self.clamp(x, -87.0, 88.0)
-        # Added to 1.5 · 2²³, a number is rounded to an integer, which then lies in the last bits of the sum.
-        shifted = self.b.fadd(self.b.fmul(x, self.constant(math.log2(math.e))), self.constant(1.5 * 2**23))
-        n = self.b.fsub(shifted, self.constant(1.5 * 2**23))
+    def _exp_parts(self, x: Value) -> tuple[Value, Value]:
+        """Return p and 2ⁿ⁻¹, so that eˣ = 2ⁿ p, for −87 ≤ x ≤ 88; 2⁻¹²⁷ is returned as 0.
+
+        n = round(x / log 2), r = x − n log 2, and p = eʳ by Cephes' polynomial of degree 7 (expf.c).
+        """
+        # Added to 1.5 · 2²³ + 126, a number is rounded to an integer, and n + 126 then lies in the last bits of the sum.
+        shift = self.constant(1.5 * 2**23 + 126)
+        shifted = self.b.fadd(self.b.fmul(x, self.constant(math.log2(math.e))), shift)
+        n = self.b.fsub(shifted, shift)
         r = self.fma(n, self.constant(-0.693359375), x)
         r = self.fma(n, self.constant(2.12194440e-4), r)
         p = self.polynomial(
@@ -193,8 +200,18 @@ class Emit:
         )
         p = self.fma(p, self.b.fmul(r, r), self.b.fadd(r, self.constant(1.0)))
         exponent = self.b.shl(self.b.bitcast(shifted, self.iv), self.integers(23))
-        power = self.b.add(exponent, self.integers(127 << 23))
+        return p, self.b.bitcast(exponent, self.v)
+
+    def exp(self, x: Value) -> Value:
+        """Return eˣ, with x limited to −87 … 88; a NaN stays."""
+        p, half = self._exp_parts(self.clamp(x, -87.0, 88.0))
+        power = self.b.add(self.b.bitcast(half, self.iv), self.integers(1 << 23))
         return self.b.fmul(p, self.b.bitcast(power, self.v))
+
+    def _half_of_one_plus_exp(self, x: Value) -> Value:
+        """Return (1 + eˣ) / 2 for −87 ≤ x ≤ 88, rounded as 1 + eˣ would be, in fewer instructions."""
+        p, half = self._exp_parts(x)
+        return self.fma(p, half, self.constant(0.5))
 
     def reciprocal(self, x: Value) -> Value:
         """Return 1/x, within 0.51 units in the last place, for 2⁻¹²⁶ ≤ x ≤ 2¹²⁵; a NaN stays.
@@ -216,11 +233,11 @@ class Emit:
             square, [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1]
         )
         small = self.fma(self.b.fmul(p, square), x, x)
-        e = self.exp(self.b.fadd(size, size))
-        large = self.b.fsub(self.constant(1.0), self.b.fdiv(self.constant(2.0), self.b.fadd(e, self.constant(1.0))))
+        half = self._half_of_one_plus_exp(self.at_most(self.b.fadd(size, size), 88.0))
+        large = self.b.fsub(self.constant(1.0), self.b.fdiv(self.constant(1.0), half))
         return self.where("<", size, self.constant(0.625), small, self.call("copysign", large, x))
 
     def sigmoid(self, x: Value) -> Value:
         """Return 1 / (1 + e^(−x))."""
-        one = self.constant(1.0)
-        return self.b.fdiv(one, self.b.fadd(one, self.exp(self.negative(x))))
+        half = self._half_of_one_plus_exp(self.negative(self.clamp(x, -88.0, 87.0)))
+        return self.b.fdiv(self.constant(0.5), half)

@@ -53,7 +53,7 @@ class Code(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Addresses of one network's parameters and of its optimizer's state, by layer.
+    """Addresses of one network's parameters and of its optimizer's state, by layer; of K networks, with K rows.
 
     The state is the velocity of momentum (in `first_moment`), or Adam's two moments; what an optimizer lacks is not read.
     """
@@ -350,3 +350,37 @@ def train_network(
             logits[labels[order[t, i]], i] -= share
         _back(code, network, buffers, masks[t], factors[t], trace[t])
     return order.shape[0]
+
+
+@compile_loop
+def train_networks(
+    code: Code,
+    networks: Network,
+    buffers: Buffers,
+    x: int,
+    labels: Array,  # (N,) int64
+    orders: Array,  # (K or 1, steps, B padded) int64
+    masks: Array,  # (streams, steps, depth, bytes) uint8
+    streams: Array,  # (K,) int64
+    factors: Array,  # (K, steps, WIDEST + n) float32
+    trace: Array,  # (K, steps, layers, 4) float64
+    start: int,
+    done: Array,  # (K,) int64
+) -> None:
+    """Train K networks, one after the other; the arguments are those of `train_network` for each of them.
+
+    Args:
+        code, networks, buffers, x, labels, masks, factors, trace: see `train_network`.
+        orders: of every network, or one for all.
+        streams: which masks are whose.
+        start: steps before these. Networks that took fewer have diverged, and are left alone.
+        done: the steps that every network has taken; these are added.
+    """
+    for k in range(len(done)):
+        if done[k] == start:
+            network = Network(
+                networks.parameters[k], networks.first_moment[k], networks.second_moment[k],
+                networks.norms[k], networks.norm_first_moment[k], networks.norm_second_moment[k],
+            )  # fmt: skip
+            own = orders[k if len(orders) > 1 else 0]
+            done[k] += train_network(code, network, buffers, x, labels, own, masks[streams[k]], factors[k], trace[k])

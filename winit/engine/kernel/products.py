@@ -183,7 +183,7 @@ def backward_and_update(backward: Product, update: Product, lanes: int, traced: 
     """Describe code for one layer's way back: δ below, and the update of its parameters.
 
     Both go through the same rows of the weights, a block at a time, so that a large matrix is fetched once for the two.
-    The update has one row more than the backward product, the biases.
+    The update has one row more than the backward product, the biases: where there is one block, its tiles take it along.
     Arguments: parameters, δ, δ below, outputs of the layer below, transposed δ, two extra addresses, factors.
     """
     blocks = _even_parts(backward.rows, max(48, SECOND_CACHE // (16 * backward.a_row)))
@@ -192,6 +192,10 @@ def backward_and_update(backward: Product, update: Product, lanes: int, traced: 
         parameters, delta, below, h, transposed, extra0, extra1, factors = arguments
         back = Operands(parameters, delta, below, [h], factors)
         change = Operands(h, transposed, parameters, [extra0, extra1], factors)
+        if len(blocks) == 1 and blocks[0][1] == 1:
+            _emit_product(e, backward, back, 0, backward.rows)
+            _emit_product(e, update, change, 0, update.rows, traced)
+            return
         for above, count, rows in blocks:
             with e.loop(count) as i:
                 row = e.plus(above, e.times(i, rows))

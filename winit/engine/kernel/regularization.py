@@ -84,29 +84,29 @@ class Masks:
         if self._dropout:
             self._dropout.keep(networks)
 
-    def parts(self, steps: int, networks: int) -> Iterator[tuple[slice, list[np.ndarray]]]:
-        """Yield steps to take at once, and each network's masks for them, (steps, hidden, bytes) uint8.
+    def parts(self, steps: int, networks: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Yield steps to take at once, the masks for them, (streams, steps, hidden, bytes) uint8, and each network's stream.
 
-        Networks of one stream share their masks. Without dropout, they are of 0 bytes.
+        Networks of one stream share their masks. Without dropout, there is one stream, of masks of 0 bytes.
         """
         hidden, batch, width = self._shape
         if not self._dropout:
-            yield slice(0, steps), [np.empty((steps, hidden, 0), np.uint8)] * networks
+            yield slice(0, steps), np.empty((1, steps, hidden, 0), np.uint8), np.zeros(networks, np.int64)
             return
         most = max(1, MASK_BITS_AT_ONCE // (hidden * width * padded(batch)))
         for start in range(0, steps, most):
             stop = min(start + most, steps)
-            masks = self._drawn(self._dropout, stop - start)
-            yield slice(start, stop), [masks[seed] for seed in self._dropout.seeds]
+            yield slice(start, stop), *self._drawn(self._dropout, stop - start)
 
-    def _drawn(self, dropout: Dropout, steps: int) -> dict[int, np.ndarray]:
-        """Return the masks of the next steps, by stream."""
+    def _drawn(self, dropout: Dropout, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the masks of the next steps by stream, and each network's stream."""
         most = max(1, DRAWN_AT_ONCE // int(np.prod(self._shape)))
-        parts = [
-            {seed: self._packed(kept) for seed, kept in dropout.kept(min(most, steps - start), *self._shape).items()}
-            for start in range(0, steps, most)
-        ]
-        return {seed: np.concatenate([part[seed] for part in parts]) for seed in parts[0]}
+        parts = []
+        for start in range(0, steps, most):
+            kept = dropout.kept(min(most, steps - start), *self._shape)
+            parts.append(np.stack([self._packed(own) for own in kept.values()]))
+        numbers = {seed: i for i, seed in enumerate(kept)}
+        return np.concatenate(parts, axis=1), np.array([numbers[seed] for seed in dropout.seeds], np.int64)
 
     @staticmethod
     def _packed(kept: np.ndarray) -> np.ndarray:

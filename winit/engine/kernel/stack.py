@@ -27,7 +27,7 @@ from torch import Tensor
 from winit.engine.engine import TRACE, Advance, Engine, NetworkSpec
 from winit.engine.kernel.emit import WIDEST, host_lanes, padded
 from winit.engine.kernel.epilogues import FACTORS
-from winit.engine.kernel.loop import Buffers, Network, evaluate, predict, train_network
+from winit.engine.kernel.loop import Buffers, Network, evaluate, predict, train_networks
 from winit.engine.kernel.memory import addresses, chosen, rows, zeros
 from winit.engine.kernel.regularization import Masks, Norms
 from winit.engine.kernel.rows import HiddenLayer
@@ -153,7 +153,7 @@ class KernelStack(Engine):
 
         located = *with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state)
         self._parameters = located[0]
-        self._networks = [Network(*own) for own in zip(*located, strict=True)]
+        self._networks = Network(*located)
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
@@ -169,30 +169,31 @@ class KernelStack(Engine):
         self._norms.keep(networks)
         self._set_views()
 
-    def _padded(self, order: np.ndarray) -> np.ndarray:
-        """Return rows of example numbers (…, B), padded to whole vectors by repeating the first."""
-        padding = padded(self._batch_size) - order.shape[1]
-        return np.concatenate([order, np.repeat(order[:, :1], padding, axis=1)], axis=1)
+    def _padded(self, order: Tensor) -> np.ndarray:
+        """Return example numbers (steps, K or 1, B) by network, (K or 1, steps, B padded): the padding repeats the first."""
+        padding = padded(self._batch_size) - self._batch_size
+        return torch.cat([order, order[:, :, :1].expand(-1, -1, padding)], dim=2).transpose(0, 1).contiguous().numpy()
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool = False) -> Advance:
-        count, layers = len(order), len(self.weights)
-        code = compile_shape(*self._shape, traced)
-        trace = np.full((self.size, count, layers if traced else 0, len(TRACE)), np.nan)
-        labels, diverged = y.numpy(), dict[int, tuple[int, int]]()
-        for steps, masks in self._masks.parts(count, self.size):
-            batches = [self._padded(order[steps, k].numpy()) for k in range(order.shape[1])]  # (steps, B padded)
+        count, layers = len(order), len(self.weights) if traced else 0
+        code, labels, done = compile_shape(*self._shape, traced), y.numpy(), np.zeros(self.size, np.int64)
+        traces = []
+        for steps, masks, streams in self._masks.parts(count, self.size):
+            length = steps.stop - steps.start
             factors = optimizer_factors(self._optimizer, rates[steps].double().numpy(), self._steps_done)
-            for k in (k for k in range(self.size) if k not in diverged):
-                own = batches[k if len(batches) > 1 else 0]
-                done = train_network(
-                    code, self._networks[k], self._buffers, x.data_ptr(), labels, own, masks[k], factors[k],
-                    trace[k, steps],
-                )  # fmt: skip
-                if done < len(own):
-                    inputs = x[own[done, : self._batch_size], : self.weights[0].shape[1]]
-                    diverged[k] = steps.start + done, self.first_non_finite_layer(k, inputs)
-            self._steps_done += steps.stop - steps.start
-        return Advance(diverged, torch.from_numpy(trace) if traced else None)
+            trace = np.full((self.size, length, layers, len(TRACE)), np.nan)
+            train_networks(
+                code, self._networks, self._buffers, x.data_ptr(), labels, self._padded(order[steps]), masks, streams,
+                factors, trace, steps.start, done,
+            )  # fmt: skip
+            traces.append(trace)
+            self._steps_done += length
+        diverged = dict[int, tuple[int, int]]()
+        for k in np.flatnonzero(done < count).tolist():
+            batch = order[done[k], k if order.shape[1] > 1 else 0]
+            inputs = x[batch, : self.weights[0].shape[1]]
+            diverged[k] = int(done[k]), self.first_non_finite_layer(k, inputs)
+        return Advance(diverged, torch.from_numpy(np.concatenate(traces, axis=1)) if traced else None)
 
     def predict(self, x: Tensor) -> Tensor:
         code = compile_shape(*self._shape, False)
