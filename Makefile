@@ -5,7 +5,7 @@ STUDY  ?= default
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN    := $(VENV)/bin
 
-.PHONY: help study plan test lint benchmark benchmark-gpu stability figures clean
+.PHONY: help study plan test lint docs benchmark benchmark-gpu stability figures clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,10 +21,18 @@ plan: $(VENV)/.runtime ## Say what a study would cost
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.test ## Check style and types
+lint: $(VENV)/.test ## Check style, types and spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/codespell
+
+docs: $(VENV)/.docs reports/quick/index.html ## Build the documentation in site/, with the page of the quick study as an example
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "documentation: site/index.html"
+
+reports/quick/index.html: | $(VENV)/.docs
+	@$(BIN)/winit run study=quick --cores $(CORES)
 
 benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a study's cost grows, theory against wide networks, coverage of intervals, and whole studies
 	@$(BIN)/python -m benchmarks.engine
@@ -43,7 +51,7 @@ stability: $(VENV)/.runtime ## Run a study with another seed, too, and write doc
 	@$(BIN)/winit run study=$(STUDY) seed=1 name=$(STUDY)_seed1 --cores $(CORES)
 	@$(BIN)/python -m benchmarks.stability results/$(STUDY) results/$(STUDY)_seed1
 
-figures: $(VENV)/.runtime ## Fill the numbers of README and docs in, from docs/figures and the study's tables
+figures: $(VENV)/.runtime ## Fill in README and docs: numbers from docs/figures and the study's tables, the reference from the code
 	@$(BIN)/python -m benchmarks.figures --study results/$(STUDY)
 
 clean: ## Remove the environment; results and reports stay
@@ -67,6 +75,10 @@ $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@( $(call browser) ) >/dev/null 2>&1 || true
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,interactive]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.benchmark: pyproject.toml | $(VENV)/bin/python

@@ -1,82 +1,52 @@
-"""Fill the numbers of README and docs in: every one comes from a table, and none is typed.
+"""Fill in the documents: measured numbers from docs/figures/, and the reference from the code.
 
     python -m benchmarks.figures [--study results/default] [--autoencoder results/deep_autoencoder]
 
-A number or a table of a document stands between two comments, `<!-- study.runs -->14,184<!-- / -->`. It is filled in from
-the small files of `docs/figures/`. The benchmarks write some of these, and this module those of a study, if its results are
-there. The tests compare the documents with the files, and look for measured numbers outside such comments.
+A number or a table of a document stands between two comments, `<!-- study.runs -->14,184<!-- / -->`. Measured numbers come
+from the small files of `docs/figures/`. The benchmarks write some of these, and this module those of a study, if its
+results are there. The reference comes from `benchmarks.reference`. The tests compare the documents with their sources, and
+look for measured numbers outside such comments.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from benchmarks import facts
+from benchmarks import facts, reference
+from benchmarks.markdown import Values, fill, table
 from winit import schemes
 from winit.analysis.select import CELL
 from winit.report.wording import count, percent
 from winit.theory.activations import ACTIVATIONS
-from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.factors import OPTIMIZERS
+
+# The claims that the README shows.
+SELECTED_CLAIMS = (
+    "small-weights-vanish", "he-repairs-relu", "glorot-suits-sigmoid", "kumar-repairs-sigmoid", "better-weights-train-faster",
+    "pretraining-beats-random-at-equal-updates",
+)  # fmt: skip
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ROOT / "docs" / "figures"
 # These are written as a whole, and compared by tests of their own.
 WRITTEN = {"coverage.md", "stability.md"}
-MARKED = re.compile(r"<!-- ([a-z_]+\.[a-z_]+) -->(.*?)<!-- / -->", re.DOTALL)
 
 METHODS = {
     "idiomatic": "idiomatic PyTorch", "sklearn": "scikit-learn", "vmap": "torch.func", "jax": "JAX", "torch": "our torch",
     "kernel": "our kernel", "traced": "traced",
 }  # fmt: skip
 
-Values = dict[str, str]
-
 
 def documents() -> list[Path]:
     """Return the documents that are filled in."""
-    return [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name not in WRITTEN)]
-
-
-def fill(text: str, values: Mapping[str, str]) -> str:
-    """Return a document with its numbers and tables filled in.
-
-    Args:
-        text: the document.
-        values: what stands between the comments, by name.
-
-    Raises:
-        ValueError: one sentence, for a name that there is none of.
-    """
-
-    def filled(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in values:
-            raise ValueError(unknown_name("figure", name, values))
-        return f"<!-- {name} -->{values[name]}<!-- / -->"
-
-    return MARKED.sub(filled, text)
-
-
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int) -> str:
-    """Return a table in Markdown, on lines of its own.
-
-    Args:
-        heads: of the columns.
-        rows: the cells.
-        texts: how many columns, from the left, hold text; numbers stand to the right.
-    """
-    rule = "|" + "---|" * texts + "--:|" * (len(heads) - texts)
-    head, *body = [f"| {' | '.join(line)} |" for line in (heads, *rows)]
-    return "\n" + "\n".join([head, rule, *body]) + "\n"
+    return [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").rglob("*.md") if p.name not in WRITTEN)]
 
 
 def engine(rows: pd.DataFrame) -> Values:
@@ -207,19 +177,23 @@ def _share(counts: Mapping[str, int] | None) -> str:
 
 
 def claims(rows: pd.DataFrame) -> Values:
-    """Return the table of what the study says to each claim.
+    """Return the table of what the study says to each claim, and a shorter one of a few.
 
     Args:
         rows: as `facts.claims_rows` returns them.
     """
-    lines = [
-        [
+    by_id = {
+        row["claim"]: [
             row["statement"], row["verdict"], row["scope"], str(row["cells"] - row["without_evidence"]),
             str(row["supporting"]), str(row["refuting"]),
         ]
         for row in rows.to_dict("records")
-    ]  # fmt: skip
-    return {"table": table(["claim", "verdict", "tested on", "cells", "support it", "refute it"], lines, 3)}
+    }  # fmt: skip
+    heads = ["claim", "verdict", "tested on", "cells", "support it", "refute it"]
+    return {
+        "table": table(heads, by_id.values(), 3),
+        "selection": table(heads, (by_id[name] for name in SELECTED_CLAIMS if name in by_id), 3),
+    }
 
 
 def ranking(rows: pd.DataFrame) -> Values:
@@ -295,9 +269,9 @@ def values(folder: Path = FIGURES) -> Values:
     """Return everything that the documents can show, by name: `study.runs` comes from `study.json`.
 
     Args:
-        folder: of the files.
+        folder: of the files with measured numbers.
     """
-    result: Values = {}
+    result = reference.values()
     for file, section in SECTIONS.items():
         path = folder / file
         known = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))

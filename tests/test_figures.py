@@ -1,4 +1,4 @@
-"""README and docs show what the tables say: every number is filled in, none is typed."""
+"""README and docs show what tables and code say: every number and every reference is filled in, none is typed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from benchmarks import engine, facts, figures, pretraining, scaling, theory
+from benchmarks import engine, facts, figures, markdown, pretraining, scaling, theory
 from winit.study.compose import compose
 
 # A number with the unit of something that was measured. Sizes (8×8), settings (500 steps) and sources (2006) are none.
@@ -18,7 +18,7 @@ MEASURED = re.compile(rf"\d[\d.,]*(?: ?(?:{UNITS})(?![\w-])| ?×(?! ?\d))|(?<!\d
 
 def prose(text: str) -> str:
     """Return a document without what is filled in, code, and the tables of settings and columns."""
-    text = figures.MARKED.sub("", text)
+    text = markdown.PLACE.sub("", text)
     text = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^\|.*\| meaning \|\n(?:\|.*\n)+", "", text, flags=re.MULTILINE)
     return re.sub(r"`[^`]*`", "", text)
@@ -36,9 +36,10 @@ def values() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("document", figures.documents(), ids=lambda path: path.name)
-def test_documents_show_what_the_files_say(document, values):
+def test_documents_show_what_their_sources_say(document, values):
+    """Measured numbers come from docs/figures/, and every page of the reference from the code."""
     text = document.read_text(encoding="utf-8")
-    assert figures.fill(text, values) == text, f"{document.name} is not what docs/figures/ says: run make figures"
+    assert markdown.fill(text, values) == text, f"{document.name} is not what its sources say: run make figures"
 
 
 @pytest.mark.parametrize("document", figures.documents(), ids=lambda path: path.name)
@@ -76,7 +77,7 @@ def test_what_is_not_measured_may_be_typed(written):
 
 
 def test_every_value_is_shown(values):
-    shown = {m[1] for p in figures.documents() for m in figures.MARKED.finditer(p.read_text(encoding="utf-8"))}
+    shown = {m[1] for p in figures.documents() for m in markdown.PLACE.finditer(p.read_text(encoding="utf-8"))}
     assert set(values) == shown
 
 
@@ -90,13 +91,13 @@ def test_a_document_is_filled_in():
     values = {"study.runs": "7 networks", "claims.table": "\n| a |\n|---|\n"}
     text = "Of <!-- study.runs -->3<!-- / --> all.\n\n<!-- claims.table --><!-- / -->\n"
     filled = "Of <!-- study.runs -->7 networks<!-- / --> all.\n\n<!-- claims.table -->\n| a |\n|---|\n<!-- / -->\n"
-    assert figures.fill(text, values) == filled
-    assert figures.fill(filled, values) == filled
+    assert markdown.fill(text, values) == filled
+    assert markdown.fill(filled, values) == filled
 
 
 def test_an_unknown_name_is_refused():
     with pytest.raises(ValueError, match=r"study\.rums.*study\.runs"):
-        figures.fill("<!-- study.rums --><!-- / -->", {"study.runs": "7"})
+        markdown.fill("<!-- study.rums --><!-- / -->", {"study.runs": "7"})
 
 
 def summary_row(**changes: object) -> dict[str, object]:
@@ -230,7 +231,7 @@ def test_the_errors_of_deep_autoencoders():
 
 def test_the_engines_row_has_the_ratios_of_its_rates():
     row = engine.row("A", "sgd", {"idiomatic": 100.0, "jax": 200.0, "kernel": 500.0}, 1e12)
-    shown = figures.engine(pd.DataFrame([row]))["table"].splitlines()[-1]
+    shown = figures.engine(pd.DataFrame([row]))["table"].strip().splitlines()[-1]
     assert shown == f"| A | sgd | 100 | 200 | 500 | 5.0 | 2.50 | {500 * engine.SHAPES['A'].flops / 1e12:.0%} |"
     without = engine.row("A", "sgd", {"idiomatic": 100.0, "kernel": 500.0}, 1e12)
     assert "| 5.0 | – |" in figures.engine(pd.DataFrame([without]))["table"]

@@ -14,7 +14,6 @@ import yaml
 
 from tests import house
 from winit import __version__
-from winit.store.schema import TABLES, documentation
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -31,12 +30,16 @@ def test_environment_yml_lists_the_dependencies_of_pyproject():
 def lint_commands() -> list[list[str]]:
     """Return the commands of `make lint`."""
     makefile = (ROOT / "Makefile").read_text()
-    return [line.split() for line in re.findall(r"^\t@\$\(BIN\)/((?:ruff|mypy).*)$", makefile, re.MULTILINE)]
+    return [line.split() for line in re.findall(r"^\t@\$\(BIN\)/((?:codespell|ruff|mypy).*)$", makefile, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("command", lint_commands(), ids=" ".join)
-def test_style_and_types(command):
-    done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+def test_style_types_and_spelling(command):
+    name, *rest = command
+    tool = Path(sys.executable).parent / name
+    if not tool.exists():
+        pytest.skip(f"{name} is not installed: pip install -e '.[test]'")
+    done = subprocess.run([tool, *rest], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
@@ -73,20 +76,27 @@ def test_ci_runs_the_readmes_test_command():
     assert "make test" in (ROOT / "README.md").read_text() and "make study" in (ROOT / "README.md").read_text()
 
 
-def test_the_readme_documents_every_column():
-    readme = (ROOT / "README.md").read_text()
-    for name in TABLES:
-        assert documentation([name]) in readme, (
-            f"the README's table of columns of '{name}' is out of date; print it with: "
-            f"python -c \"from winit.store import schema; print(schema.documentation(['{name}']))\""
-        )
-
-
-def test_what_the_readme_shows_exists():
-    readme = (ROOT / "README.md").read_text()
-    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "llms.txt"])
+def test_links_lead_somewhere(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)", text):
         if not target.startswith("http"):
-            assert (ROOT / target).exists(), f"the README points to {target}, which is not there"
+            assert (ROOT / target).exists(), f"{document} points to {target}, which is not there"
+
+
+def test_the_readme_is_short_and_begins_with_two_commands():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 150
+    first = re.search(r"```sh\n(.*?)```", readme, re.DOTALL)[1]
+    assert [line.split("  ")[0] for line in first.splitlines()] == ["make study", "make test"]
+
+
+def test_llms_txt_names_every_page():
+    text = (ROOT / "llms.txt").read_text(encoding="utf-8")
+    included = {"changelog.md", "contributing.md", "log.md"}  # pages that show a file of the repository
+    pages = {p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md") if p.name not in included}
+    pages -= {"docs/index.md", "docs/reference/python.md"}
+    assert sorted(page for page in pages if f"({page})" not in text) == []
 
 
 def test_the_names_in_contributing_exist():

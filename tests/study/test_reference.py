@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import yaml
@@ -98,11 +97,6 @@ def test_it_is_printed(capsys, option):
     printed = capsys.readouterr().out
     assert end.value.code == 0
     assert printed == table() + "\n" if option else json.loads(printed) == SCHEMA
-
-
-def test_readme_shows_the_table_of_settings():
-    shown = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert table() in shown, "README.md shows another table; print it with: winit schema --table"
 
 
 def test_settings_of_a_dataset_are_its_parameters_and_its_target():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from winit.schemes import papers
 from winit.schemes.scheme import Layer, Scheme
 from winit.schemes.variance_scaling import Scaling, VarianceScaling
 from winit.theory.activations import Activation
@@ -68,6 +69,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="framework",
         variance="1/fan_in; output layer 1/fan_in²",
         source="Yang & Hu 2021 (arXiv:2011.14522), table 1; its learning rates are not part of this",
+        paper=papers.YANG,
         scale=lambda layer: 1 / layer.fan_in if layer.is_last else 1,
         fan="fan_in",
         distribution="normal",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, sqrt
 
+from winit.schemes import papers
 from winit.schemes.scheme import Layer, Lines, Parameter, Scheme
 from winit.schemes.variance_scaling import Scaling, VarianceScaling
 from winit.theory.activations import Activation
@@ -96,6 +97,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="theory",
         variance="σ_w²/fan_in",
         source="any point of the phase diagram: Poole et al. 2016; Schoenholz et al. 2017",
+        paper=papers.POOLE,
         bias="N(0, σ_b²)",
         parameters=(
             Parameter("weight_variance", "σ_w²", low=0.0, example="1.5"),
@@ -114,6 +116,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="theory",
         variance="1/(fan_in E[φ(z)²])",
         source="generalises He et al. 2015; Bingham & Miikkulainen 2021 (AutoInit)",
+        paper=papers.BINGHAM,
         scale=moment_matched_scale,
         fan="fan_in",
         distribution="normal",
@@ -125,6 +128,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="theory",
         variance="1/(fan_out E[φ′(z)²])",
         source="the same for gradients; He et al. 2015, §2.2 (backward case)",
+        paper=papers.HE,
         scale=moment_matched_backward_scale,
         fan="fan_out",
         distribution="normal",
@@ -137,6 +141,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="theory",
         variance="σ_w²/fan_in, σ_w² E[φ′(√q* z)²] = 1",
         source="Poole et al. 2016; Schoenholz et al. 2017",
+        paper=papers.SCHOENHOLZ,
         bias="N(0, σ_b²)",
         parameters=(Parameter("bias_variance", "σ_b²", low=0.0, high=1.0, example="0.05"),),
         needs=_needs_critical_line,
@@ -153,6 +158,7 @@ SCHEMES: tuple[Scheme, ...] = (
         family="theory",
         variance="g²/fan_in, g = √2 e^{1.2/(n − 2.4)} (ReLU), e^{1/(2n)} (identity), n = max(fan_in, 6)",
         source="Sussillo & Abbott 2014, arXiv:1412.6558",
+        paper=papers.SUSSILLO,
         needs=_needs_relu_or_identity,
         scale=random_walk_scale,
         fan="fan_in",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from winit.schemes import papers
+from winit.schemes.papers import Paper
 from winit.schemes.scheme import Layer
 
 
@@ -17,6 +19,7 @@ class Modifier:
         label: as a reader sees it.
         rule: what it does, in one line.
         source: the paper, or whose advice it is.
+        paper: the paper that proposed it; None where there is none.
         stands_for: the initializer that the bare name means; None where the name must follow a scheme.
         zeroes: the layers whose weights and biases it sets to 0; their scheme draws nothing.
         is_data_dependent: whether it looks at training data, and costs passes through the network. What it does is
@@ -27,6 +30,7 @@ class Modifier:
     label: str
     rule: str
     source: str
+    paper: Paper | None = None
     stands_for: str | None = None
     zeroes: Callable[[Layer], bool] = lambda layer: False
     is_data_dependent: bool = False
@@ -47,6 +51,7 @@ _ALL = (
         rule="layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch; Var(z) is over units "
         "and examples, but over examples alone (mean over units) where the scheme draws biases, which stay as they are",
         source="Mishkin & Matas 2016, arXiv:1511.06422",
+        paper=papers.MISHKIN,
         stands_for="orthogonal:1+lsuv",
         is_data_dependent=True,
     ),
@@ -56,6 +61,7 @@ _ALL = (
         rule="one factor for each tensor, learned so that the loss after a first step is small; the step is 0.1 ∇L/‖∇L‖ while "
         "‖∇L‖ ≤ 1 for SGD, 0.001 sign(∇L) while ‖∇L‖₁ ≤ 1000 for Adam",
         source="Zhu et al. 2021, arXiv:2102.08098, algorithm 1, settings of the authors' scripts",
+        paper=papers.ZHU,
         stands_for="he_normal+gradinit",
         is_data_dependent=True,
     ),
@@ -64,6 +70,7 @@ _ALL = (
         label="MetaInit",
         rule="one norm for each weight matrix, learned so that a gradient step changes the gradient little",
         source="Dauphin & Schoenholz 2019 (NeurIPS), MetaInit",
+        paper=papers.DAUPHIN,
         stands_for="he_normal+metainit",
         is_data_dependent=True,
     ),

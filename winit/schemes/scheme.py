@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from winit.schemes.papers import Paper
 from winit.theory.activations import Activation, resolve
 
 Parameters = tuple[np.ndarray, np.ndarray]  # weights (fan_in, fan_out) and biases (fan_out,), float64
@@ -101,6 +102,7 @@ class Scheme(ABC):
         distribution: of the weights.
         variance: the formula of Var(w).
         source: the paper, with the equation, or the code that made it known.
+        paper: the paper that proposed the rule; None where it comes from a library or a textbook.
         bias: the rule for the biases.
         parameters: the numbers it asks for.
         aliases: other names of the same scheme.
@@ -118,6 +120,7 @@ class Scheme(ABC):
     distribution: str
     variance: str
     source: str
+    paper: Paper | None = None
     bias: str = "0"
     parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()

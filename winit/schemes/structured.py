@@ -7,6 +7,7 @@ from math import ceil
 import numpy as np
 import scipy  # loads its modules when they are first used
 
+from winit.schemes import papers
 from winit.schemes.scheme import Layer, MatrixScheme, Parameter, Scheme
 
 
@@ -59,6 +60,7 @@ SCHEMES: tuple[Scheme, ...] = (
         distribution="Haar",
         variance="g²/max(fan_in, fan_out)",
         source="Saxe, McClelland & Ganguli 2014, arXiv:1312.6120",
+        paper=papers.SAXE,
         parameters=(Parameter("gain", "g", low=0.0, example="1"),),
         fill=orthogonal,
         marker="o",
@@ -73,6 +75,7 @@ SCHEMES: tuple[Scheme, ...] = (
         distribution="deterministic",
         variance="1 on the diagonal",
         source="Le, Jaitly & Hinton 2015, arXiv:1504.00941",
+        paper=papers.LE,
         fill=lambda layer: np.eye(*layer.shape),
         marker="s",
         dashes=(1, 1),
@@ -87,6 +90,7 @@ SCHEMES: tuple[Scheme, ...] = (
         distribution="deterministic",
         variance="partial identity; where a layer expands, Hadamard/2^(k/2)",
         source="Zhao, Schäfer & Anandkumar 2022, arXiv:2110.12661 (the authors' code for the constant)",
+        paper=papers.ZHAO,
         fill=zero_hadamard,
         marker="D",
         dashes=(3, 1),
@@ -98,6 +102,7 @@ SCHEMES: tuple[Scheme, ...] = (
         distribution="normal on k inputs, else 0",
         variance="k/fan_in",
         source="Martens 2010, §5; not torch's sparse_",
+        paper=papers.MARTENS,
         parameters=(Parameter("connections", "k", low=0.0, example="15"),),
         fill=martens_sparse,
         marker="*",

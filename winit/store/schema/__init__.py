@@ -38,10 +38,13 @@ COPIED = ("runs", "summary", "not_applicable")
 
 
 def documentation(names: Iterable[str] = TABLES) -> str:
-    """Return the columns of tables as Markdown: the reference that the README shows."""
+    """Return the columns of tables as Markdown, for the reference in the docs."""
     lines = []
     for name in names:
-        lines += [f"**{name}**", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
-        lines += [f"| `{c.name}` | {c.type} | {c.unit} | {c.meaning} |" for c in TABLES[name].values()]
+        lines += [f"## `{name}`", "", "| column | type | unit | meaning |", "|---|---|---|---|"]
+        lines += [
+            f"| `{c.name}` | {c.type} | {c.unit} | {c.meaning.replace('|', chr(92) + '|')} |"
+            for c in TABLES[name].values()
+        ]
         lines.append("")
     return "\n".join(lines).rstrip()
