@@ -85,3 +85,14 @@ def test_columns_and_rows_are_chosen_part_by_part(tmp_path, monkeypatch):
     frame = files.read(tmp_path, "predictions", ["run_id", "probability"], likely)
     assert frame["run_id"].tolist() == ["a", "b", "c"] and list(frame) == ["run_id", "probability"]
     assert lengths == [2, 2, 2] and frame.index.tolist() == [0, 1, 2]
+
+
+def test_run_ids_are_categories_in_the_order_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "GROUP", 2)
+    with files.stream(tmp_path, "predictions") as stream:
+        for name in "bca":
+            stream.add(rows(name, [0.1, 0.9]))
+    for ids in (["a", "b", "c"], ["c", "a", "b", "d"]):
+        column = files.read(tmp_path, "predictions", run_ids=ids)["run_id"]
+        assert column.cat.categories.tolist() == ids
+        assert column.tolist() == ["b", "b", "c", "c", "a", "a"]

@@ -170,7 +170,7 @@ def since_pretraining(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         runs: with `run_id` and `pretraining`.
     """
     pretrained = runs.loc[is_pretrained(runs["pretraining"]), "run_id"]
-    return table[(table["stage"] != "drawn") | ~table["run_id"].isin(pretrained)]
+    return table[(table["stage"] != "drawn") | ~table["run_id"].isin(pretrained)] if len(pretrained) else table
 
 
 def is_scaled(initializer: str) -> bool:

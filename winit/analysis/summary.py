@@ -70,11 +70,11 @@ def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
     keys = [*CELL, *ARM]
     tuned = tuning(runs)[keys].drop_duplicates().assign(is_tuned=True)
     marked = _choosing(runs).merge(tuned, how="left", on=keys)
-    choosing = marked[(marked["role"] == "tuning") | marked["is_tuned"].isna()]
+    choosing = _counted(marked[(marked["role"] == "tuning") | marked["is_tuned"].isna()])
     table = choosing.groupby(RATE_FACTORS, sort=True).agg(
         runs=("run_id", "size"),
-        ok=("status", lambda s: int((s == "ok").sum())),
-        diverged=("status", lambda s: int((s == "diverged").sum())),
+        ok=("ok", "sum"),
+        diverged=("diverged", "sum"),
         mean_score=("validation_score", "mean"),
         is_extension=("is_extension", "first"),
     ).reset_index()  # fmt: skip
@@ -90,6 +90,11 @@ def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
     smallest, largest = offered.transform("min"), offered.transform("max")
     is_edge = ((table["learning_rate"] == smallest) | (table["learning_rate"] == largest)) & (smallest < largest)
     return table.assign(is_chosen=is_chosen, is_edge=is_chosen & is_edge)
+
+
+def _counted(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with a column for every status, which says whether it is theirs: its sum counts them."""
+    return runs.assign(**{name: runs["status"] == name for name in STATUSES})
 
 
 def _choosing(runs: pd.DataFrame) -> pd.DataFrame:
@@ -109,9 +114,9 @@ def summarise(runs: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
             `steps_to_target`.
         tuned: `tuning_table` of the same budget.
     """
-    summary = judged(scored(runs)).groupby(RATE_FACTORS, sort=True).agg(
+    summary = _counted(judged(scored(runs))).groupby(RATE_FACTORS, sort=True).agg(
         runs=("run_id", "size"),
-        **{name: ("status", lambda s, name=name: int((s == name).sum())) for name in STATUSES},
+        **{name: (name, "sum") for name in STATUSES},
         train_loss=("train_loss", "median"),
         test_loss=("test_loss", "median"),
         test_score=("test_score", "mean"),

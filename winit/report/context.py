@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from winit import schemes
@@ -53,7 +54,8 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
     shown["runs"] = main_grid(study, shown["judged_runs"])
     if len(shown["runs"]) < len(tables["runs"]):
         for name in ("curves", "layers", "jacobians", "histograms"):
-            shown[name] = tables[name][tables[name]["run_id"].isin(shown["runs"]["run_id"])]
+            is_shown = tables[name]["run_id"].isin(shown["runs"]["run_id"])
+            shown[name] = tables[name] if is_shown.all() else tables[name][is_shown]
     shown["layers"] = since_pretraining(shown["layers"], tables["runs"])
     return shown
 
@@ -74,27 +76,40 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """
     long = ("curves", "layers", "jacobians", "histograms")
     tables = {name: files.read(folder, name) for name in TABLES if name not in (*long, *NOT_SHOWN)}
+    # Sorted, so that what is sorted by category is sorted as the strings would be.
+    run_ids = sorted(tables["runs"]["run_id"])
+    tables["runs"]["run_id"] = pd.Categorical(tables["runs"]["run_id"], run_ids)
     runs = judged(tables["runs"])
-    chosen = set(at_chosen_rate(runs, of_budget(tables["summary"]))["run_id"])
-    begun = chosen | set(one_rate(runs)["run_id"])
+    chosen = at_chosen_rate(runs, of_budget(tables["summary"]))
     is_constant = runs["initializer"].map(
         {name: schemes.parse(name).scheme.family == "constant" for name in runs["initializer"].unique()}
     )
     twins = runs.loc[runs["dropout"] > 0, ["dataset", "activation", "depth", "initializer"]].drop_duplicates()
     depths = runs.groupby(PRETRAINED_SETTING)["depth"].transform("min")
-    whole = chosen | set(runs.loc[is_constant | (runs["depth"] == depths), "run_id"]) | set(runs.merge(twins)["run_id"])
+    of_chosen = _among(chosen)
+    of_begun = of_chosen | _among(one_rate(runs))
+    of_whole = of_chosen | _among(runs[is_constant | (runs["depth"] == depths)]) | _among(runs.merge(twins))
 
-    def of(ids: set[str], rows: pd.DataFrame) -> pd.Series:
-        return rows["run_id"].isin(ids)
+    def of(is_wanted: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
+        return is_wanted[rows["run_id"].cat.codes]
 
-    def untrained(rows: pd.DataFrame) -> pd.DataFrame:
-        return rows[of(begun, rows) & (rows["stage"] != "training")]
+    def untrained(rows: pd.DataFrame) -> np.ndarray:
+        return of(of_begun, rows) & (rows["stage"] != "training").to_numpy()
 
-    tables["curves"] = files.read(folder, "curves", keep=lambda rows: rows[of(chosen, rows)])
-    tables["layers"] = files.read(
-        folder, "layers", keep=lambda rows: rows[of(whole, rows) | of(begun, rows) & (rows["stage"] != "training")]
-    )
-    return tables | {name: files.read(folder, name, keep=untrained) for name in ("jacobians", "histograms")}
+    keep = {
+        "curves": lambda rows: rows[of(of_chosen, rows)],
+        "layers": lambda rows: rows[of(of_whole, rows) | untrained(rows)],
+        "jacobians": lambda rows: rows[untrained(rows)],
+        "histograms": lambda rows: rows[untrained(rows)],
+    }
+    return tables | {name: files.read(folder, name, keep=keep[name], run_ids=run_ids) for name in long}
+
+
+def _among(runs: pd.DataFrame) -> np.ndarray:
+    """Return which of all runs of a study (categories of `run_id`,) some runs are."""
+    is_among = np.zeros(len(runs["run_id"].cat.categories), dtype=bool)
+    is_among[runs["run_id"].cat.codes] = True
+    return is_among
 
 
 @dataclass(frozen=True)

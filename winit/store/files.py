@@ -117,6 +117,7 @@ def read(
     name: str,
     columns: Sequence[str] | None = None,
     keep: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows,
+    run_ids: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Read a table of a study.
 
@@ -126,6 +127,8 @@ def read(
         columns: to read; all if none are given.
         keep: returns the rows to keep of a part that was streamed. All rows of a run lie in one part; memory holds one part
             and what was kept.
+        run_ids: the categories of the column `run_id`, in their order; strings if none are given. Rows are selected and joined
+            by categories several times as fast as by strings.
 
     Raises:
         ValueError: there is none; the sentence says what makes it.
@@ -136,11 +139,18 @@ def read(
     path = folder / f"{name}.parquet"
     if not path.is_file():
         raise ValueError(f"no table at {path}; run the study first: winit run study={folder.name} --cores 2")
-    with pq.ParquetFile(path, pre_buffer=False) as file:
+    as_categories = ["run_id"] if run_ids is not None else []
+
+    def frame(rows: pa.Table) -> pd.DataFrame:
+        found = rows.to_pandas(use_threads=False)
+        # Not by `astype`, which leaves the same categories in their old order.
+        return found if run_ids is None else found.assign(run_id=found["run_id"].cat.set_categories(run_ids))
+
+    with pq.ParquetFile(path, pre_buffer=False, read_dictionary=as_categories) as file:
         wanted = file.schema_arrow.names if columns is None else list(columns)
         # On this thread alone: Arrow's thread pools can abort a process that ends soon after they were started
         # ("terminate called without an active exception"), and for small files they only cost time.
         groups = (file.read_row_group(i, wanted, use_threads=False) for i in range(file.num_row_groups))
-        parts = [keep(group.to_pandas(use_threads=False)) for group in groups]
+        parts = [keep(frame(group)) for group in groups]
         none = file.schema_arrow.empty_table().select(wanted)
-    return pd.concat(parts, ignore_index=True) if parts else none.to_pandas(use_threads=False)
+    return pd.concat(parts, ignore_index=True) if parts else frame(none)

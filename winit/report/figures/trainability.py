@@ -100,7 +100,7 @@ def convergence(
     for panel in layout:
         axes = panel.axes
         if has_single_runs and has_thin_lines(data):
-            single = panel.of(data).pivot(index=["initializer", "run_id"], columns="step", values=metric)
+            single = panel.of(data).pivot(index=["initializer", "replicate"], columns="step", values=metric)
             for name in names:
                 if name in single.index.get_level_values("initializer"):
                     colour = schemes.style(name)["color"]
