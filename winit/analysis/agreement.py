@@ -34,6 +34,7 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
     plain = plain[~plain["batch_norm"] & (plain["pretraining"] == "none")]
     first = plain.drop_duplicates([*NETWORK, "replicate"])  # optimizers, rates and dropout leave the weights as drawn
     initial = before_training(layers, first, [*NETWORK, "replicate"])
+    initial = initial[[*NETWORK, "replicate", "layer", "h_variance", "delta_variance"]]
     measured = dict(list(initial.groupby(NETWORK, sort=False)))
     rows = []
     for key, of_network in expected.groupby(NETWORK, sort=False):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypedDict
 
 import matplotlib as mpl
@@ -200,6 +201,12 @@ def line_options(look: Look) -> LineOptions:
     }
 
 
+@cache  # figures share their labels
+def _width(text: str, size: float) -> float:
+    """Return the width of text in points, in the font of all figures."""
+    return float(TextPath((0, 0), text, size=size).get_extents().width)
+
+
 def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int) -> None:
     """Set a legend below a figure, in at most so many columns, and fewer where these would be wider than the figure."""
     size = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
@@ -208,8 +215,8 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int) -> Non
         + mpl.rcParams["legend.handletextpad"]
         + mpl.rcParams["legend.columnspacing"]
     )
-    labels = [TextPath((0, 0), str(handle.get_label()), size=size).get_extents().width for handle in handles]
-    fitting = int(72 * figure.get_figwidth() // (max(labels) + around * size))
+    widest = max(_width(str(handle.get_label()), size) for handle in handles)
+    fitting = int(72 * figure.get_figwidth() // (widest + around * size))
     figure.legend(handles=handles, loc="outside lower center", ncols=max(1, min(columns, fitting)))
 
 

@@ -39,4 +39,4 @@ SECTIONS: dict[str, list[SectionFunction]] = {
 }  # fmt: skip
 
 # Those that take longest to draw are begun first, so that no process waits for them at the end.
-LONGEST: list[SectionFunction] = [convergence, pretraining, state]
+LONGEST: list[SectionFunction] = [convergence, pretraining, state, gradients, learning_rate, trainability]
