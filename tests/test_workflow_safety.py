@@ -61,7 +61,8 @@ def project(shared):
 
     def make(folder: Path) -> None:
         for name in ("winit", "conf", "profiles"):
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With the caches of Python and numba, which take seconds to make, but not what they are just writing.
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp*"))
         shutil.copy(ROOT / "Snakefile", folder)
         done = call("-m", "winit", "run", *TINY, "--cores", "2", cwd=folder, root=folder)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -171,9 +172,9 @@ def test_an_altered_table_is_collected_again_and_said(finished):
     original = file.read_bytes()
     file.write_bytes(b"edited\n")
     shutil.rmtree(finished / ".snakemake", ignore_errors=True)
-    done = call("-m", "winit", "run", *TINY, "--cores", "2", cwd=finished)
+    done = snakemake("results/x/provenance.json", cwd=finished)
     assert done.returncode == 0 and "results/x/runs.csv is not what was recorded" in done.stderr
-    assert len(file.read_bytes().splitlines()) == len(original.splitlines()) and "done, after" in done.stdout
+    assert len(file.read_bytes().splitlines()) == len(original.splitlines())
 
 
 def test_results_of_another_question_are_not_replaced(finished, capsys):

@@ -30,6 +30,12 @@ from winit.study.compose import compose
 from winit.workflow.session import write_record
 
 
+@pytest.fixture
+def one_section(monkeypatch):
+    """Draw one section alone, where the others do not matter."""
+    monkeypatch.setitem(SECTIONS, "classification", [convergence])
+
+
 def test_the_page_is_one_file_that_needs_nothing(made):
     _, _, page = made
     text = page.read_text()
@@ -47,7 +53,7 @@ def test_the_page_is_one_file_that_needs_nothing(made):
         assert (link[1:] in parsed.ids) if link.startswith("#") else (page.parent / link).is_file(), link
 
 
-def test_a_study_in_which_every_run_diverges_has_a_page(tmp_path):
+def test_a_study_in_which_every_run_diverges_has_findings(one_section, tmp_path):
     study = compose(
         [
             "study=smoke",
@@ -147,12 +153,6 @@ def test_every_catalogued_scheme_has_its_card_on_the_page(made):
 def test_text_in_scripts_cannot_end_them():
     hostile = "</script><!-- & <script>&lt;"
     assert "<" not in str(json_in_script({"name": hostile})) and json.loads(json_in_script([hostile])) == [hostile]
-
-
-@pytest.fixture
-def one_section(monkeypatch):
-    """Draw one section alone, where the others do not matter."""
-    monkeypatch.setitem(SECTIONS, "classification", [convergence])
 
 
 def test_the_page_does_not_depend_on_how_many_processes_draw_it(made, monkeypatch, tmp_path):

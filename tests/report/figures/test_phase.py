@@ -7,13 +7,15 @@ import pandas as pd
 import pytest
 
 from tests.report.made import digits, made_of
+from winit.analysis import depth
+from winit.report.sections import SECTIONS, convergence, phase
 from winit.study.compose import compose
 from winit.theory.maps import HOMOGENEOUS, critical, depth_scale
 
 
 @pytest.fixture(scope="module")
 def diagram(tmp_path_factory):
-    """A phase diagram of six points and two named initializers."""
+    """A phase diagram of six points and two named initializers, on a page of two sections."""
     root = tmp_path_factory.mktemp("diagram")
     points = [f"mean_field:{w}/{b}" for w in (0.5, 1.5, 4) for b in (0, 0.2)]
     study = compose(
@@ -22,7 +24,10 @@ def diagram(tmp_path_factory):
             "grid.replicates=2", f"grid.initializer=[{','.join(points)},he_normal,edge_of_chaos:0.05]",
         ]
     )  # fmt: skip
-    tables, page = made_of(study, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(depth, "PHASE_GRID", (48, 6))
+        patch.setitem(SECTIONS, "classification", [phase, convergence])
+        tables, page = made_of(study, root)
     return tables, page.parent
 
 
