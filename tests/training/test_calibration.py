@@ -227,15 +227,16 @@ def test_gradient_quotient_of_a_quadratic_loss():
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "relu"])
 def test_metainit_lowers_the_gradient_quotient(activation):
     net = network("normal:1", activation)
-    everything, quotients = torch.arange(len(net.y)), []
-    for _ in range(2):
+
+    def quotient() -> float:
         parameters = [p.clone().requires_grad_() for p in net.parameters]
-        quotients.append(gradient_quotient(net, parameters, everything).item())
-        net.cost = Cost()
-        metainit(net)
-        cost = net.cost
-        net.cost = Cost()
-    assert quotients[1] < quotients[0] / 2
+        return gradient_quotient(net, parameters, torch.arange(len(net.y))).item()
+
+    before = quotient()
+    net.cost = Cost()
+    metainit(net)
+    cost, net.cost = net.cost, Cost()
+    assert quotient() < before / 2
     assert cost.forward == 500 and cost.backward == 1500
 
 
