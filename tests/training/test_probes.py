@@ -232,7 +232,8 @@ def test_jacobian_is_that_of_autograd(activation):
     weights, biases = make(torch.float32)
     networks = stack(weights, biases, activation)
     x = torch.randn(11, WIDTHS[0], generator=torch.Generator().manual_seed(2))
-    statistics = probes.jacobian_statistics(networks, x)
+    y = torch.zeros(len(x), dtype=torch.long)
+    statistics = probes.layer_statistics(networks, activation, x, y)["jacobian"]
     for k in range(K):
         model = single([w.double() for w in weights], [b.double() for b in biases], k, activation, False)
         values = torch.cat(
@@ -240,12 +241,13 @@ def test_jacobian_is_that_of_autograd(activation):
         )
         quartiles = values.quantile(torch.tensor([0, 0.25, 0.5, 0.75, 1]).double())
         torch.testing.assert_close(statistics[k], torch.cat([values.mean()[None], quartiles]))
-    apart = probes.jacobian_statistics(stack([w[1:2] for w in weights], [b[1:2] for b in biases], activation), x)
-    assert torch.equal(statistics[1:2], apart)
+    alone = stack([w[1:2] for w in weights], [b[1:2] for b in biases], activation)
+    assert torch.equal(statistics[1:2], probes.layer_statistics(alone, activation, x, y)["jacobian"])
 
 
 def test_orthogonal_linear_networks_have_a_flat_jacobian():
     turn = torch.linalg.qr(torch.randn(6, 6, generator=torch.Generator().manual_seed(3)))[0]
     networks = stack([turn[None]] * 5, [torch.zeros(1, 1, 6)] * 5, "identity")
-    statistics = probes.jacobian_statistics(networks, torch.randn(9, 6, generator=torch.Generator().manual_seed(4)))
+    x, y = torch.randn(9, 6, generator=torch.Generator().manual_seed(4)), torch.zeros(9, dtype=torch.long)
+    statistics = probes.layer_statistics(networks, "identity", x, y)["jacobian"]
     torch.testing.assert_close(statistics, torch.ones(1, 6, dtype=torch.float64), atol=1e-5, rtol=0)

@@ -25,6 +25,7 @@ from winit.theory.activations import ACTIVATIONS
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
 CANCELLATION = 1e-6  # share of a mean square above which its difference from the squared mean is exact to ten digits
+JACOBIAN_EXAMPLES = 8
 SMALL = 1e-70  # its fourth power is a number yet
 SATURATED_SLOPE = 0.05  # a unit is saturated on an example where |φ′| is below this share of its maximum
 
@@ -53,10 +54,16 @@ def _moments(flat: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
     return mean, variance
 
 
-def _in_range(values: Tensor) -> Tensor:
-    """Return values (K, ...), divided by the largest of a network where their fourth powers would leave float64's range."""
+def _in_range(values: Tensor, size: Tensor | None = None) -> Tensor:
+    """Return values (K, ...), divided by the largest of a network where their fourth powers would leave float64's range.
+
+    Args:
+        values: of K networks.
+        size: their 2-norms (K,), if they are known.
+    """
     flat = _flat(values)
-    size = torch.linalg.vector_norm(flat, dim=1)
+    if size is None:
+        size = torch.linalg.vector_norm(flat, dim=1)
     outside = ~((size > SMALL) & (size < 1 / SMALL))
     if not outside.any():
         return values
@@ -117,14 +124,18 @@ def pair_correlation(values: Tensor, sizes: Tensor | None = None) -> Tensor:
     return (products / (sizes[:, 0:count:2] * sizes[:, 1:count:2])).mean(dim=1)
 
 
-def effective_rank(matrices: Tensor) -> Tensor:
+def effective_rank(matrices: Tensor, size: Tensor | None = None) -> Tensor:
     """Return the effective rank (K,) of matrices (K, m, n), by the participation ratio of their singular values σ.
 
         (Σ σ²)²/Σ σ⁴
 
     1 where one direction carries everything, min(m, n) where all carry the same; NaN for a matrix of zeros.
+
+    Args:
+        matrices: (K, m, n).
+        size: their Frobenius norms (K,), if they are known.
     """
-    scaled = align(_in_range(matrices))
+    scaled = align(_in_range(matrices, size))
     gram = product(scaled, scaled.mT) if scaled.shape[1] < scaled.shape[2] else product(scaled.mT, scaled)
     trace = gram.diagonal(dim1=1, dim2=2).sum(dim=1)
     return (trace / torch.linalg.vector_norm(_flat(gram), dim=1)).square()
@@ -171,46 +182,6 @@ class Probed:
         return cls(weights, biases, networks.activations, norms, networks.objective)
 
 
-JACOBIAN_EXAMPLES = 8
-
-
-def jacobian_statistics(networks: Engine | Probed, x: Tensor) -> Tensor:
-    """Return mean, minimum, quartiles and maximum (K, 6) of the singular values of ∂logits/∂x, in this order.
-
-        J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
-
-    Over the first eight examples, min(C, D) values each. NaN where one is not finite, and for networks with batch
-    normalization, in which no example has a Jacobian of its own.
-
-    Args:
-        networks: those to measure.
-        x: inputs (N, D).
-
-    Source: Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017, eq. 2.
-    """
-    K = networks.weights[0].shape[0]
-    out = torch.full((K, 6), float("nan"), dtype=torch.float64, device=x.device)
-    if any(networks.norms):
-        return out
-    w = [align(t.double()) for t in networks.weights]
-    h, slopes = x[:JACOBIAN_EXAMPLES].double().expand(K, -1, -1), []
-    for weights, biases, phi in zip(w[:-1], networks.biases[:-1], networks.activations, strict=True):
-        z = product(h, weights, biases.double())
-        h = phi.phi(z)
-        slopes.append(phi.dphi(z if phi.keeps_input else h))
-    examples, classes = h.shape[1], w[-1].shape[2]
-    jacobian = w[-1].mT[:, None].expand(-1, examples, -1, -1)  # (K, N, C, n)
-    for weights, slope in zip(w[-2::-1], slopes[::-1], strict=True):
-        rows = align((jacobian * slope[:, :, None]).flatten(1, 2))
-        jacobian = product(rows, weights.mT).unflatten(1, (examples, classes))
-    for k in range(K):  # alone, so that no network's bits depend on its place
-        if torch.isfinite(jacobian[k]).all():
-            values = torch.linalg.svdvals(jacobian[k].clone()).flatten()
-            quartiles = torch.quantile(values, values.new_tensor([0, 0.25, 0.5, 0.75, 1]))
-            out[k] = torch.cat([values.mean()[None], quartiles])
-    return out
-
-
 STATISTICS = (  # by layer; NaN where one is not defined
     "z_mean", "z_variance", "h_mean", "h_variance", "h_example_variance", "delta_variance", "gradient_variance",
     "saturated", "dead", "distinct_units", "correlation", "weight_rank", "activation_rank",
@@ -234,8 +205,9 @@ def layer_statistics(
         bins: of the histograms of h and δ; none for 0.
 
     Returns:
-        The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; and the
-        histograms `h_count` and `delta_count`, each (K, L, bins).
+        The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; the
+        histograms `h_count` and `delta_count`, each (K, L, bins); and `jacobian`, (K, 6): mean, minimum,
+        quartiles and maximum of the singular values of ∂logits/∂x.
     """
     K, L = len(networks.weights[0]), len(networks.weights)
     names = [activation] * (L - 1) if isinstance(activation, str) else activation
@@ -243,7 +215,9 @@ def layer_statistics(
     for name in ("h_count", "delta_count"):
         out[name] = torch.zeros(K, L, bins, dtype=torch.int64, device=x.device)
     weights = [align(w.double()) for w in networks.weights]
-    _measure_backward(networks, weights, _measure_forward(networks, weights, names, x, out), y, out)
+    forward = _measure_forward(networks, weights, names, x, out)
+    _measure_backward(networks, weights, forward, y, out)
+    out["jacobian"] = _jacobian_statistics(networks, weights, forward)
     return out
 
 
@@ -309,12 +283,13 @@ def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
     means = h.mean(dim=1, keepdim=True)  # of each unit, (K, 1, n)
     centred = torch.sub(h, means, out=aligned(h.shape, like=h))
     flat = _flat(centred)
-    of_examples = torch.linalg.vector_norm(flat, dim=1).square() / flat.shape[1]  # all units have as many examples
+    size = torch.linalg.vector_norm(flat, dim=1)
+    of_examples = size.square() / flat.shape[1]  # all units have as many examples
     mean, of_units = mean_and_variance(means)
     out["h_mean"].copy_(mean)
     out["h_variance"].copy_(of_examples + of_units)
     out["h_example_variance"].copy_(of_examples)
-    out["activation_rank"].copy_(effective_rank(centred))
+    out["activation_rank"].copy_(effective_rank(centred, size))
     bins = out["h_count"].shape[-1]
     if bins:
         out["h_count"].copy_(histogram(h, bins))
@@ -338,6 +313,34 @@ def _measure_backward(
             norm = networks.norms[i - 1]
             if norm:
                 delta, *_ = normalize_backward(delta, forward.normalized[i - 1], norm.gamma.double())
+
+
+def _jacobian_statistics(networks: Engine | Probed, weights: Sequence[Tensor], forward: _ForwardPass) -> Tensor:
+    """Return mean, minimum, quartiles and maximum (K, 6) of the singular values of ∂logits/∂x, in this order.
+
+        J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
+
+    Over the first eight examples, min(C, D) values each. NaN where one is not finite, and for networks with batch
+    normalization, in which no example has a Jacobian of its own.
+
+    Source: Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017, eq. 2.
+    """
+    K, N, C = forward.logits.shape
+    out = torch.full((K, 6), float("nan"), dtype=torch.float64, device=forward.logits.device)
+    if forward.normalized:
+        return out
+    examples = min(N, JACOBIAN_EXAMPLES)
+    jacobian = weights[-1].mT[:, None].expand(-1, examples, -1, -1)  # (K, examples, C, n)
+    for i in range(len(weights) - 2, -1, -1):
+        slopes = networks.activations[i].dphi(align(forward.kept[i][:, :examples]))
+        rows = align((jacobian * slopes[:, :, None]).flatten(1, 2))
+        jacobian = product(rows, weights[i].mT).unflatten(1, (examples, C))
+    for k in range(K):  # alone, so that no network's bits depend on its place
+        if torch.isfinite(jacobian[k]).all():
+            values = torch.linalg.svdvals(jacobian[k].clone()).flatten()
+            quartiles = torch.quantile(values, values.new_tensor([0, 0.25, 0.5, 0.75, 1]))
+            out[k] = torch.cat([values.mean()[None], quartiles])
+    return out
 
 
 def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:

@@ -149,7 +149,7 @@ class Recorder:
         measured = probes.layer_statistics(
             distinct, activations(self.workload), x, y, self.workload.measure.histogram_bins
         )
-        jacobian = probes.jacobian_statistics(distinct, x)
+        jacobian = measured.pop("jacobian")
         measured |= dict(zip(stored_columns("jacobians"), jacobian.unbind(dim=1), strict=True))
         place = {key: i for i, key in enumerate(first)}
         positions = [position for position, key in enumerate(keys) if key is not None]
