@@ -154,6 +154,14 @@ class Engine(ABC):
         """
         return self.objective.evaluate(self.predict, x, y)
 
+    def evaluate_parts(self, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Evaluation]:
+        """Return the evaluation of each part of the data.
+
+        Args:
+            parts: x and y of each, as `evaluate` takes them.
+        """
+        return [self.evaluate(x, y) for x, y in parts]
+
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
         """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.
 

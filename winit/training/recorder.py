@@ -81,18 +81,17 @@ class Recorder:
 
     def evaluate(self, networks: Engine, step: int) -> None:
         """Record loss and score on the training sample and on the test part."""
-        index = self.curve_steps.index(step)
-        for part, examples in (("train", self.data.train_sample), ("test", self.data.test)):
-            self._evaluate(networks, part, examples, index)
+        parts = {"train": self.data.train_sample, "test": self.data.test}
+        self._evaluate(networks, parts, self.curve_steps.index(step))
 
     def read_outcome(self, networks: Engine, step: int) -> None:
         """Record loss and score on the validation part at a budget."""
-        self._evaluate(networks, "validation", self.data.validation, self.budgets.index(step))
+        self._evaluate(networks, {"validation": self.data.validation}, self.budgets.index(step))
 
-    def _evaluate(self, networks: Engine, part: str, examples: Examples, index: int) -> None:
-        loss, score = networks.evaluate(*examples)
-        self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
-        self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
+    def _evaluate(self, networks: Engine, parts: Mapping[str, Examples], index: int) -> None:
+        for part, (loss, score) in zip(parts, networks.evaluate_parts(list(parts.values())), strict=True):
+            self._values[f"{part}_loss"][self.active, index] = loss.cpu().numpy()
+            self._values[f"{part}_accuracy"][self.active, index] = score.cpu().numpy()
 
     @property
     def predicts(self) -> bool:

@@ -143,6 +143,22 @@ def test_loss_and_accuracy_are_those_of_the_torch_engine_in_float64(widths, batc
         assert torch.equal(got.score, want.score.float())
 
 
+@pytest.mark.parametrize("counts", [[1, 1, 198], [5, 150, 45], [32, 168], [200]])
+def test_parts_are_evaluated_as_if_each_were_alone(counts):
+    weights, biases, x, y, *_ = make([64, 50, 50, 10], batch=32)
+    stack, reference = (
+        engine(weights, biases, NetworkSpec("tanh", Optimizer(), 32)) for engine in (KernelStack, TorchStack)
+    )
+    inputs, labels = x[:200].split(counts), y[:200].split(counts)
+    together = stack.evaluate_parts([(stack.prepare(own), of) for own, of in zip(inputs, labels, strict=True)])
+    expected = reference.evaluate_parts(list(zip(inputs, labels, strict=True)))
+    for own, of, got, want in zip(inputs, labels, together, expected, strict=True):
+        alone = stack.evaluate(stack.prepare(own), of)
+        torch.testing.assert_close(got.loss, alone.loss, rtol=3e-7, atol=0)
+        torch.testing.assert_close(got.loss, want.loss, rtol=1e-5, atol=1e-6)
+        assert torch.equal(got.score, alone.score) and torch.equal(got.score, want.score)
+
+
 @pytest.mark.parametrize(("widths", "batch", "activation"), SHAPES)
 def test_bits_of_an_evaluation_do_not_depend_on_vectors_or_stack(widths, batch, activation):
     weights, biases, x, y, *_ = make(widths, batch=batch)

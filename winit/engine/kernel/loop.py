@@ -186,22 +186,23 @@ def evaluate(
     buffers: Buffers,
     blocks: Array,  # (groups, rows, B padded) float32
     labels: Array,  # (N,) int64
-    out: Array,  # (K, 2) float64
+    ends: Array,  # (parts,) int64: numbers of the examples behind each part, the last one N
+    out: Array,  # (K, parts, 2) float64
 ) -> None:
-    """Fill `out` with loss and accuracy of K networks on N examples, which lie in blocks as a step's inputs do.
+    """Fill `out` with loss and accuracy of K networks on parts of N examples, which lie in blocks as a step's inputs do.
 
     The loss of one example is log(1 + Σ_{c ≠ c*} exp(z_c − z*)) + z* − z_y, where z* is the largest logit and c* its class.
     """
     logits, inputs, size = buffers.logits, buffers.inputs.copy(), blocks.shape[2]
     found = np.empty((3, size), np.float32)  # z*, c* and the sum, of each example
     for k in range(out.shape[0]):
-        loss, right = 0.0, 0
+        part, first, loss, right = 0, 0, 0.0, 0
         for group in range(blocks.shape[0]):
             inputs[0] = blocks[group].ctypes.data
             forward_pass(code, parameters[k], inputs, logits.ctypes.data)
             call(code.likeliest, logits.ctypes.data, found.ctypes.data, 0, 0, 0, 0, 0, 0)
             start = group * size
-            product = 0.0  # of all 1 + Σ in the group, less 1: one logarithm for many examples
+            product = 0.0  # of 1 + Σ of many examples, less 1: one logarithm for all of them
             for i in range(min(size, len(labels) - start)):
                 y, others = labels[start + i], np.float64(found[2, i])
                 product += others + product * others
@@ -209,9 +210,12 @@ def evaluate(
                     loss, product = loss + np.log1p(product), 0.0
                 loss += np.float64(found[0, i]) - np.float64(logits[y, i])
                 right += int(found[1, i]) == y
+                if start + i + 1 == ends[part]:
+                    loss, count = loss + np.log1p(product), ends[part] - first
+                    out[k, part, 0] = loss / count
+                    out[k, part, 1] = right / count if np.isfinite(loss) else np.nan
+                    part, first, loss, right, product = part + 1, ends[part], 0.0, 0, 0.0
             loss += np.log1p(product)
-        out[k, 0] = loss / len(labels)
-        out[k, 1] = right / len(labels) if np.isfinite(loss) else np.nan
 
 
 @compile_loop

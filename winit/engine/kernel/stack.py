@@ -111,7 +111,7 @@ class KernelStack(Engine):
         layer = HiddenLayer(width, spec.batch_size, str(spec.activation), spec.batch_norm, spec.dropout)
         self._shape = inputs, layer, classes, epilogue, lanes or host_lanes()
         self._allocate(inputs, hidden, layer, classes)
-        self._blocks: dict[Tensor, np.ndarray] = {}  # of the examples that were evaluated
+        self._blocks: dict[tuple[Tensor, ...], np.ndarray] = {}  # of the examples that were evaluated
 
     def _allocate(self, inputs: int, hidden: int, layer: HiddenLayer, classes: int) -> None:
         """Allocate the buffers of a step of networks with so many hidden layers."""
@@ -206,21 +206,26 @@ class KernelStack(Engine):
         return self.evaluate(x, y).loss
 
     def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
+        return self.evaluate_parts([(x, y)])[0]
+
+    def evaluate_parts(self, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Evaluation]:
+        # As one sequence of examples, so that only the last block of all is padded.
         code = compile_shape(*self._shape, False)
-        measured = np.empty((self.size, 2))
+        measured = np.empty((self.size, len(parts), 2))
+        blocks, labels = self._in_blocks(*(x for x, _ in parts)), np.concatenate([y.numpy() for _, y in parts])
+        ends = np.cumsum([len(y) for _, y in parts])
         arrays = self._norms.folded(self._arrays)
-        evaluate(code, self._places(arrays), self._buffers, self._in_blocks(x), y.numpy(), measured)
-        loss, score = torch.from_numpy(measured).float().unbind(dim=1)
-        return Evaluation(loss, score)
+        evaluate(code, self._places(arrays), self._buffers, blocks, labels, ends, measured)
+        return [Evaluation(*part) for part in torch.from_numpy(measured).float().permute(1, 2, 0).contiguous()]
 
     def _places(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """Return where every network's parameters lie: the known places, unless batch normalization was folded into others."""
         return self._parameters if arrays is self._arrays else rows(arrays)
 
-    def _in_blocks(self, x: Tensor) -> np.ndarray:
-        """Return inputs as the first layer wants them, (groups, units, B padded): laid out once, so x must not change."""
-        if x not in self._blocks:
-            size = padded(self._batch_size)
+    def _in_blocks(self, *parts: Tensor) -> np.ndarray:
+        """Return inputs as the first layer wants them, (groups, units, B padded): laid out once, so they must not change."""
+        if parts not in self._blocks:
+            x, size = torch.cat(parts), padded(self._batch_size)
             full = torch.nn.functional.pad(x, (0, 0, 0, -len(x) % size))
-            self._blocks[x] = full.unflatten(0, (-1, size)).mT.contiguous().numpy()
-        return self._blocks[x]
+            self._blocks[parts] = full.unflatten(0, (-1, size)).mT.contiguous().numpy()
+        return self._blocks[parts]
