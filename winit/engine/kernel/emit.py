@@ -103,6 +103,17 @@ class Emit:
         one = self.b.insert_element(ir.Constant(self.v, ir.Undefined), value, ir.Constant(I32, 0))
         return self.b.shuffle_vector(one, ir.Constant(self.v, ir.Undefined), self.integers(0))
 
+    def prefetch(self, base: Value, offset: Index) -> None:
+        """Ask for the cache line at `offset` floats behind an address, which need not exist, to come to the second cache."""
+        pointer = self._at(base, offset, ir.IntType(8))
+        reads, second_cache, data = (ir.Constant(I32, x) for x in (0, 2, 1))
+        full = "llvm.prefetch.p0i8"
+        function = self.b.module.globals.get(full)
+        if function is None:
+            kind = ir.FunctionType(ir.VoidType(), [pointer.type, I32, I32, I32])
+            function = ir.Function(self.b.module, kind, full)
+        self.b.call(function, [pointer, reads, second_cache, data])
+
     def integer(self, base: Value, offset: Index) -> Value:
         """Return the int64 at `offset` int64 behind an address."""
         return self.b.load(self.b.inttoptr(self.plus(base, self.times(offset, 8)), I64.as_pointer()))

@@ -21,6 +21,7 @@ TILE_ROWS = {16: {1: 24, 2: 13, 3: 8, 4: 6}, 8: {1: 12, 2: 6}}
 PANEL_BYTES = 32 << 10  # of an operand that should stay in the first cache
 SECOND_CACHE = 1 << 20  # bytes
 STREAMS = 16  # rows of a matrix that are read side by side at full speed
+FETCHED = 128 << 10, SECOND_CACHE  # bytes of the smallest and the largest matrix to fetch before a product
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: In
         right = [e.load(b, e.plus(e.times(i, spec.b_k), j * e.lanes)) for j in range(vectors)]
         total = []
         for r in range(rows):
+            if walks_down(spec) and r % WIDEST == 0:
+                e.prefetch(a, e.plus(e.times(i, spec.a_k), STREAMS * spec.a_k + r))  # for the next block
             left = e.broadcast(a, e.plus(e.times(i, spec.a_k), r * spec.a_row))
             total += [e.fma(left, right[j], sums[r * vectors + j]) for j in range(vectors)]
         carry(total)
@@ -125,33 +128,67 @@ def _emit_loop_of_epilogues(
             epilogue(Site(e, operands.c, operands.extra, offset, factors), value)
 
 
+def walks_down(spec: Product) -> bool:
+    """Return whether a product walks down the columns of a matrix that comes from memory."""
+    return spec.epilogue not in FACTORS and spec.a_k > 1 and 4 * spec.a_k * spec.inner > SECOND_CACHE
+
+
+def changes_memory(spec: Product) -> bool:
+    """Return whether a product updates a matrix that comes from memory, from a short b, which stays in the caches."""
+    is_large = 4 * spec.rows * spec.c_row > SECOND_CACHE
+    return spec.epilogue in FACTORS and is_large and 4 * spec.inner * spec.b_k <= 2 * PANEL_BYTES
+
+
 def _longest_block(spec: Product, lanes: int, vectors: int) -> int:
     """Return how long a block of the inner dimension may be, for tiles of at most so many vectors."""
     if spec.epilogue in FACTORS:
         return spec.inner  # the result is an operand, so there is no room for partial sums; the batch is short
-    if spec.a_k > 1 and 4 * spec.a_k * spec.inner > SECOND_CACHE:
-        return STREAMS  # walks down the columns of a matrix that comes from memory
+    if walks_down(spec):
+        return STREAMS
     return PANEL_BYTES // (4 * lanes * vectors)  # all tiles of a strip read the same panel of b
+
+
+def _emit_fetch(e: Emit, matrix: Value, floats: int) -> None:
+    """Emit requests for all lines of a matrix that may have left the second cache and fits into it.
+
+    A product reads such a matrix in an order that the processor does not foresee.
+    """
+    smallest, largest = FETCHED
+    if smallest <= 4 * floats <= largest:
+        with e.loop(floats, WIDEST) as i:
+            e.prefetch(matrix, i)
 
 
 def _emit_product(e: Emit, spec: Product, operands: Operands, row: Index, rows: int, traced: bool = False) -> None:
     """Emit a product's rows from `row` on, `rows` of them: blocks of the inner dimension, strips of columns, tiles."""
     limits = TILE_ROWS[e.lanes]
     strips = _even_parts(padded(spec.columns) // e.lanes, max(limits))
+    widest = max(vectors for _, _, vectors in strips)
+
+    def emit_tile(
+        block: InnerBlock, above: int, i: Index, height: int, column: int, strip: Index, vectors: int
+    ) -> None:
+        first, j = e.plus(row, above, e.times(i, height)), e.plus(column * e.lanes, e.times(strip, vectors * e.lanes))
+        _emit_tile(e, spec, operands, Tile(first, j, height, vectors), block, traced)
 
     def sweep(block: InnerBlock) -> None:
         for column, count, vectors in strips:
             with e.loop(count) as strip:
-                j = e.plus(column * e.lanes, e.times(strip, vectors * e.lanes))
                 for above, many, height in _even_parts(rows, limits[vectors]):
                     with e.loop(many) as i:
-                        tile = Tile(e.plus(row, above, e.times(i, height)), j, height, vectors)
-                        _emit_tile(e, spec, operands, tile, block, traced)
+                        emit_tile(block, above, i, height, column, strip, vectors)
 
-    most = _longest_block(spec, e.lanes, max(vectors for _, _, vectors in strips))
+    def sweep_along_rows(block: InnerBlock) -> None:
+        for above, many, height in _even_parts(rows, limits[widest]):
+            with e.loop(many) as i:
+                for column, count, vectors in strips:
+                    with e.loop(count) as strip:
+                        emit_tile(block, above, i, height, column, strip, vectors)
+
+    most = _longest_block(spec, e.lanes, widest)
     blocks = [(start + k * size, size) for start, count, size in _even_parts(spec.inner, most) for k in range(count)]
     if len(blocks) == 1:
-        sweep(InnerBlock(*blocks[0], True, True))
+        (sweep_along_rows if changes_memory(spec) else sweep)(InnerBlock(*blocks[0], True, True))
         return
     sweep(InnerBlock(*blocks[0], True, False))
     for length in sorted({length for _, length in blocks[1:-1]}):
@@ -173,6 +210,8 @@ def product(spec: Product, lanes: int, traced: bool = False) -> Body:
 
     def emit(e: Emit, arguments: list[Value]) -> None:
         a, b, c, extra0, extra1, factors, *_ = arguments
+        if spec.a_k > 1:
+            _emit_fetch(e, a, spec.inner * spec.a_k)
         _emit_product(e, spec, Operands(a, b, c, [extra0, extra1], factors), 0, spec.rows, traced)
 
     return emit
@@ -193,6 +232,8 @@ def backward_and_update(backward: Product, update: Product, lanes: int, traced: 
         back = Operands(parameters, delta, below, [h], factors)
         change = Operands(h, transposed, parameters, [extra0, extra1], factors)
         if len(blocks) == 1 and blocks[0][1] == 1:
+            _emit_fetch(e, parameters, backward.rows * backward.a_row)
+            _emit_fetch(e, h, backward.rows * backward.c_row)
             _emit_product(e, backward, back, 0, backward.rows)
             _emit_product(e, update, change, 0, update.rows, traced)
             return
