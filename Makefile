@@ -29,7 +29,7 @@ lint: $(VENV)/.test ## Check style, types and spelling
 
 docs: $(VENV)/.docs reports/quick/index.html ## Build the documentation in site/, with the page of the quick study as an example
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo "documentation: site/index.html"
+	@echo "documentation: site/index.html (to search in it, serve it: python3 -m http.server --directory site)"
 
 reports/quick/index.html: | $(VENV)/.docs
 	@$(BIN)/winit run study=quick --cores $(CORES)

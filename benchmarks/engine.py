@@ -5,7 +5,7 @@
 Peers are idiomatic PyTorch (nn.Sequential, torch.optim, one network at a time), torch.func's vmap, JAX (jit, vmap, scan, at
 its best number of networks) and scikit-learn's MLPClassifier. `traced` is our kernel with every layer measured at every
 step. The peak is that of fused multiply-adds in registers, measured in the same run. Times are processor time. Prints the
-table of the README, and writes its numbers to docs/figures/engine.csv if all shapes and optimizers were measured.
+table of docs/performance.md, and writes its numbers to docs/figures/engine.csv if all shapes and optimizers were measured.
 """
 
 from __future__ import annotations

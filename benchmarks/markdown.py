@@ -9,6 +9,8 @@ from winit.vocabulary.errors import unknown_name
 
 PLACE = re.compile(r"<!-- ([a-z_]+\.[a-z_]+) -->(.*?)<!-- / -->", re.DOTALL)
 
+BAR = r"\|"  # a bar in a cell of a table, which would end it
+
 Values = dict[str, str]
 
 
@@ -42,15 +44,16 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: int | None
     """
     texts = len(heads) if texts is None else texts
     rule = "|" + "---|" * texts + "--:|" * (len(heads) - texts)
-    head, *body = [f"| {' | '.join(_cell(text) for text in line)} |" for line in (heads, *rows)]
+    head, *body = [f"| {' | '.join(text.replace('|', BAR) for text in line)} |" for line in (heads, *rows)]
     return block("\n".join([head, rule, *body]))
 
 
-def _cell(text: str) -> str:
-    """Return a text as the cell of a table, where a bar would end it."""
-    return text.replace("|", r"\|")
+def literal(text: str) -> str:
+    """Return a text in which no word in angle brackets is taken for HTML: `results/<name>/`. Code is left as it is."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"<(?=[a-z])", "&lt;", part) for part in parts)
 
 
 def block(text: str) -> str:
     """Return a text of several lines as it stands between two comments: blank lines keep Markdown from joining them to it."""
-    return f"\n\n{text}\n\n"
+    return f"\n\n{literal(text)}\n\n"

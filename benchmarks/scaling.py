@@ -8,7 +8,7 @@ workflow, all of whose jobs are done), collect and report in two processes. Trai
 small workload, because its cost is that of the engine (see benchmarks.engine). Prints, by stage and number of runs, seconds
 of processor time, seconds on the clock and the peak memory of the largest process, then the size of the page, and the
 exponent of the growth between the two largest sizes: 1 is linear. With the largest size it writes docs/figures/scaling.json,
-from which `make figures` fills in the README.
+from which `make figures` fills in docs/performance.md.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ GRIDS = {
 }
 
 PROCESSES = 2  # of the stages that have several
-STAGES = ("plan", "schedule", "collect", "report")  # whose cost the README states
+STAGES = ("plan", "schedule", "collect", "report")  # whose cost docs/performance.md states
 
 
 def study_of(runs: int) -> Study:

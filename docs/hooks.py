@@ -26,7 +26,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for place, path in ADDED.items():
         files.append(File.generated(config, place, abs_src_path=str(path)))
     if EXAMPLE.is_file():
-        files.append(File.generated(config, "example/index.html", abs_src_path=str(EXAMPLE)))
+        files.append(File.generated(config, "example/quick.html", abs_src_path=str(EXAMPLE)))
     else:
-        files.append(File.generated(config, "example/index.html", content=NO_EXAMPLE))
+        files.append(File.generated(config, "example/quick.html", content=NO_EXAMPLE))
     return files

@@ -43,6 +43,12 @@ def commands() -> list[str]:
     return sorted({line.split("  #")[0].strip() for line in [*lines, *inline] if re.match(r"winit \S+ \S", line)})
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_no_word_in_angle_brackets_is_taken_for_html(page):
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    assert re.findall(r"<[a-z]\w*>", re.sub(r"`[^`]*`", "", text)) == []
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
     """The documentation, built strictly."""
@@ -66,7 +72,7 @@ def test_the_site_asks_for_nothing_outside_of_itself(site):
 
 def test_the_site_has_its_tables_picture_example_and_llms_txt(site):
     assert (site / "reference" / "settings.html").read_text(encoding="utf-8").count("<tr>") > 60
-    assert (site / "trainability-digits.svg").is_file() and (site / "example" / "index.html").is_file()
+    assert (site / "trainability-digits.svg").is_file() and (site / "example" / "quick.html").is_file()
     assert (site / "llms.txt").read_bytes() == (ROOT / "llms.txt").read_bytes()
     signature = (site / "reference" / "python.html").read_text(encoding="utf-8")
     assert "winit.theory.maps.length_map" in signature

@@ -1,4 +1,4 @@
-"""The reference of all settings, made from their fields: the JSON Schema for editors, and README's table."""
+"""The reference of all settings, made from their fields: the JSON Schema for editors, and the table of the documentation."""
 
 from __future__ import annotations
 
