@@ -133,15 +133,15 @@ def studies() -> str:
 def commands() -> str:
     """Return every verb that the help shows, with its arguments."""
     parts = []
-    for name, text, parser in _verbs(cli._parser()):
+    for name, text, parser in verbs(cli._parser()):
         parts += [f"### `winit {name}`", "", f"{text[0].upper()}{text[1:]}.", ""]
-        rows = [(_spelling(action), action.help or "") for action in parser._actions if action.dest != "help"]
+        rows = [(spelling(action), action.help or "") for action in parser._actions if action.dest != "help"]
         if rows:
             parts += [table(["argument", "meaning"], rows).strip(), ""]
     return block("\n".join(parts).rstrip())
 
 
-def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
+def verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
     """Yield (name, help, parser) of each verb that has a help text."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
@@ -150,7 +150,7 @@ def _verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse
             )
 
 
-def _spelling(action: argparse.Action) -> str:
+def spelling(action: argparse.Action) -> str:
     """Return how an argument is written: `--cores N`."""
     value = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
     if not action.option_strings:

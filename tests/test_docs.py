@@ -118,3 +118,15 @@ def test_python_in_the_documents_runs(capsys):
     (program,) = [text for page, text in blocks("python") if page == "python.md"]
     exec(compile(program, "python.md", "exec"), {})
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<script src="https://cdn.example/x.js">', "<link rel=stylesheet href=//fonts.example/css>",
+        '<img loading="lazy" src="http://example/x.png">',
+    ],
+)  # fmt: skip
+def test_what_a_browser_would_ask_for_is_found(tag):
+    (url,) = ASKS.findall(tag)
+    assert re.match(r"(?:https?:)?//", url)
