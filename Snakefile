@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from snakemake.exceptions import WorkflowError
 from winit.store.schema import COLLECTED, COPIED
+from winit.study import conf
 from winit.workflow import session, sources
 from winit.workflow.bundles import bundles
 from winit.workflow.paths import StudyPaths
@@ -51,7 +52,7 @@ WINIT = f"OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 {shlex.quot
 MANIFESTS = [f"{RESULTS}/workloads/{workload.name}.json" for workload in STUDY.workloads]
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
-CAPTIONS = "winit/report/templates/captions"
+CAPTIONS = conf.PACKAGE / "report" / "templates" / "captions"
 
 
 onstart:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +16,7 @@ from snakemake.cli import parse_config
 from snakemake.common.configfile import load_configfile
 
 from winit.cli import main
-from winit.study.compose import CONF, compose, dump, from_arguments, read, resolve, validate
+from winit.study.compose import compose, dump, from_arguments, read, resolve, validate
 from winit.study.model import Study
 
 NAMES = ["2024_01", "1.10", "1e5", "007", "true", "1_000", "0x10", "1.", "2026-01-01", "no", "1e-3"]
@@ -27,8 +26,8 @@ BASE = compose(["study=smoke"])
 
 @pytest.fixture
 def conf(tmp_path, monkeypatch) -> Path:
-    shutil.copytree(CONF, tmp_path / "conf")
-    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
+    (tmp_path / "conf" / "study").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path / "conf"
 
 

@@ -18,7 +18,7 @@ from winit import __version__, datasets
 from winit.store import locks
 from winit.store.parts import RunStore
 from winit.store.schema import COLLECTED, REPLAYED
-from winit.study import yaml_files
+from winit.study import conf, yaml_files
 from winit.study.compose import from_arguments, read
 from winit.study.model import Study
 from winit.study.workload import Workload
@@ -30,7 +30,6 @@ from winit.workflow import bundles, checks, session
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import FILE, Progress, duration
 
-ROOT = Path(__file__).resolve().parent.parent
 LOG = logging.getLogger("winit")
 
 Verb = Callable[[argparse.Namespace], int | None]
@@ -246,8 +245,16 @@ def run(given: argparse.Namespace) -> int:
 def _snakemake(given: argparse.Namespace, study: Study, paths: StudyPaths, lock: int | None = None) -> int:
     """Print the plan of a study, run Snakemake, to which the study's lock is handed down, and return its exit code."""
     _print_plan(study, paths, given.cores)
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", str(given.cores)]
-    command += ["--profile", str(ROOT / "profiles" / "default")]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(conf.shipped("Snakefile")),
+        "--cores",
+        str(given.cores),
+    ]
+    command += ["--profile", str(conf.shipped("profiles") / "default")]
     if given.dry_run:
         command.append("--dry-run")
     # The frozen study is read faster than it is composed. A dry run has frozen nothing.

@@ -8,7 +8,7 @@ from pathlib import Path
 from winit import schemes
 from winit.analysis.claims.reading import read
 from winit.report import chapters
-from winit.study.compose import CLAIMS
+from winit.study import conf
 
 
 def test_chapters_come_in_the_tutorials_order_and_name_real_schemes():
@@ -21,7 +21,10 @@ def test_chapters_come_in_the_tutorials_order_and_name_real_schemes():
 
 def test_every_claim_of_the_tutorial_has_a_chapter():
     told = [claim for chapter in chapters.CHAPTERS for claim in chapter.claims]
-    assert sorted(told) == sorted(claim.id for claim in read(CLAIMS)) and len(set(told)) == len(told) == 19
+    assert (
+        sorted(told) == sorted(claim.id for claim in read(conf.files("claims").values()))
+        and len(set(told)) == len(told) == 19
+    )
 
 
 def test_a_study_has_the_chapters_of_its_runs():

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from winit import schemes
-from winit.study.compose import CONF, compose
+from winit.study import conf
+from winit.study.compose import compose
 
 
 def test_a_scheme_stands_under_its_own_name():
@@ -106,5 +107,5 @@ def test_order_is_that_of_the_schemes_and_then_the_parameters():
 
 
 def test_every_study_names_only_catalogued_things():
-    for path in sorted((CONF / "study").glob("*.yaml")):
+    for path in conf.files("study").values():
         compose([f"study={path.stem}"])

@@ -8,9 +8,10 @@ import sys
 import pytest
 import yaml
 
-from winit.study.compose import CONF, compose, dump, from_arguments, resolve, validate
+from winit.study import conf
+from winit.study.compose import compose, dump, from_arguments, resolve, validate
 
-STUDIES = sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+STUDIES = list(conf.files("study"))
 
 
 @pytest.mark.parametrize("name", STUDIES)
@@ -76,10 +77,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
 
 
 def test_a_study_is_named_after_its_file_unless_it_says_otherwise(tmp_path, monkeypatch):
-    import shutil
-
-    shutil.copytree(CONF, tmp_path / "conf")
-    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
+    (tmp_path / "conf" / "study").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "conf" / "study" / "mine.yaml").write_text(
         "# @package _global_\ndefaults: [default]\ngrid:\n  depth: [3]\n"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import replace
 
@@ -12,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runs import runs_of
-from winit.study.compose import CONF, compose, dump, validate
+from winit.study.compose import compose, dump, validate
 from winit.study.protocol import RunCounts
 from winit.study.workload import Block
 
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Return a function that writes a study's file into a copy of conf/."""
-    shutil.copytree(CONF, tmp_path / "conf")
-    monkeypatch.setattr("winit.study.compose.CONF", tmp_path / "conf")
+    """Return a function that writes a study's file into the working directory's conf/."""
+    (tmp_path / "conf" / "study").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
 
     def write(name: str, text: str, defaults: str = "smoke") -> None:
         head = f"# @package _global_\ndefaults: [{defaults}]\n"

@@ -11,15 +11,15 @@ from jsonschema import Draft202012Validator
 
 from winit.cli import main
 from winit.datasets import DATASETS
-from winit.study import yaml_files
-from winit.study.compose import CONF, compose, dump
+from winit.study import conf, yaml_files
+from winit.study.compose import compose, dump
 from winit.study.keys import KEYS, TEXT_KEYS
 from winit.study.reference import json_schema, property_of, table
 from winit.study.schema import DATASET_SETTINGS
 
 SCHEMA = json_schema()
 VALIDATOR = Draft202012Validator(SCHEMA)
-STUDIES = sorted((CONF / "study").glob("*.yaml"))
+STUDIES = list(conf.files("study").values())
 FROZEN = yaml.safe_load(dump(compose(["study=default"])))
 
 

@@ -49,6 +49,15 @@ def test_templates_belong_to_the_report_and_claims_to_the_tables():
     assert kinds("collect", "conf/claims/") and not kinds("report", "conf/claims/")
 
 
+def test_claims_of_the_working_directory_belong_to_the_tables(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sources.digest("collect"), sources.digest("report")
+    (tmp_path / "conf" / "claims").mkdir(parents=True)
+    (tmp_path / "conf" / "claims" / "mine.yaml").write_text("[]")
+    assert "conf/claims/mine.yaml" in sources.inputs("collect") and sources.digest("collect") != before[0]
+    assert sources.digest("report") == before[1]
+
+
 def test_sources_are_found_below_any_folder(tmp_path):
     folder = tmp_path / "w [copy] {b} *"
     (folder / "inner").mkdir(parents=True)
@@ -65,9 +74,9 @@ def test_a_path_with_braces_is_no_input_but_its_content_counts(tmp_path, monkeyp
     module.write_text("one")
     monkeypatch.setattr(sources, "ROOT", folder)
     monkeypatch.chdir(tmp_path)
-    before = sources.digest("collect")
-    assert sources.inputs("collect") == []
+    before = sources.digest("replay")
+    assert sources.inputs("replay") == []
     module.write_text("two")
-    assert sources.digest("collect") != before
+    assert sources.digest("replay") != before
     monkeypatch.chdir(folder)
-    assert sources.inputs("collect") == ["winit/schemes/scheme.py"]
+    assert sources.inputs("replay") == ["winit/schemes/scheme.py"]

@@ -25,7 +25,7 @@ from winit.store import files
 from winit.store.parts import RunStore
 from winit.store.processes import run_all
 from winit.store.schema import TABLES
-from winit.study.compose import CLAIMS
+from winit.study import conf
 from winit.study.model import Study
 
 
@@ -41,7 +41,7 @@ def collect(study: Study, store: RunStore, folder: Path, processes: int = 1) -> 
     Raises:
         ValueError: the store lacks a run, or a file of claims is wrong.
     """
-    claims = read_claims(CLAIMS)
+    claims = read_claims(conf.files("claims").values())
     cells = stored_runs(study, store)
     measured = (("layers",), ("predictions",), ("jacobians", "histograms", "traces", "pretraining"))
     run_all(

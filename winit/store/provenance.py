@@ -32,13 +32,15 @@ def processor() -> str:
 
 def _commit() -> str:
     """Return the commit of the code, with '+' where the working tree differs from it; '' outside a checkout."""
-    folder = Path(__file__).resolve().parent
+    file = Path(__file__).resolve()
 
     def git(*words: str) -> str:
-        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(["git", "-C", str(file.parent), *words], capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
+        if not git("ls-files", file.name):  # installed below a folder that is someone else's repository
+            return ""
         commit = git("rev-parse", "--short=12", "HEAD")
         changed = git("status", "--porcelain", "--untracked-files=no")
     except OSError:  # no git on this machine

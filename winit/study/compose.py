@@ -7,13 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from winit.study import composition, yaml_files
+from winit.study import composition, conf, yaml_files
 from winit.study.keys import TEXT_KEYS
 from winit.study.model import Study
 from winit.study.validation import check
-
-CONF = Path(__file__).resolve().parents[2] / "conf"
-CLAIMS = CONF / "claims"  # declared before the data; no group of settings
 
 
 def validate(tree: Mapping[str, object]) -> Study:
@@ -39,7 +36,7 @@ def compose(overrides: Sequence[str] = ()) -> Study:
     Raises:
         ValueError: one sentence, for any mistake in the overrides or in the files.
     """
-    return validate(composition.compose(CONF, overrides))
+    return validate(composition.compose(overrides))
 
 
 def resolve(config: Mapping[str, object]) -> Study:
@@ -76,7 +73,7 @@ def _study_name(given: object) -> str:
     """
     if isinstance(given, str):
         return given
-    names = [name for name in composition.groups_of(CONF)["study"] if _as_snakemake_types(name) == given]
+    names = [name for name in conf.files("study") if _as_snakemake_types(name) == given]
     if len(names) != 1:
         raise ValueError(
             f"study: got {given}, for Snakemake takes names like 1e5 and 007 for numbers; "

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from winit.study import yaml_files
+from winit.study import conf, yaml_files
 from winit.study.keys import (
     TEXT_KEYS,
     drops_extra_grids,
@@ -44,17 +44,20 @@ class ConfFile:
 class ConfFiles:
     """The files that a study is composed from, inherited ones first."""
 
-    folder: Path
-    groups: Mapping[str, Sequence[str]]
+    groups: Mapping[str, Mapping[str, Path]]  # the files of each group by name
     overridden: set[str]  # groups that an override chooses from: what files choose there is not read
     read: dict[tuple[str, str], ConfFile] = field(default_factory=dict)
+    _reading: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, group: str, name: str) -> None:
         """Read a file, and those that its defaults list names, if that is not done."""
         if (group, name) in self.read:
             return
-        path = self.folder / group / f"{name}.yaml"
-        label = f"conf/{path.relative_to(self.folder)}"
+        path = self.groups[group][name] if group else conf.shipped("conf") / f"{name}.yaml"
+        label = f"conf/{group}/{name}.yaml" if group else f"conf/{name}.yaml"
+        if (group, name) in self._reading:
+            raise ValueError(f"{label}: defaults: {name} inherits from itself; give one of the files another name")
+        self._reading.append((group, name))
         tree, package = _read_tree(path, label)
         if group == "study" and package != "_global_":
             raise ValueError(f"{label} must begin with the line '# @package _global_'")
@@ -64,6 +67,8 @@ class ConfFiles:
         for chosen, parent in entries:
             if chosen in self.overridden and chosen != group:
                 continue
+            if chosen not in self.groups:
+                raise ValueError(f"{label}: defaults: {unknown_name('group', chosen, self.groups)}")
             if parent not in self.groups[chosen]:
                 raise ValueError(f"{label}: defaults: {unknown_name(chosen, parent, self.groups[chosen])}")
             self.add(chosen, parent)
@@ -119,27 +124,20 @@ def _defaults(tree: Mapping[str, object], group: str, label: str) -> list[tuple[
     return files
 
 
-def groups_of(folder: Path) -> dict[str, list[str]]:
-    """Return the groups of settings in a folder, and the names of the files in each."""
-    folders = (path for path in folder.iterdir() if path.is_dir() and path.name != "claims")
-    return {path.name: sorted(file.stem for file in path.glob("*.yaml")) for path in folders}
-
-
-def compose(folder: Path, overrides: Sequence[str]) -> dict[str, object]:
+def compose(overrides: Sequence[str]) -> dict[str, object]:
     """Compose the settings of a study; nothing is checked but what composition needs.
 
     Args:
-        folder: conf/.
         overrides: in Hydra's syntax.
 
     Raises:
         ValueError: one sentence, for any mistake in the overrides or in the files.
     """
-    groups = groups_of(folder)
+    groups = {group: conf.files(group) for group in conf.GROUPS}
     given = [parse_override(text, groups) for text in overrides]
     refuse_both_names(override.given for override in given)
     keys = {override.key for override in given}
-    files = ConfFiles(folder, groups, keys & set(groups))
+    files = ConfFiles(groups, keys & set(groups))
     files.add("", "config")
     study = "default"
     for override in given:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Override:
     hydra: str
 
 
-def parse_override(given: str, groups: Mapping[str, Sequence[str]]) -> Override:
+def parse_override(given: str, groups: Mapping[str, Collection[str]]) -> Override:
     """Parse an override such as `grid.depth=[2,4]`.
 
     Args:
@@ -100,7 +100,7 @@ def _text(value: str) -> str | None:
     return value
 
 
-def _check_choice(group: str, given: str, chosen: object, names: Sequence[str]) -> None:
+def _check_choice(group: str, given: str, chosen: object, names: Collection[str]) -> None:
     if isinstance(chosen, list) and group != "dataset":
         raise ValueError(f"{group}: got {given}; it takes one of {', '.join(names)}")
     for name in chosen if isinstance(chosen, list) else [chosen]:

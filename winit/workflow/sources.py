@@ -7,20 +7,19 @@ import hashlib
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from winit.study import conf
+
+ROOT = conf.PACKAGE.parent
 
 
 def _packages(*names: str) -> tuple[str, ...]:
     return tuple(f"winit/{name}/**/*.py" for name in names)
 
 
-# Patterns below the project's folder, for each rule.
+# Patterns below the folder that holds the package, for each rule.
 PATTERNS: dict[str, tuple[str, ...]] = {
     "replay": ("winit/analysis/replay.py", "winit/study/seeds.py", *_packages("schemes", "theory", "vocabulary")),
-    "collect": (
-        *_packages("analysis", "schemes", "theory", "datasets", "study", "store", "vocabulary"),
-        "conf/claims/*.yaml",
-    ),
+    "collect": _packages("analysis", "schemes", "theory", "datasets", "study", "store", "vocabulary"),
     "report": (
         *_packages("report", "analysis", "schemes", "theory", "datasets", "study", "store", "vocabulary"),
         "winit/report/templates/**/*.*",
@@ -38,12 +37,18 @@ def matching(patterns: tuple[str, ...], folder: Path) -> list[str]:
     return sorted(os.path.relpath(path) for path in paths)
 
 
+def _files(rule: str) -> list[str]:
+    """Return the files that a rule depends on; the tables depend on the claims, too."""
+    claims = conf.files("claims").values() if rule == "collect" else ()
+    return matching(PATTERNS[rule], ROOT) + [os.path.relpath(path) for path in claims]
+
+
 def inputs(rule: str) -> list[str]:
     """Return the files that Snakemake can take as inputs of a rule: it reads braces as wildcards, and nothing escapes them."""
-    return [path for path in matching(PATTERNS[rule], ROOT) if "{" not in path]
+    return [path for path in _files(rule) if "{" not in path]
 
 
 def digest(rule: str) -> str:
     """Return twelve hexadecimal digits of the files' contents. As a parameter of a rule, it serves paths with braces, too."""
-    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in matching(PATTERNS[rule], ROOT)]
+    sums = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in _files(rule)]
     return hashlib.sha256("".join(sums).encode()).hexdigest()[:12]

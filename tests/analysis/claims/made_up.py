@@ -111,7 +111,7 @@ def declared(folder: Path, *contrasts: dict, **more: object) -> list[Claim]:
     """Write a claim to a file and read it."""
     entry = {"id": "so", **TEXTS, "contrast": list(contrasts), **more}
     (folder / "claims.yaml").write_text(yaml.safe_dump([entry]))
-    return read(folder)
+    return read(folder.glob("*.yaml"))
 
 
 SYMMETRIC = contrast("distinct_units", {"at_most": 1}, {"at_least": 2}, initializer=["zeros", "constant:0.1"])

@@ -167,18 +167,15 @@ def _claim(file: str, index: int, value: object) -> Claim:
     return Claim(**texts, contrast=tuple(map(_contrast, places, several)))
 
 
-def read(folder: Path) -> list[Claim]:
-    """Read every claim declared in a folder, its files by name, the claims of each in their order.
+def read(files: Iterable[Path]) -> list[Claim]:
+    """Read every claim declared in some files, the claims of each in their order.
 
     Args:
-        folder: with YAML files, each a list of claims.
+        files: of YAML, each a list of claims.
 
     Raises:
         ValueError: with one sentence that names the file, the claim, the key, what was given and what is allowed.
     """
-    files = sorted(folder.glob("*.yaml"))
-    if not files:
-        raise ValueError(f"no claims at {folder}; it needs a file *.yaml with a list of claims")
     claims: dict[str, Claim] = {}
     for file in files:
         tree = yaml_files.read(file)
