@@ -8,26 +8,16 @@
 `force=1` in --config lets a study replace the tables of another question under the same name.
 """
 
-import shlex
 import sys
-from contextlib import contextmanager
 
-from snakemake.exceptions import WorkflowError
 from winit.store.schema import COLLECTED, COPIED
 from winit.study import conf
 from winit.workflow import session, sources
 from winit.workflow.bundles import bundles
 from winit.workflow.paths import StudyPaths
+from winit.workflow.rules import making_due, one_sentence, shell_prefix
 
-
-@contextmanager
-def one_sentence():
-    """Turn the mistakes of a caller into Snakemake's own kind of error, which it prints without a traceback."""
-    try:
-        yield
-    except (ValueError, OSError) as reason:
-        raise WorkflowError(str(reason)) from None
-
+shell.prefix(shell_prefix())
 
 with one_sentence():
     STUDY, FORCE = session.open_study(config)
@@ -35,23 +25,13 @@ with one_sentence():
 for reason in DUE.values():
     print(f"winit: {reason}", file=sys.stderr)
 
-
-def make_due_again(_):
-    """Add what winit found to be due to what --forcerun names. An input function, because there is no graph before.
-
-    Deleting the files would do as well, but Snakemake reads this file in dry runs and in jobs, too.
-    """
-    workflow.dag.forcefiles.update(map(str, DUE))
-    return []
-
-
+make_due_again = making_due(workflow, DUE)
 BUNDLES = bundles(STUDY)
 RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
-# One thread a process: the bits of a product depend on how it was split.
-WINIT = f"OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 {shlex.quote(sys.executable)} -m winit"
 MANIFESTS = [f"{RESULTS}/workloads/{workload.name}.json" for workload in STUDY.workloads]
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
+ENVIRONMENT = "environment.yml"  # what a job needs; it runs in the Python that runs Snakemake, which has winit
 CAPTIONS = conf.PACKAGE / "report" / "templates" / "captions"
 
 
@@ -84,16 +64,18 @@ for NUMBER, BUNDLE in enumerate(BUNDLES):
             [f"{RESULTS}/workloads/{workload.name}.json" for workload in BUNDLE.workloads],
         log:
             f"{RESULTS}/logs/train-{BUNDLE.name}.log",
+        priority: len(BUNDLES) - NUMBER
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=int(session.needs_gpu(STUDY)),
         params:
             study=f"{RESULTS}/study.yaml",
             bundle=BUNDLE.name,
             arms=BUNDLE.arms_digest,
-        priority: len(BUNDLES) - NUMBER
-        threads: 1
-        resources:
-            gpu=int(session.needs_gpu(STUDY)),
         shell:
-            "{WINIT} train {params.study:q} {params.bundle:q} --arms {params.arms} --log {log:q}"
+            "winit train {params.study:q} {params.bundle:q} --arms {params.arms} --log {log:q}"
 
 
 rule collect:
@@ -109,13 +91,15 @@ rule collect:
         f"{RESULTS}/provenance.json",
     log:
         f"{RESULTS}/logs/collect.log",
+    conda:
+        ENVIRONMENT
+    threads: 4  # at most as many as there are cores
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
         sources=sources.digest("collect"),
-    threads: 4  # at most as many as there are cores
     shell:
-        "{WINIT} collect {params.study:q} --processes {threads} --log {log:q}"
+        "winit collect {params.study:q} --processes {threads} --log {log:q}"
 
 
 rule replay:
@@ -127,12 +111,14 @@ rule replay:
         f"{RESULTS}/replay.parquet",
     log:
         f"{RESULTS}/logs/replay.log",
+    conda:
+        ENVIRONMENT
     params:
         study=f"{RESULTS}/study.yaml",
         seed=STUDY.seed,
         sources=sources.digest("replay"),
     shell:
-        "{WINIT} replay {params.study:q} --log {log:q}"
+        "winit replay {params.study:q} --log {log:q}"
 
 
 rule report:
@@ -145,15 +131,20 @@ rule report:
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
         report(
-            directory(f"{REPORT}/figures"), patterns=["{figure}.svg"], caption=f"{CAPTIONS}/figure.rst", category="Figures",
+            directory(f"{REPORT}/figures"),
+            patterns=["{figure}.svg"],
+            caption=f"{CAPTIONS}/figure.rst",
+            category="Figures",
             labels={"figure": "{figure}"},
         ),
     log:
         f"{RESULTS}/logs/report.log",
+    conda:
+        ENVIRONMENT
+    threads: 4  # at most as many as there are cores
     params:
         study=f"{RESULTS}/study.yaml",
         digest=STUDY.digest,
         sources=sources.digest("report"),
-    threads: 4  # at most as many as there are cores
     shell:
-        "{WINIT} report {params.study:q} --processes {threads} --log {log:q}"
+        "winit report {params.study:q} --processes {threads} --log {log:q}"
