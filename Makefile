@@ -5,7 +5,7 @@ STUDY  ?= default
 CORES  ?= $(shell getconf _NPROCESSORS_ONLN)
 BIN    := $(VENV)/bin
 
-.PHONY: help study plan test lint docs benchmark benchmark-gpu stability figures clean
+.PHONY: help study plan test lint docs benchmark benchmark-gpu stability figures constraints clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -21,11 +21,13 @@ plan: $(VENV)/.runtime ## Say what a study would cost
 test: $(VENV)/.test ## Run the tests
 	@$(BIN)/python -m pytest
 
-lint: $(VENV)/.test ## Check style, types and spelling
+lint: $(VENV)/.test ## Check style, types, spelling and the Snakefile
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/codespell
+	@$(BIN)/snakefmt --check Snakefile workflow/Snakefile
+	@$(BIN)/snakemake --lint --config study=smoke
 
 docs: $(VENV)/.docs reports/quick/index.html ## Build the documentation in site/, with the page of the quick study as an example
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
@@ -54,6 +56,10 @@ stability: $(VENV)/.runtime ## Run a study with another seed, too, and write doc
 figures: $(VENV)/.runtime ## Fill in README and docs: numbers from docs/figures and the study's tables, the reference from the code
 	@$(BIN)/python -m benchmarks.figures --study results/$(STUDY)
 
+constraints: $(VENV)/.test ## Write constraints.txt: the versions that the tests ran with
+	@echo "# The versions that the tests ran with, for exact reproduction: pip install -c constraints.txt winit. Made by: make constraints" > constraints.txt
+	@$(BIN)/python -m pip list --format=freeze --exclude-editable --exclude pip --exclude setuptools | sed 's/+.*//' >> constraints.txt
+
 clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)
 
@@ -62,9 +68,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 # The tests of the page want a Chromium. Root on Debian gets one; elsewhere, or without a network, those tests are skipped.
+# In continuous integration (CI is set) Playwright installs one where there is none, and a failure is a failure.
 define browser
 command -v "$${WINIT_CHROMIUM:-chromium}" || { [ "$$(id -u)" = 0 ] && command -v apt-get && \
-  { apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }; }; }
+  { apt-get install -y --no-install-recommends chromium || { apt-get update && apt-get install -y --no-install-recommends chromium; }; }; } || \
+  { [ -n "$$CI" ] && $(BIN)/playwright install --with-deps chromium; }
 endef
 
 # The stamps stand for "what pyproject.toml asks for is installed".
@@ -74,7 +82,7 @@ $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
-	@( $(call browser) ) >/dev/null 2>&1 || true
+	@( $(call browser) ) >$(VENV)/browser.log 2>&1 || [ -z "$$CI" ] || { cat $(VENV)/browser.log >&2; exit 1; }
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python

@@ -54,7 +54,8 @@ SECONDS: dict[str, float] = {
     "test_lost_and_damaged_parts_are_named_and_trained_again": 15,
     "test_an_orphaned_job_and_a_new_workflow_do_not_train_twice": 15,
     "test_intervals_are_those_of_the_ranking_in_its_order": 15,
-    "test_style_and_types": 15,  # mypy's is the longest of three
+    "tests/test_wheel.py": 15,
+    "test_style_types_and_spelling": 15,  # mypy's is the longest
     "test_two_processes_at_once_and_a_third_have_the_same_bits": 10,
     "test_the_phase_diagram_lies_on_the_theory": 8,
     "tests/test_workflow.py": 6,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pkgutil
 import re
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-from tests import house
+from tests import house, lowest
 from winit import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,18 +31,18 @@ def test_environment_yml_lists_the_dependencies_of_pyproject():
 
 def lint_commands() -> list[list[str]]:
     """Return the commands of `make lint`."""
-    makefile = (ROOT / "Makefile").read_text()
-    return [line.split() for line in re.findall(r"^\t@\$\(BIN\)/((?:codespell|ruff|mypy).*)$", makefile, re.MULTILINE)]
+    (recipe,) = re.findall(r"^lint:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return [line.split() for line in re.findall(r"^\t@\$\(BIN\)/(.*)$", recipe, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("command", lint_commands(), ids=" ".join)
 def test_style_types_and_spelling(command):
-    name, *rest = command
-    tool = Path(sys.executable).parent / name
-    if not tool.exists():
+    name, *arguments = command
+    tool = Path(sys.executable).with_name(name)
+    if not tool.exists() and "CI" not in os.environ:
         pytest.skip(f"{name} is not installed: pip install -e '.[test]'")
-    done = subprocess.run([tool, *rest], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout
+    done = subprocess.run([tool, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_hooks_of_pre_commit_are_those_of_make_lint():
@@ -48,19 +51,45 @@ def test_the_hooks_of_pre_commit_are_those_of_make_lint():
     assert hooks == [[f".venv/bin/{name}", *rest[:1]] for name, *rest in lint_commands()]
 
 
-def test_types_are_shipped():
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert (ROOT / "winit" / "py.typed").is_file() and "py.typed" in data["winit"]
-
-
 def test_torch_is_pinned():
     assert "torch==2.13.0" in PROJECT["dependencies"]
 
 
 def test_one_version_everywhere():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
-    assert citation["version"] == PROJECT["version"] == __version__
+    assert PROJECT["dynamic"] == ["version"] and citation["version"] == __version__
     assert citation["license"] == PROJECT["license"] == "MIT"
+
+
+def test_constraints_pin_every_dependency_within_its_bounds():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pins = {canonicalize_name(name): version for name, _, version in (line.partition("==") for line in lines)}
+    for text in PROJECT["dependencies"]:
+        needed = Requirement(text)
+        pin = pins.get(canonicalize_name(needed.name), "none")
+        assert pin in needed.specifier, f"constraints.txt has {needed.name} {pin}; renew it: make constraints"
+
+
+def test_the_lowest_versions_are_the_lower_bounds():
+    pins = lowest.pins(["numpy>=2.0,<2.6", "torch==2.13.0", "types-PyYAML", "triton>=3.7,<4; sys_platform == 'linux'"])
+    assert pins == ["numpy==2.0", "torch==2.13.0", "triton==3.7; sys_platform == 'linux'"]
+
+
+def test_the_catalogue_finds_its_files():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert {"mandatory-flags", "software-stack-deployment", "report"} <= set(usage)
+    assert (ROOT / "workflow" / "Snakefile").is_file() and (ROOT / "config" / "README.md").is_file()
+    readme = (ROOT / "README.md").read_text().lower()
+    assert "snakemake" in readme and "workflow" in readme
+
+
+def test_the_steps_of_ci_exist():
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())["jobs"]
+    commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)", "\n".join(commands)):
+        assert f"\n{target}: " in makefile, f"ci.yml runs make {target}, which is not there"
+    assert any(".ci/run" in command for command in commands)
 
 
 def test_make_help_lists_every_target():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import sysconfig
 import venv
 from pathlib import Path
 
@@ -31,10 +30,10 @@ def python(tmp_path_factory) -> Path:
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     subprocess.run(build, check=True)
-    (wheel,) = folder.glob("*.whl")
+    (wheel,) = folder.glob(f"winit-{__version__}-*.whl")
     venv.create(folder / "env", with_pip=False)
     (packages,) = folder.glob("env/lib/python*/site-packages")
-    (packages / "dependencies.pth").write_text("\n".join(dict.fromkeys([sysconfig.get_path("purelib"), *sys.path])))
+    (packages / "dependencies.pth").write_text("\n".join(path for path in sys.path if path.endswith("-packages")))
     python = folder / "env" / "bin" / "python"
     subprocess.run([*pip, "--python", str(python), "install", "--no-deps", "--no-index", str(wheel)], check=True)
     return python
