@@ -15,7 +15,7 @@ from winit.study import conf
 from winit.workflow import session, sources
 from winit.workflow.bundles import bundles
 from winit.workflow.paths import StudyPaths
-from winit.workflow.rules import making_due, one_sentence, shell_prefix
+from winit.workflow.rules import environment, making_due, one_sentence, shell_prefix
 
 shell.prefix(shell_prefix())
 
@@ -31,7 +31,7 @@ RESULTS, REPORT = f"results/{STUDY.name}", f"reports/{STUDY.name}"
 MANIFESTS = [f"{RESULTS}/workloads/{workload.name}.json" for workload in STUDY.workloads]
 TABLES = expand(f"{RESULTS}/{{table}}.parquet", table=COLLECTED)
 COPIES = expand(f"{RESULTS}/{{table}}.csv", table=COPIED)
-ENVIRONMENT = "environment.yml"  # what a job needs; it runs in the Python that runs Snakemake, which has winit
+ENVIRONMENT = environment()
 CAPTIONS = conf.PACKAGE / "report" / "templates" / "captions"
 
 

@@ -15,7 +15,8 @@ from winit.schemes import MODIFIERS, SCHEMES
 from winit.schemes.papers import Paper
 from winit.store.schema import documentation
 from winit.study import reference as settings
-from winit.study.compose import CLAIMS, CONF, compose
+from winit.study import conf
+from winit.study.compose import compose
 from winit.theory.activations import ACTIVATIONS
 from winit.theory.gains import gains
 from winit.vocabulary.pretraining import CONTROLS, PRETRAINING
@@ -111,7 +112,7 @@ def datasets() -> str:
 def claims() -> str:
     """Return the claims that winit ships, as they were declared."""
     parts = []
-    for claim in reading.read(CLAIMS):
+    for claim in reading.read(conf.files("claims").values()):
         parts += [f"### `{claim.id}`", "", f"*{claim.statement}*", ""]
         parts += [f"- Source: {claim.source}.", f"- Measured: {claim.measured}", f"- Rule: {claim.rule}.", ""]
     return block("\n".join(parts).rstrip())
@@ -121,7 +122,7 @@ def studies() -> str:
     """Return what each study of `conf/study/` asks, and how many runs it has."""
     heads = ["study", "question", "datasets", "updates", "workloads", "runs, at least", "runs, at most"]
     lines = []
-    for path in sorted((CONF / "study").glob("*.yaml")):
+    for path in conf.files("study").values():
         study = compose([f"study={path.stem}"])
         sizes = [len(study.workloads), study.counts.tuning + study.counts.least, study.counts.bound]
         names = code(sorted({workload.dataset for workload in study.workloads}))

@@ -63,7 +63,8 @@ def project(shared):
         for name in ("winit", "conf", "profiles"):
             # With the caches of Python and numba, which take seconds to make, but not what they are just writing.
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc.*", "*.tmp*"))
-        shutil.copy(ROOT / "Snakefile", folder)
+        for name in ("Snakefile", "environment.yml"):
+            shutil.copy(ROOT / name, folder)
         done = call("-m", "winit", "run", *TINY, "--cores", "2", cwd=folder, root=folder)
         assert done.returncode == 0, done.stdout + done.stderr
 

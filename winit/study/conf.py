@@ -12,7 +12,7 @@ def shipped(name: str) -> Path:
     """Return where a file or folder that winit ships lies.
 
     Args:
-        name: `conf`, `Snakefile` or `profiles`.
+        name: `conf`, `Snakefile`, `profiles` or `environment.yml`.
 
     Returns:
         A path at the top of the repository in a checkout, and below `winit/shipped` in an installed wheel.

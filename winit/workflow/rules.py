@@ -11,6 +11,8 @@ from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
+from winit.study import conf
+
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
@@ -41,8 +43,18 @@ def making_due(workflow: Any, paths: Iterable[Path]) -> Callable[[object], list[
 def shell_prefix() -> str:
     """Return what stands before every shell command: `winit` in the Python that runs Snakemake, on one thread.
 
-    With several threads, the bits of a product depend on how it was split. Snakemake formats the prefix, so braces are doubled.
+    With several threads, the bits of a product depend on how it was split.
     """
     threads = " ".join(f"{library}_NUM_THREADS=1" for library in ("OMP", "OPENBLAS", "MKL"))
     commands = f'export {threads}; winit() {{ {shlex.quote(sys.executable)} -m winit "$@"; }}; '
-    return commands.replace("{", "{{").replace("}", "}}")
+    return _escaped(commands)
+
+
+def environment() -> str:
+    """Return the conda environment of every rule. It says what a job needs; jobs run in the Python that runs Snakemake."""
+    return _escaped(str(conf.shipped("environment.yml")))
+
+
+def _escaped(text: str) -> str:
+    """Return a text that Snakemake formats to itself."""
+    return text.replace("{", "{{").replace("}", "}}")
