@@ -14,8 +14,8 @@ from winit.datasets import DATASETS
 from winit.schemes import MODIFIERS, SCHEMES
 from winit.schemes.papers import Paper
 from winit.store.schema import documentation
-from winit.study import reference as settings
 from winit.study import conf
+from winit.study import reference as settings
 from winit.study.compose import compose
 from winit.theory.activations import ACTIVATIONS
 from winit.theory.gains import gains
