@@ -150,15 +150,13 @@ def _numbers(values: Iterable[int]) -> str:
 
 
 def claims_rows(claims: pd.DataFrame, evidence: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `docs/figures/claims.csv`: id, statement, verdict, numbers of cells, and scope.
+    """Return the rows of `docs/figures/claims.csv`: id, verdict, numbers of cells, and scope.
 
     Args:
         claims, evidence: the tables `claims` and `claims_evidence`.
     """
     scopes = [scope(evidence[evidence["claim"] == name]) for name in claims["claim"]]
-    return claims[["claim", "statement", "verdict", "cells", "supporting", "refuting", "without_evidence"]].assign(
-        scope=scopes
-    )
+    return claims[["claim", "verdict", "cells", "supporting", "refuting", "without_evidence"]].assign(scope=scopes)
 
 
 def ranking_rows(ranking: pd.DataFrame) -> pd.DataFrame:

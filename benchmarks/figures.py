@@ -182,9 +182,10 @@ def claims(rows: pd.DataFrame) -> Values:
     Args:
         rows: as `facts.claims_rows` returns them.
     """
+    statements = {claim.id: claim.statement for claim in reference.declared()}
     by_id = {
         row["claim"]: [
-            row["statement"], row["verdict"], row["scope"], str(row["cells"] - row["without_evidence"]),
+            statements.get(row["claim"], row["claim"]), row["verdict"], row["scope"], str(row["cells"] - row["without_evidence"]),
             str(row["supporting"]), str(row["refuting"]),
         ]
         for row in rows.to_dict("records")

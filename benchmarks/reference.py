@@ -9,6 +9,7 @@ from benchmarks.markdown import Values, block, table
 from winit import cli, schemes
 from winit.analysis.cell_sets import CELL_MARGIN
 from winit.analysis.claims import reading
+from winit.analysis.claims.declaration import Claim
 from winit.analysis.decisions import FEWEST_DECIDED, SUCCESS_MARGIN
 from winit.datasets import DATASETS
 from winit.schemes import MODIFIERS, SCHEMES
@@ -109,10 +110,15 @@ def datasets() -> str:
     ), 4)  # fmt: skip
 
 
+def declared() -> list[Claim]:
+    """Return the claims that winit ships."""
+    return reading.read(conf.files("claims").values())
+
+
 def claims() -> str:
-    """Return the claims that winit ships, as they were declared."""
+    """Return the claims as they were declared."""
     parts = []
-    for claim in reading.read(conf.files("claims").values()):
+    for claim in declared():
         parts += [f"### `{claim.id}`", "", f"*{claim.statement}*", ""]
         parts += [f"- Source: {claim.source}.", f"- Measured: {claim.measured}", f"- Rule: {claim.rule}.", ""]
     return block("\n".join(parts).rstrip())

@@ -8,7 +8,7 @@ import re
 import pandas as pd
 import pytest
 
-from benchmarks import engine, facts, figures, markdown, pretraining, scaling, theory
+from benchmarks import engine, facts, figures, markdown, pretraining, reference, scaling, theory
 from winit.study.compose import compose
 
 # A number with the unit of something that was measured. Sizes (8×8), settings (500 steps) and sources (2006) are none.
@@ -157,17 +157,18 @@ def test_the_facts_of_a_study():
 
 def test_claims_are_shown_with_their_scope():
     claims = pd.DataFrame({
-        "claim": ["a", "b"], "statement": ["A.", "B."], "verdict": ["supported", "not tested here"], "cells": [5, 0],
+        "claim": ["equal-units", "gone"], "verdict": ["supported", "not tested here"], "cells": [5, 0],
         "supporting": [3, 0], "refuting": [1, 0], "without_evidence": [1, 0],
     })  # fmt: skip
     cells = pd.DataFrame({
-        "claim": "a", "dataset": ["spirals", "digits"], "optimizer": ["sgd", "adam"], "width": [64, 128], "depth": [2, 10],
+        "claim": "equal-units", "dataset": ["spirals", "digits"], "optimizer": ["sgd", "adam"], "width": [64, 128], "depth": [2, 10],
         "budget": pd.array([500, 1500], dtype="Int64"),
     })  # fmt: skip
     shown = figures.claims(facts.claims_rows(claims, cells))["table"]
     scope = "digits, spirals; Adam, SGD; width 64, 128; 2, 10 layers; 500, 1,500 updates"
-    assert f"| A. | supported | {scope} | 4 | 3 | 1 |" in shown
-    assert "| B. | not tested here | – | 0 | 0 | 0 |" in shown
+    (statement,) = [claim.statement for claim in reference.declared() if claim.id == "equal-units"]
+    assert f"| {statement} | supported | {scope} | 4 | 3 | 1 |" in shown
+    assert "| gone | not tested here | – | 0 | 0 | 0 |" in shown, "a claim that is no longer declared has its id"
 
 
 def test_verdicts_are_shown_by_budget_and_activation():
