@@ -29,8 +29,9 @@ lint: $(VENV)/.test ## Check style, types, spelling and the Snakefile
 	@$(BIN)/snakefmt --check Snakefile workflow/Snakefile
 	@$(BIN)/snakemake --lint --config study=smoke
 
+# Not --quiet: it would hide the warnings from --strict.
 docs: $(VENV)/.docs reports/quick/index.html ## Build the documentation in site/, with the page of the quick study as an example
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "documentation: site/index.html (to search in it, serve it: python3 -m http.server --directory site)"
 
 reports/quick/index.html: | $(VENV)/.docs
