@@ -199,15 +199,15 @@ def test_longer_training_alone_is_no_pretraining():
 )  # fmt: skip
 def test_a_study_in_which_every_run_diverged_has_no_best(grid, others, networks):
     text = page_of(grid, {}, *others)
-    assert f"Every run diverged, of {networks}: there is nothing to compare." in text and "the best is" not in text
+    assert f"Every run diverged ({networks}), so there is nothing to compare." in text and "the best is" not in text
 
 
 def test_what_is_left_out_is_said():
     sentences = " ".join(left_out(page_of({"initializer": ["zeros"], "depth": [2, 3]}, {})))
     for title, reason in (
-        ("How does the field compare?", "at least two initializers"),
+        ("How do the initializers compare?", "at least two initializers"),
         ("How much does the learning rate matter?", "the same learning rate"),
         ("Does greedy layerwise pretraining help?", "no network was pretrained"),
-        ("Do two inputs stay apart?", "no untrained network"),
+        ("Do two inputs stay distinguishable?", "no untrained network"),
     ):
         assert re.search(f"{re.escape(title)} Not shown: [^.]*{reason}", sentences), (title, sentences)

@@ -91,7 +91,7 @@ def test_a_studys_name_that_snakemake_made_a_number_of_is_asked_for(conf):
 
 @pytest.mark.parametrize("value", [202401, 1.1, datetime.date(2026, 1, 1)])
 def test_a_name_that_another_reader_has_changed_is_refused(value):
-    with pytest.raises(ValueError, match=r"^name: got .*, which is not text; quote the name as you want it: name: '"):
+    with pytest.raises(ValueError, match=r"^name: got .*, which is not text; quote the name: name: '"):
         resolve({**BASE.settings, "name": value})
 
 

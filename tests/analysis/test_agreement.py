@@ -47,10 +47,10 @@ def test_a_disagreement_has_a_reason(tiny):
     layers, runs, expected = measured(tiny, [1e6] * 4, [0.0] * 4)
     result = agreement(layers, runs, expected).set_index("quantity")
     assert not result["agrees"].any()
-    assert result.at["h_variance", "reason"] == "finite width, beyond what linear propagation of its noise explains"
+    assert result.at["h_variance", "reason"] == "finite width, but more than linear propagation of noise predicts"
     assert result.at["delta_ratio", "reason"] == "the measured value is not a positive number"
     layers.loc[layers["layer"] == 1, "h_variance"] *= 100
-    assert agreement(layers, runs, expected)["reason"].str.startswith("off in the first layer").any()
+    assert agreement(layers, runs, expected)["reason"].str.startswith("different from the first layer on").any()
     unstable = expected.assign(amplification=7.5)
     layers.loc[layers["layer"] == 1, "h_variance"] /= 100
-    assert "7.5 times" in agreement(layers, runs, unstable).set_index("quantity").at["h_variance", "reason"]
+    assert "by a factor of 7.5" in agreement(layers, runs, unstable).set_index("quantity").at["h_variance", "reason"]

@@ -88,7 +88,10 @@ def test_an_arm_whose_rate_may_as_well_be_another_is_not_sure_to_work():
     table = cell_sets(pd.concat([runs, tuning]), summary, ANALYSIS, 0).set_index("initializer")
     one = pd.concat([runs, tuning[tuning["replicate"] == -2]])
     unknown = cell_sets(one, summary, ANALYSIS, 0).set_index("initializer").loc["glorot_uniform"]
-    assert (unknown["membership"], unknown["reason"]) == ("undecided", "the noise of the choice of rate is not known")
+    assert (unknown["membership"], unknown["reason"]) == (
+        "undecided",
+        "the uncertainty from choosing the rate is unknown",
+    )
     widths = table["success_high"] - table["success_low"]
     assert widths["glorot_uniform"] > widths["he_normal"]
 

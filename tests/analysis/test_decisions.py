@@ -20,7 +20,7 @@ CASES = {
     "scores within the margin": (10, SAME, Difference(0.0, -0.008, 0.009), "equivalent", "score"),
     "scores across the margin": (10, SAME, Difference(0.0, -0.02, 0.009), "undecided", "score"),
     "nothing trains": (10, SAME, UNKNOWN, "undecided", "too few pairs train"),
-    "the choice is not known": (10, UNKNOWN, SAME, "undecided", "the noise of the choice of rate is not known"),
+    "the choice is not known": (10, UNKNOWN, SAME, "undecided", "the uncertainty from choosing the rate is unknown"),
     "too few": (FEWEST_DECIDED - 1, Difference(1.0, 0.9, 1.0), SAME, "undecided", "fewer than 5 replicates"),
 }
 

@@ -142,7 +142,7 @@ def test_intervals_contain_the_noise_of_the_choice_of_rate():
 def test_one_tuning_replicate_does_not_know_the_noise_of_the_choice():
     runs, summary = with_tuning([0.9, 0.9, 0.2])
     row = overall(runs[(runs["replicate"] >= 0) | (runs["replicate"] == -3)], summary).loc["he_normal"]
-    assert (row["verdict"], row["reason"]) == ("undecided", "the noise of the choice of rate is not known")
+    assert (row["verdict"], row["reason"]) == ("undecided", "the uncertainty from choosing the rate is unknown")
     assert np.isnan(row["success_low"]) and row["success_rate"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Datasets: split without overlap, standardised on the training part, the same for the same seed."""
+"""Datasets: split without overlap, standardized on the training part, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def split(loaded):
     return loaded[1]
 
 
-def test_inputs_are_standardised_on_the_training_part(loaded):
+def test_inputs_are_standardized_on_the_training_part(loaded):
     """Vectors by input, images all pixels together."""
     name, split = loaded
     axis = None if datasets.DATASETS[name].is_image else 0
@@ -30,11 +30,11 @@ def test_inputs_are_standardised_on_the_training_part(loaded):
     np.testing.assert_allclose(x.std(axis=axis), 1, atol=1e-6)
     for part in (split.validation, split.test):
         assert np.isfinite(part.x).all()
-        assert abs(part.x.mean()) > 0  # standardised with the training part's numbers, not with their own
+        assert abs(part.x.mean()) > 0  # standardized with the training part's numbers, not with their own
 
 
 @needs_mnist
-def test_mnist_is_standardised_as_images_and_keeps_its_test_part():
+def test_mnist_is_standardized_as_images_and_keeps_its_test_part():
     split = datasets.load("mnist", {}, seed=3)
     x = split.train.x
     assert x.mean(dtype=float) == pytest.approx(0, abs=1e-6) and x.std(dtype=float) == pytest.approx(1, abs=1e-6)

@@ -57,7 +57,7 @@ def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
     whole = (root / name).read_bytes()
     for content in (whole[:-7], whole[:20] + bytes([whole[20] ^ 1]) + whole[21:], b""):
         (root / name).write_bytes(content)
-        with pytest.raises(ValueError, match=f"{name} is damaged or another file: its SHA-256 is .* remove it"):
+        with pytest.raises(ValueError, match=f"{name} is damaged or a different file: its SHA-256 is .* replace it"):
             mnist.read(str(root))
     (root / name).unlink()
     with pytest.raises(ValueError, match=f"has no file {name}; put train-images-idx3-ubyte.gz, .* there"):
@@ -67,8 +67,8 @@ def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (gzip.compress(b"\0\0\x09\x01\0\0\0\x01A", mtime=0), "is no IDX file of bytes"),
-        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABC", mtime=0), "holds 3 values, but says 5"),
+        (gzip.compress(b"\0\0\x09\x01\0\0\0\x01A", mtime=0), "is not an IDX file of bytes"),
+        (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABC", mtime=0), "has 3 values, but its header says 5"),
         (gzip.compress(b"\0\0\x08\x01\0\0\0\x05ABCDE", mtime=0)[:-3], "cannot be unpacked"),
         (b"no gzip", "cannot be unpacked"),
     ],
@@ -108,7 +108,7 @@ def test_without_a_network_it_says_what_to_do(monkeypatch):
 
     monkeypatch.delenv(mnist.VARIABLE, raising=False)
     monkeypatch.setattr(pooch, "retrieve", Mirror("nowhere"))
-    with pytest.raises(ValueError, match=r"could not be downloaded .*ConnectionError.* name it with data.dir=<folder>"):
+    with pytest.raises(ValueError, match=r"could not be downloaded .*ConnectionError.* set data.dir=<folder>"):
         mnist.files()
 
 

@@ -16,7 +16,7 @@ def test_findings_hold_numbers_of_the_tables(made):
     texts = [f.text for f in findings.headlines(tables, False)]
     runs = tables["all_runs"]
     ok = int((runs["status"] == "ok").sum())
-    assert texts[0].startswith(f"Of {len(runs):,} networks, ") and f"{ok:,} ok (" in texts[0]
+    assert texts[0].startswith(f"How {len(runs):,} networks ended") and f"{ok:,} ok (" in texts[0]
     for status in ("lost_target", "missed_target", "stuck", "diverged"):
         assert f"{int((runs['status'] == status).sum()):,} {status.replace('_', ' ')}" in texts[0]
     zeros = int((tables["runs"]["initializer"] == "zeros").sum())
@@ -90,14 +90,15 @@ def test_findings_name_the_setting_where_there_are_several():
 def test_nothing_is_decided_with_too_few_replicates():
     (finding,) = findings.deepest(sets({"he_normal": "undecided", "zeros": "undecided"}, runs=3, ok=[3, 0]))
     assert "1 of 2 initializers bring at least half of their 3 runs to the target" in finding.text
-    assert finding.text.endswith("nothing is decided below 5 replicates.") and "work" not in finding.text
+    assert finding.text.endswith("with fewer than 5 replicates, no differences are judged.")
+    assert "work" not in finding.text
 
 
 def test_where_every_run_diverged_nothing_else_is_said():
     (finding,) = findings.deepest(sets(diverged=10, ok=0))
-    assert finding.text.endswith("every run diverged, from each of 2 initializers.")
+    assert finding.text.endswith("every run diverged (2 initializers).")
     (finding,) = findings.outcome(pd.DataFrame({"status": ["diverged"] * 4, "steps": 9}))
-    assert finding.text == "Every run diverged, of 4 networks: there is nothing to compare."
+    assert finding.text == "Every run diverged (4 networks), so there is nothing to compare."
 
 
 def test_slower_is_kept_apart_from_what_does_not_train():
@@ -108,8 +109,8 @@ def test_slower_is_kept_apart_from_what_does_not_train():
     ]
     (finding,) = findings.speed(pd.concat(both))
     assert finding.text == (
-        "digits, SGD, width 32: at least half of the runs are at the target after 500 updates for 1 of 4 arms, after 1,500 for 1 "
-        "more (slower), and not within 1,500 for 2."
+        "digits, SGD, width 32: arms with at least half of their runs at the target: 1 of 4 after 500 updates, 1 more after 1,500 "
+        "(slower); 2 did not get there within 1,500."
     )
     assert findings.speed(both[1]) == [], "one budget cannot tell"
 
@@ -123,7 +124,7 @@ def test_choices_on_the_edge_are_counted_where_anything_trained():
         is_extension=False,
     )
     (finding,) = findings.rates(tuned)
-    assert "of 2 arms of which anything trained, 1 chose a rate on the edge of those tried" in finding.text
+    assert "of 2 arms with at least one trained run, 1 chose a rate at the edge of the grid" in finding.text
     assert findings.rates(tuned.query("learning_rate == 1")) == []
 
 
@@ -150,15 +151,15 @@ def test_a_point_of_the_phase_diagram_trains_if_half_of_its_runs_do(rate, trains
     points = summary(initializer=["mean_field:1.5/0.05"], success_rate=[rate])
     limits = points[["activation", "width", "initializer"]].assign(depth_limit=10)
     (finding,) = findings.phase(points, limits)
-    assert f"of 1 points (σ_w², σ_b²), {int(trains)} train" in finding.text
-    assert f"is right about {int(trains)} " in finding.text
+    assert f"{int(trains)} of 1 points (σ_w², σ_b²) train" in finding.text
+    assert f"is right for {int(trains)} points" in finding.text
 
 
 def test_points_of_which_the_theory_claims_no_limit_are_not_counted():
     points = summary(initializer=["mean_field:1.5/0.05", "mean_field:2/0"], success_rate=[1.0, 0.0])
     limits = points[["activation", "width", "initializer"]].assign(depth_limit=[10, np.nan])
     (finding,) = findings.phase(points, limits)
-    assert "of 1 points (σ_w², σ_b²), 1 train" in finding.text
+    assert "1 of 1 points (σ_w², σ_b²) train" in finding.text
     assert findings.phase(points, limits.assign(depth_limit=np.nan)) == []
 
 

@@ -77,7 +77,7 @@ def test_a_study_in_which_every_run_diverges_has_findings(one_section, tmp_path)
     write(study, folder, tmp_path / "report" / "index.html")
     text = (tmp_path / "report" / "index.html").read_text()
     findings = text.split('<ol class="findings">')[1].split("</ol>")[0]
-    assert f"Every run diverged, of {len(tables['runs'])} networks" in findings and findings.count("<li>") == 1
+    assert f"Every run diverged ({len(tables['runs'])} networks)" in findings and findings.count("<li>") == 1
     assert "supports it" not in text and "refutes it" not in text
 
 
@@ -95,9 +95,9 @@ def test_the_page_reads_every_budget(made):
     assert "not within 30" in text.split('id="slower"')[1].split("</section>")[0]
 
 
-def test_the_page_says_what_a_linear_model_reaches_beside_each_target(made):
+def test_the_page_compares_each_target_with_a_linear_model(made):
     study, tables, page = made
-    body = page.read_text().split("Targets beside a linear model")[1].split("</table>")[0]
+    body = page.read_text().split("Targets and linear model")[1].split("</table>")[0]
     for _, row in tables["baselines"].iterrows():
         target = study.datasets[row["dataset"]].target_accuracy
         assert f"{row['dataset']}</th>" in body and percent(row["test_score"]) in body and percent(target) in body

@@ -1,4 +1,4 @@
-"""The page tells the protocol that a study has."""
+"""The page describes the protocol of its study."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def test_a_tuned_study_names_its_replicates_and_extensions():
 
 def test_one_rate_is_not_called_a_choice():
     study = compose([*PLAIN, "grid.learning_rate=[0.1]", "grid.tuning_replicates=0"])
-    assert protocol.at_rate(study) == "at the study's one learning rate, 0.1"
-    assert "None was chosen" in protocol.choice(study) and "cannot say" in protocol.choice(study)
+    assert protocol.at_rate(study) == "at the study's only learning rate, 0.1"
+    assert "No rate was tuned" in protocol.choice(study) and "cannot say" in protocol.choice(study)
     assert "tuning" not in protocol.choice(study)
 
 
-def test_without_tuning_replicates_the_page_says_what_it_cannot_say():
+def test_without_tuning_replicates_the_page_states_that_the_same_runs_are_judged():
     study = compose([*PLAIN, "grid.tuning_replicates=0"])
     assert "The same runs are judged, so the study cannot say" in protocol.choice(study)
     assert "tuning replicate" not in protocol.at_rate(study)
@@ -38,13 +38,13 @@ def test_without_tuning_replicates_the_page_says_what_it_cannot_say():
 
 @pytest.mark.parametrize(
     ("given", "read"),
-    [("[50,80]", "at the end of 50, 80 and 200 updates. One run"), ("[]", "at the end of 200 updates. With one budget the study cannot tell")],
+    [("[50,80]", "after 50, 80 and 200 updates. Every run"), ("[]", "after 200 updates. With one budget the study cannot distinguish")],
 )  # fmt: skip
-def test_outcomes_are_read_at_the_budgets(given, read):
+def test_runs_are_evaluated_at_the_budgets(given, read):
     assert read in protocol.reading(compose([*PLAIN, f"measure.budgets={given}"]))
 
 
-def test_extra_grids_say_what_they_ask_and_in_what_they_differ():
+def test_extra_grids_have_a_question_and_the_levels_that_differ():
     study = compose(
         [
             *PLAIN,

@@ -50,7 +50,7 @@ def test_the_sets_of_a_study_lie_on_its_page(made):
     full = of_budget(tables["cell_sets"])
     assert rows == len(full.drop_duplicates(["dataset", "activation", "depth"]))
     assert (full["membership"] == "undecided").all() and "fewer than 5 replicates" in text  # it has three
-    assert text.count("The order within a set means nothing") == 1
+    assert text.count("The order within a set has no meaning") == 1
 
 
 def test_the_ranking_has_its_tables_at_every_budget(made):

@@ -135,8 +135,8 @@ def test_the_verb_prints_it(capsys):
     [
         ("mean_field:1.8/0.05", "tanh", "755 layers, with tanh"),
         ("mean_field:1/0", "tanh", "∞, with tanh"),
-        ("he_normal", "relu", "not claimed: q has no scale (homogeneous, no biases), with relu"),
-        ("random_walk", "relu", "not claimed: q grows without bound, with relu"),
+        ("he_normal", "relu", "none: q has no scale (homogeneous, no biases), with relu"),
+        ("random_walk", "relu", "none: q grows without bound, with relu"),
         ("orthogonal:1", "tanh", ""),
         ("he_normal+lsuv", "tanh", ""),
     ],

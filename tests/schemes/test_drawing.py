@@ -46,4 +46,4 @@ def test_they_are_trained_once_and_said(tiny):
 
 
 def test_every_study_composes_with_its_own_arms():
-    assert any("trained once" in reason for *_, reason in compose([]).not_applicable)
+    assert any("trained only once" in reason for *_, reason in compose([]).not_applicable)

@@ -52,10 +52,13 @@ def test_canonical_spelling(text, canonical):
             "he_normall",
             "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? README.md lists all initializers",
         ),
-        ("normal", "initializer 'normal' has 0 values; write it normal:<std> (normal:0.01, say)"),
+        ("normal", "initializer 'normal' has 0 values; write it normal:<std>, for example normal:0.01"),
         ("he_normal+lsuw", "initializer 'he_normal+lsuw': unknown modifier 'lsuw'; did you mean 'lsuv'? choose from"),
-        ("he_normal+lsuv+lsuv", "initializer 'he_normal+lsuv+lsuv' has lsuv twice; once is enough"),
-        ("last_layer_zero", "initializer 'last_layer_zero': last_layer_zero modifies another scheme; write he_normal"),
+        ("he_normal+lsuv+lsuv", "initializer 'he_normal+lsuv+lsuv' has lsuv twice; write it once"),
+        (
+            "last_layer_zero",
+            "initializer 'last_layer_zero': last_layer_zero is a modifier and needs a scheme; write for example he_normal",
+        ),
         ("mean_field:2/-1", "initializer 'mean_field:2/-1': bias_variance is '-1'; it must be a number of at least 0"),
         ("torch_sparse:2", "initializer 'torch_sparse:2': sparsity is '2'; it must be a number above 0, at most 1"),
         ("zeros:1", "initializer 'zeros:1' has 1 values; write it zeros"),
@@ -80,10 +83,10 @@ def test_kumar_needs_a_slope_at_zero():
 @pytest.mark.parametrize(
     ("initializer", "activation", "sentence"),
     [
-        ("edge_of_chaos:0.05", "relu", "edge of chaos needs a point where gradients keep their size, and wide ReLU"),
-        ("theano_glorot", "tanh", "4 × Glorot uniform is a rule for sigmoid alone, and the activation is tanh"),
+        ("edge_of_chaos:0.05", "relu", "edge of chaos needs a critical point, and wide ReLU"),
+        ("theano_glorot", "tanh", "4 × Glorot uniform is a rule for sigmoid only, and the activation is tanh"),
         ("zeros+lsuv", "tanh", "all weights are 0"),
-        ("random_walk", "gelu", "random walk has a rule for ReLU and for identity, and none for GELU"),
+        ("random_walk", "gelu", "random walk has rules for ReLU and identity only, not for GELU"),
     ],
 )
 def test_pairs_without_meaning_are_refused_with_a_sentence(initializer, activation, sentence):

@@ -73,7 +73,7 @@ def test_lists_extend_over_axes_whose_length_a_row_tells():
 def test_the_reference_prints_name_type_unit_and_meaning():
     lines = documentation(["runs"]).splitlines()
     assert lines[0] == "## `runs`" and lines[2] == "| column | type | unit | meaning |"
-    assert "| `wall_time_s` | float64 | seconds | its share of the wall time of the stack it was trained in |" in lines
+    assert "| `wall_time_s` | float64 | seconds | its share of the wall time of its stack |" in lines
     assert all(line.count(" | ") == 3 for line in lines[4:])
 
 

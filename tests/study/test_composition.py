@@ -124,7 +124,7 @@ def test_the_wrong_ways_say_what_to_write(override, sentence):
 
 
 def test_a_plan_names_the_extra_grids():
-    assert compose(["study=smoke"]).product.endswith("with the extra grid pretraining")
+    assert compose(["study=smoke"]).product.endswith("plus the extra grid pretraining")
 
 
 BLOCKS = st.builds(

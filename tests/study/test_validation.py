@@ -40,7 +40,7 @@ from winit.study.reference import json_schema
         ("grid.depth=[0]", "grid.depth: got 0; allowed is a whole number from 1 to 1000"),
         ("grid.depth=[2,x]", 'grid.depth: got "x"; allowed is a whole number from 1 to 1000'),
         ("grid.depth=[2.5]", "grid.depth: got 2.5; allowed is a whole number from 1 to 1000"),
-        ("grid.depth=[2,2]", "grid.depth: got [2, 2], which lists 2 twice; once is enough"),
+        ("grid.depth=[2,2]", "grid.depth: got [2, 2], which lists 2 twice; list it once"),
         ("grid.width=[true]", "grid.width: got true; allowed is a whole number from 1 to 100000"),
         ("grid.learning_rate=[-0.1]", "grid.learning_rate: got -0.1; allowed is a number from 1e-30 to 1e+30"),
         ("grid.learning_rate=[0]", "grid.learning_rate: got 0; allowed is a number from 1e-30 to 1e+30"),
@@ -63,7 +63,7 @@ from winit.study.reference import json_schema
         ("training.steps=1.5", "training.steps: got 1.5; allowed is a whole number from 1 to 100000000"),
         ("device=gpu", "device: unknown device 'gpu'; did you mean 'cpu'? choose from auto, cpu, cuda"),
         ("name=a/b", 'name: got "a/b"; allowed is letters, digits'),
-        ("name=store", "name: got store, but results/store/ is where runs are kept; take another name"),
+        ("name=store", "name: got store, but results/store/ is the folder of the run store; use another name"),
         ("grid.learning_rate=[1e-60]", "grid.learning_rate: got 1e-60; allowed is a number from 1e-30 to 1e+30"),
         ("grid.learning_rate=[1e300]", "grid.learning_rate: got 1e+300; allowed is a number from 1e-30 to 1e+30"),
         ("training.momentum=1", "training.momentum: got 1; allowed is a number from 0 to 0.9999"),
@@ -75,7 +75,7 @@ from winit.study.reference import json_schema
         ("measure.trace_points=-1", "measure.trace_points: got -1; allowed is a whole number from 0 to"),
         ("name=..", 'name: got ".."; allowed is letters, digits'),
         ("seed=-1", "seed: got -1; allowed is a whole number from 0 to"),
-        ("dataset.spirals.turns=2", "dataset.spirals: the study has no dataset spirals; choose it: dataset=spirals"),
+        ("dataset.spirals.turns=2", "dataset.spirals: the study has no dataset spirals; add dataset=spirals"),
         ("dataset.digits.turns=2", "unknown key 'dataset.digits.turns'"),
         ("grid.depth", "cannot read 'grid.depth'; write key=value, and quote lists"),
         ("grid.depth=2,3", "cannot sweep with 'grid.depth=2,3'; give a list instead: grid.depth=[…]"),
@@ -101,12 +101,12 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         (["grid.pretraining=[none+moments]"], "grid.pretraining: pretraining 'none+moments': unknown control of none"),
         (
             ["grid.pretraining=[none,rbm]", "grid.activation=[relu]"],
-            "grid.pretraining: rbm fits none of the activations: the hidden units of an RBM are binary (sigmoid) or linear "
-            "(identity), and ReLU is neither",
+            "grid.pretraining: rbm fits none of the activations: the hidden units of an RBM must be binary (sigmoid) or linear "
+            "(identity), not ReLU",
         ),
         (
             ["grid.pretraining=[autoencoder]", "pretraining.loss=cross_entropy"],
-            "pretraining.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit",
+            "pretraining.loss: got cross_entropy, but inputs are standardized; allowed is squared_error, or data.scaling=unit",
         ),
         (
             [
@@ -119,7 +119,7 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         ),
         (
             ["grid.pretraining=[rbm]", "pretraining.rbm.visible=binary"],
-            "pretraining.rbm.visible: got binary, but inputs are standardised; allowed is gaussian, or data.scaling=unit",
+            "pretraining.rbm.visible: got binary, but inputs are standardized; allowed is gaussian, or data.scaling=unit",
         ),
         (
             ["grid.pretraining=[autoencoder]", "pretraining.layers=3"],
@@ -127,12 +127,12 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         ),
         (
             ["measure.budgets=[50]", "training.schedule=cosine"],
-            "measure.budgets: got [50] with schedule cosine, but a shorter training is a part of a longer one only at a "
-            "constant rate; allowed is [], or training.schedule=constant without warm-up",
+            "measure.budgets: got [50] with schedule cosine, but shorter budgets need a constant learning "
+            "rate; allowed is [], or training.schedule=constant without warm-up",
         ),
         (
             ["measure.budgets=[50]", "training.warmup=5"],
-            "measure.budgets: got [50] with warmup 5, but a shorter training",
+            "measure.budgets: got [50] with warmup 5, but shorter budgets",
         ),
         (
             ["measure.budgets=[50,200]"],
@@ -163,14 +163,14 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
             ["task=reconstruction", "task.encoder=[]"],
             "task.encoder: got []; reconstruction needs the widths of its encoder",
         ),
-        (["task.encoder=[8]"], "task.encoder: got [8], but classifiers have none"),
+        (["task.encoder=[8]"], "task.encoder: got [8], but classifiers have no encoder"),
         (
             ["task=reconstruction", "task.loss=cross_entropy"],
-            "task.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit",
+            "task.loss: got cross_entropy, but inputs are standardized; allowed is squared_error, or data.scaling=unit",
         ),
         (
             ["task=reconstruction", "grid.pretraining=[supervised]"],
-            "grid.pretraining: supervised fits none of the activations: supervised layers learn from labels",
+            "grid.pretraining: supervised fits none of the activations: supervised layers need labels",
         ),
         (
             ["task=reconstruction", "grid.initializer=[lsuv]"],

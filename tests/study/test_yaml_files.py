@@ -60,7 +60,7 @@ def test_keys_of_text_keep_what_is_written():
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"a: 1\na: 2\n", "the key 'a' stands twice in line 2"),
+        (b"a: 1\na: 2\n", "the key 'a' is repeated in line 2"),
         (b"a: [1", "expected ',' or ']', but got '<stream end>' in line 1"),
         (b"\xff\xfe\x00", "byte 0 is not UTF-8"),
         (b"[" * 5000, "it is nested too deeply"),

@@ -36,7 +36,7 @@ def test_winit_gain_prints_it(capsys):
         (["gain", "gelu"], "refuses"),
         (["gain", "tanh"], "1.66666"),
         (["gain", "leaky_relu_0.2"], "1.386750"),
-        (["gain", "relu"], "σ_w² = 2, every q is a fixed point; depth limit not claimed"),
+        (["gain", "relu"], "σ_w² = 2, every q is a fixed point; no depth limit"),
     ):
         with pytest.raises(SystemExit) as end:
             main(arguments)

@@ -15,5 +15,5 @@ def test_every_optimizer_has_a_rule():
 def test_every_control_of_pretraining_has_weights_and_a_label():
     assert set(controls.CONTROLS) == {name for name, control in CONTROLS.items() if control.is_pretrained}
     assert pretraining_label("rbm+shuffled") == "RBMs, shuffled"
-    assert pretraining_label("autoencoder+moments") == "autoencoders, their moments alone"
+    assert pretraining_label("autoencoder+moments") == "autoencoders, moments only"
     assert pretraining_label("none+longer") == "no pretraining, trained longer"

@@ -12,18 +12,18 @@ from winit.analysis.select import before_training, judged
 from winit.store.schema import TABLES
 from winit.theory import prediction
 
-UNSTABLE = 3  # from here on, growth of deviations over the depth is called unstable
+UNSTABLE = 3  # growth of deviations over the depth that counts as unstable
 
 
 NETWORK = ["dataset", "activation", "depth", "width", "initializer"]
 
 
-@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # lengths that vanish or run away agree with nothing
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # values of 0, infinity and NaN never agree
 def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) -> pd.DataFrame:
     """Compare measurement and theory before training: the signal in the last hidden layer, the gradient in the first.
 
-    They agree if the geometric mean over replicates lies within `prediction.tolerance` of the theory; where they do not,
-    `reason` says what stands out.
+    They agree if the geometric mean over replicates is within `prediction.tolerance` of the theory. For disagreements,
+    `reason` gives the likely cause.
 
     Args:
         layers: with `run_id`, `stage`, `layer`, `h_variance` and `delta_variance`.
@@ -32,7 +32,9 @@ def agreement(layers: pd.DataFrame, runs: pd.DataFrame, expected: pd.DataFrame) 
     """
     plain = judged(runs)
     plain = plain[~plain["batch_norm"] & (plain["pretraining"] == "none")]
-    first = plain.drop_duplicates([*NETWORK, "replicate"])  # optimizers, rates and dropout leave the weights as drawn
+    first = plain.drop_duplicates(
+        [*NETWORK, "replicate"]
+    )  # initial weights do not depend on optimizer, rate and dropout
     initial = before_training(layers, first, [*NETWORK, "replicate"])
     initial = initial[[*NETWORK, "replicate", "layer", "h_variance", "delta_variance"]]
     measured = dict(list(initial.groupby(NETWORK, sort=False)))
@@ -76,18 +78,18 @@ def _compare(by_layer: Mapping[int, pd.DataFrame], expected: pd.DataFrame, depth
 
 
 def _mean(sample: pd.Series) -> float:
-    """Return the geometric mean; NaN where nothing was measured."""
+    """Return the geometric mean; NaN if nothing was measured."""
     return float(stats.geometric_mean(sample.dropna())) if sample.notna().any() else np.nan
 
 
 def _reason(measured: float, value: float, spread: float, is_off_at_once: bool, amplification: float) -> str:
-    """Say, of a disagreement, what stands out: the first of these that holds."""
+    """Return the likely cause of a disagreement: the first of these that applies."""
     if not (measured > 0 and np.isfinite(measured)):
         return "the measured value is not a positive number"
     if is_off_at_once:
-        return "off in the first layer already: few inputs, or inputs unlike one another in length"
+        return "different from the first layer on: few inputs, or inputs of very different length"
     if amplification > UNSTABLE:
-        return f"unstable: a deviation of q in the first layer is {amplification:.2g} times as large in the last"
+        return f"unstable: a deviation of q in the first layer grows by a factor of {amplification:.2g} up to the last layer"
     if abs(np.log(measured / value)) <= 3 * spread:
-        return "finite width: single networks of this width spread as far, and these replicates lean to one side"
-    return "finite width, beyond what linear propagation of its noise explains"
+        return "finite width: single networks of this width vary as much, and most replicates deviate in the same direction"
+    return "finite width, but more than linear propagation of noise predicts"

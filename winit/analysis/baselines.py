@@ -1,4 +1,4 @@
-"""What is reached without hidden layers: by a linear classifier; of reconstructions, by the mean and by principal components."""
+"""Scores without hidden layers: of a linear classifier, or for reconstruction of the mean and of principal components."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from winit.study.model import Study
 from winit.study.seeds import seed
 from winit.study.workload import Workload
 
-PENALTIES = (0.001, 0.01, 0.1)  # values of C, of which validation chooses
-MOST_EXAMPLES, MOST_ITERATIONS = 10_000, 50  # so that a dataset takes two seconds; more of them change little
+PENALTIES = (0.001, 0.01, 0.1)  # values of C to choose from on validation
+MOST_EXAMPLES, MOST_ITERATIONS = 10_000, 50  # a dataset takes two seconds; more would change little
 
 Row = tuple[str, int, float, float]  # baseline, components, test loss, test score
 
 
 def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
-    """Return the error on `test` of the principal components of `train`: squared, summed over inputs, mean over examples.
+    """Return the squared error on `test` of the principal components of `train`, summed over inputs, mean over examples.
 
-    No components stand for the mean of `train`.
+    With 0 components it is the error of the mean of `train`.
 
     Args:
         train, test: inputs (N, D).
@@ -43,8 +43,8 @@ def linear_model(split: datasets.Split) -> tuple[float, float]:
 
         min over W, b of  ‖W‖²/2 + C Σ cross-entropy
 
-    with the C of PENALTIES that has the best accuracy on validation. At most MOST_EXAMPLES examples of the training part
-    are used, and MOST_ITERATIONS of L-BFGS.
+    with the C from PENALTIES that has the best validation accuracy. Use at most MOST_EXAMPLES training examples and
+    MOST_ITERATIONS iterations of L-BFGS.
     """
     from sklearn.exceptions import ConvergenceWarning  # takes a second to import
     from sklearn.linear_model import LogisticRegression
@@ -60,10 +60,10 @@ def linear_model(split: datasets.Split) -> tuple[float, float]:
 
 
 def baselines(study: Study) -> pd.DataFrame:
-    """Return the table `baselines`: what is reached on every dataset without hidden layers.
+    """Return the table `baselines`: scores on every dataset without hidden layers.
 
-    A classifier is compared with a linear model, a deep autoencoder with the mean and with PCA with as many components as
-    its code has units.
+    Classifiers are compared with a linear model, deep autoencoders with the mean and with PCA with as many components as
+    the code has units.
     """
     one_of_each = {workload.dataset: workload for workload in study.workloads}
     rows = [(dataset, *row) for dataset, workload in one_of_each.items() for row in _of_dataset(workload)]

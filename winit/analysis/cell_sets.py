@@ -1,14 +1,14 @@
-"""Single cells: which initializers work in each, which do worse, and which fail. A set, not a winner.
+"""Sets of initializers in each cell: those that work, those that do worse, and those that fail.
 
-An initializer, at the rate chosen for it and without pretraining, belongs to one of
+An initializer without pretraining, at its chosen rate, belongs to one of these sets:
 
 - *fails*: fewer than half of its runs train;
-- *works*: most of its runs train, and it is not known to do worse than the reference;
-- *worse*: most of its runs train, and those score less than the reference's by more than `CELL_MARGIN`;
-- *undecided*: its runs do not tell whether most of them train, or there are too few.
+- *works*: more than half of its runs train, and it is not known to do worse than the reference;
+- *worse*: more than half of its runs train, and these score more than `CELL_MARGIN` below those of the reference;
+- *undecided*: the interval of the share of runs that train includes one half, or there are too few runs.
 
-Whether most train is decided where the interval of their share lies on one side of one half: one-sided at 5 %, so 8 of 10
-runs, or 2. The reference is the best initializer of the cell on the tuning replicates: it is chosen before the judged runs.
+The interval decides one-sided at 5 %, so 8 of 10 runs must train, or at most 2. The reference is the best initializer of the
+cell on the tuning replicates, so it is chosen before the judged runs.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from winit.analysis.select import ARM, CELL, at_chosen_rate
 from winit.store.schema import TABLES
 from winit.study.schema import AnalysisSettings
 
-# A difference in accuracy that another seed of the study does not turn around: an arm's printed accuracy may move by 3 points.
+# A difference in accuracy that another seed of the study does not reverse: the accuracy of an arm may change by 3 points.
 CELL_MARGIN = 0.05
-SUCCESS_LEVEL = 0.9  # two-sided, so that each side is wrong in at most 5 %
+SUCCESS_LEVEL = 0.9  # two-sided, so that each side has an error of at most 5 %
 HALF = stats.TRAINED_SHARE
 
 
 def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, seed: int) -> pd.DataFrame:
-    """Return one row for each cell and initializer: its membership, with the numbers that decide it.
+    """Return one row per cell and initializer: its membership, with the numbers that decide it.
 
     Args:
-        runs: table of the main grid, of one budget, of both roles.
+        runs: the table, for the main grid and one budget, with both roles.
         summary: of the same grid and budget, with `is_best_rate` and `tuning_score`.
         analysis: the study's settings of that name.
         seed: of the resampling of tuning replicates.
@@ -61,7 +61,7 @@ def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetti
         )
         level = intervals.simultaneous_level(len(names) - 1)
         for place, (name, key) in enumerate(zip(names, keys, strict=True)):
-            # The reference differs from itself by nothing, whatever its rate.
+            # The reference does not differ from itself.
             between = 0.0 if place == reference else float(added["trained"].iloc[[place, reference]].sum(skipna=False))
             row = _success(status[place], float(added["success"].iloc[place]))
             row |= _difference(status[[place, reference]], score[[place, reference]], level, between)
@@ -76,19 +76,19 @@ def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetti
 def is_two_faced(ok: ArrayLike, learned: ArrayLike, runs: ArrayLike) -> np.ndarray:
     """Return whether some runs of an arm train and some do not.
 
-    That is at least two of each, or one that learns nothing beside one that does.
+    This requires at least two of each, or at least one that trains and one that learns nothing.
 
     Args:
-        ok: how many are at the target at the end.
-        learned: how many learn anything.
-        runs: how many there are.
+        ok: number of runs at the target at the end.
+        learned: number of runs that learn anything.
+        runs: number of runs.
     """
     ok, learned, runs = (np.asarray(counts) for counts in (ok, learned, runs))
     return ((ok >= 2) & (ok <= runs - 2)) | ((learned >= 1) & (learned <= runs - 1))
 
 
 def _success(status: np.ndarray, noise: float) -> dict[str, Any]:
-    """Return how many of an arm's runs train; `noise` is the variance of their share that the choice of rate adds."""
+    """Return the share of an arm's runs that train, with its interval. `noise`: variance from choosing the rate."""
     runs = int(pd.notna(status).sum())
     ok, learned = (int(np.isin(status, names).sum()) for names in (["ok"], ["ok", "lost_target", "missed_target"]))
     share = intervals.proportion(np.array([ok]), np.array([runs]), SUCCESS_LEVEL)
@@ -100,7 +100,7 @@ def _success(status: np.ndarray, noise: float) -> dict[str, Any]:
 
 
 def _difference(status: np.ndarray, score: np.ndarray, level: float, noise: float) -> dict[str, Any]:
-    """Return the difference in test score between two arms (2, replicates), among pairs in which both train."""
+    """Return the difference in test score between two arms (2, replicates), over pairs in which both train."""
     train = (status == "ok").all(axis=0)
     number = intervals.mean_over_cells([(score[0] - score[1])[train]] if train.any() else [], level)
     number = intervals.widened(number, noise, level)

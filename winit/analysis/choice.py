@@ -1,4 +1,4 @@
-"""The noise of the choice of a learning rate: what other tuning replicates would have chosen, and what that changes."""
+"""Uncertainty from choosing the learning rate: which rates other tuning replicates would choose, and the effect of that."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MEASURES = ("success", "score", "trained_score")
 
 
 def probabilities(validation: np.ndarray, resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often each rate is chosen (R,) when the tuning replicates are drawn anew.
+    """Return how often each rate is chosen (R,) when the tuning replicates are resampled.
 
-    The rate with the highest mean is chosen, of equals the smaller one. Deviations of a resampled mean from the mean are
-    inflated by √(n/(n − 1)), because the variance of n values around their own mean is too small by (n − 1)/n. With a
-    single replicate its noise is not known: NaN, unless there is only one rate.
+    The rate with the highest mean is chosen; ties go to the smaller rate. Deviations of a resampled mean from the mean are
+    multiplied by √(n/(n − 1)), because the variance of n values around their mean is too small by a factor of (n − 1)/n.
+    With a single replicate the uncertainty is unknown: return NaN, unless there is only one rate.
 
     Args:
-        validation: scores (R, n), rates in rising order.
-        resamples: how often.
-        rng: what to draw with.
+        validation: scores (R, n), rates in ascending order.
+        resamples: number of resamples.
+        rng: random generator.
 
     Source: Efron 1982, The Jackknife, the Bootstrap and Other Resampling Plans, §10, for the factor.
     """
@@ -33,24 +33,24 @@ def probabilities(validation: np.ndarray, resamples: int, rng: np.random.Generat
     weights = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
     mean = validation.mean(axis=1, keepdims=True)
     drawn = mean + np.sqrt(n / (n - 1)) * (validation @ weights.T - mean)
-    # Differences below 1e-9 are rounding, as in `study.protocol.choose`.
+    # Ignore differences below 1e-9 as rounding, as in `study.protocol.choose`.
     return np.bincount(np.round(drawn, 9).argmax(axis=0), minlength=rates) / resamples
 
 
 def choice_variance(chosen: np.ndarray, means: np.ndarray, variances: np.ndarray, runs: np.ndarray) -> float:
-    """Return the variance of an arm's result that comes from the choice of its rate alone.
+    """Return the variance of an arm's result that is due to choosing its rate.
 
         Σ p_r (m_r − m̄)² − ½ Σ p_r(1 − p_r) s_r²/n_r,   at least 0
 
-    The last sum is what the noise of the results m_r adds to the first. It would be subtracted whole if the results were
-    independent of the choice, as judged runs are, and not at all if they were what chooses, as tuning runs are. Half of it
-    makes intervals that are right or conservative (docs/coverage.md).
+    The second sum is the contribution of noise in the results m_r to the first one. All of it should be subtracted for results
+    that are independent of the choice (judged runs), and nothing for results that make the choice (tuning runs). Half of
+    it gives intervals that are correct or conservative (docs/coverage.md).
 
     Args:
         chosen: probability p_r that each rate is chosen (R,).
-        means, variances, runs: m_r, s_r² and n_r of the results at each rate (R,). Rates without a result are left out.
+        means, variances, runs: m_r, s_r² and n_r of the results at each rate (R,). Rates without results are ignored.
     """
-    known = (runs > 0) & ~(chosen == 0)  # NaN, where the probabilities are not known, counts
+    known = (runs > 0) & ~(chosen == 0)  # unknown probabilities (NaN) are kept
     if known.sum() < 2 or np.ptp(means[known]) == 0:
         return 0.0
     p = chosen[known] / chosen[known].sum()
@@ -61,9 +61,9 @@ def choice_variance(chosen: np.ndarray, means: np.ndarray, variances: np.ndarray
 
 
 def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return mean, variance and number of each measure at each rate of each arm: of judged runs, or of tuning runs.
+    """Return mean, variance and number of values of each measure at each rate of each arm.
 
-    Judged runs exist at the rates that were chosen; elsewhere the test scores of the tuning runs stand in.
+    Judged runs exist only at chosen rates; at other rates, the test scores of the tuning runs are used.
     """
     is_judged = runs["role"] == "judged"
     has_judged = is_judged.groupby([runs[key] for key in RATE_FACTORS]).transform("any")
@@ -75,10 +75,10 @@ def _outcomes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _candidates(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the validation scores of the runs that choose, a row for each rate of each arm, a column for each replicate.
+    """Return the validation scores of the runs that choose the rate: one row per rate of each arm, one column per replicate.
 
-    Candidates are the rates beside the factor on pretraining's rate at which an arm is judged. The judged runs of an arm
-    without tuning runs choose.
+    Candidates are the rates with the chosen factor on the learning rates of pretraining. Judged runs choose the rate of an
+    arm without tuning runs.
     """
     factor = judged(runs).groupby(ARM_KEYS)["pretraining_rate"].first().rename("judged_factor")
     tuned = pd.MultiIndex.from_frame(tuning(runs)[ARM_KEYS].drop_duplicates())
@@ -89,13 +89,13 @@ def _candidates(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def choice_noise(runs: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
-    """Return the variance that the choice of rate adds to each arm's results, by cell and arm.
+    """Return the variance that choosing the rate adds to each arm's results, by cell and arm.
 
     Args:
         runs: of one budget, of both roles, with `RATE_FACTORS`, `role`, `replicate`, `status`, `chance`,
             `validation_score` and `test_score`.
         seed: of the resampling.
-        resamples: how often the tuning replicates are drawn anew.
+        resamples: number of resamples of the tuning replicates.
 
     Returns:
         Indexed by cell and arm: a column for each of `MEASURES`.
@@ -112,7 +112,7 @@ def choice_noise(runs: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
     validation, results = candidates.to_numpy(), {name: outcomes[name].to_numpy() for name in MEASURES}
     rows = {}
     for number, (key, place) in enumerate(sorted(places.items())):
-        known = validation[place][:, np.isfinite(validation[place]).all(axis=0)]  # replicates that every rate has
+        known = validation[place][:, np.isfinite(validation[place]).all(axis=0)]  # replicates that all rates have
         chosen = probabilities(known, resamples, np.random.default_rng([seed, number]))
         rows[key] = {name: choice_variance(chosen, *results[name][place].T) for name in MEASURES}
     return pd.DataFrame.from_dict(rows, orient="index", columns=list(MEASURES)).set_axis(

@@ -1,7 +1,7 @@
 """Collect the runs of a study into tables.
 
-Each table is made by one task, from the run store, or from tables that were written before it. Tasks that do not depend on
-each other run side by side; what they write does not depend on how many do.
+Each table is made by one task, from the run store or from tables that were written before. Independent tasks run in
+parallel; the tables do not depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from winit.study.model import Study
 
 
 def collect(study: Study, store: RunStore, folder: Path, processes: int = 1) -> None:
-    """Write the tables of a study: all of `store.schema.TABLES` but the tutorial's replay.
+    """Write the tables of a study: all of `store.schema.TABLES` except the tutorial's replay.
 
     Args:
         study: the study.
-        store: which holds its runs.
-        folder: where the tables lie.
-        processes: how many work side by side.
+        store: the run store.
+        folder: of the tables.
+        processes: number of processes.
 
     Raises:
-        ValueError: the store lacks a run, or a file of claims is wrong.
+        ValueError: the store lacks a run, or a file of claims is invalid.
     """
     claims = read_claims(conf.files("claims").values())
     cells = stored_runs(study, store)
@@ -69,7 +69,7 @@ def _write_runs(cells: Sequence[StoredRuns], folder: Path) -> None:
 
 
 def _write_measured(cells: Sequence[StoredRuns], folder: Path, names: Sequence[str]) -> None:
-    """Write tables of what was measured, a slice of runs after the other."""
+    """Write tables of measurements, one slice of runs at a time."""
     with ExitStack() as opened:
         streams = {name: opened.enter_context(files.stream(folder, name)) for name in names}
         for cell in cells:
@@ -79,7 +79,7 @@ def _write_measured(cells: Sequence[StoredRuns], folder: Path, names: Sequence[s
 
 
 def _write_expected(study: Study, folder: Path) -> None:
-    """Write what does not depend on any run."""
+    """Write the tables that do not depend on runs."""
     not_applicable = pd.DataFrame(study.not_applicable, columns=list(TABLES["not_applicable"]))
     for name, table in (("theory", study_theory(study)), ("phase", phase(study)), ("not_applicable", not_applicable)):
         files.write(folder, name, table)

@@ -1,4 +1,4 @@
-"""The tables that compare: made from those of what was measured, one budget after the other."""
+"""The tables of comparisons, made from the tables of measurements, one budget at a time."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from winit.study.steps import log_spaced
 
 @dataclass(frozen=True)
 class Comparisons:
-    """The runs of a study with their outcomes, and what is written of them.
+    """The runs of a study with their outcomes, and the tables written from them.
 
     Attributes:
         study: the study.
-        folder: where its tables lie.
-        at: `runs` at each budget.
-        summary: of all budgets.
+        folder: of its tables.
+        at: the table `runs` at each budget.
+        summary: the table, for all budgets.
     """
 
     study: Study
@@ -42,7 +42,7 @@ class Comparisons:
 
     @classmethod
     def of(cls, study: Study, folder: Path) -> Comparisons:
-        """Read what was measured, and write `tuning` and `summary`, which all others need."""
+        """Read the measurements and write `tuning` and `summary`, which all other tables need."""
         runs, outcomes = files.read(folder, "runs"), files.read(folder, "outcomes")
         at = {budget: at_budget(runs, outcomes, budget) for budget in study.budgets}
         tuned = _by_budget(at, lambda budget: tuning_table(at[budget]))
@@ -54,7 +54,7 @@ class Comparisons:
         return cls(study, folder, at, summary)
 
     def tasks(self, claims: Sequence[Claim]) -> list[Callable[[], None]]:
-        """Return what is left to write; no task needs what another one writes."""
+        """Return the remaining tasks, which are independent of each other."""
         return [lambda: self._write_claims(claims), self._write_ranking, self._write_cells, self._write_theory]
 
     def _write(self, tables: Mapping[str, pd.DataFrame]) -> None:
@@ -62,7 +62,7 @@ class Comparisons:
             files.write(self.folder, name, table)
 
     def _write_claims(self, claims: Sequence[Claim]) -> None:
-        """Write what pretraining gains, and the claims that are judged by it and by the rest."""
+        """Write the effects of pretraining, and the claims, which need them."""
         targets = {workload.dataset: workload.target_accuracy for workload in self.study.workloads}
         margin, runs = self.study.analysis.margin, self.at[self.study.budgets[-1]]
         has_pretrained = bool(is_pretrained(runs["pretraining"]).any())
@@ -97,7 +97,7 @@ class Comparisons:
         self._write(judge(claims, tables, self.study.task.is_reconstruction))
 
     def _main(self, budget: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return runs and summary of the main grid at a budget; of deep autoencoders none."""
+        """Return runs and summary of the main grid at a budget; empty for deep autoencoders."""
 
         def main(frame: pd.DataFrame) -> pd.DataFrame:
             return main_grid(self.study, frame).head(0 if self.study.task.is_reconstruction else None)
@@ -105,7 +105,7 @@ class Comparisons:
         return main(self.at[budget]), main(of_budget(self.summary, budget))
 
     def _write_ranking(self) -> None:
-        """Write how initializers of the main grid compare over all its cells."""
+        """Write the comparison of initializers over all cells of the main grid."""
         settings, stream = self.study.analysis, seed(self.study.seed, "analysis")
         steps = log_spaced(self.study.training.steps, self.study.measure.curve_points)
 
@@ -125,7 +125,7 @@ class Comparisons:
         self._write({"cell_sets": _by_budget(self.at, lambda b: cell_sets(*self._main(b), settings, stream))})
 
     def _write_theory(self) -> None:
-        """Write how far measurement and theory agree before training, and how deep both say that it works."""
+        """Write the agreement of measurement and theory before training, and expected and measured depth limits."""
         runs, expected = self.at[self.study.budgets[-1]], files.read(self.folder, "theory")
         layers = _untrained(self.folder, "h_variance", "delta_variance")
         self._write(
@@ -137,19 +137,19 @@ class Comparisons:
 
 
 def _untrained(folder: Path, *columns: str) -> pd.DataFrame:
-    """Return columns of `layers` of the networks before training."""
+    """Return columns of `layers` for networks before training."""
     wanted = ["run_id", "stage", "layer", *columns]
     return files.read(folder, "layers", wanted, lambda rows: rows[rows["stage"] != "training"])
 
 
 def _first_and_last(layers: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `layers` of networks before training, and at the last step of each."""
+    """Return the rows of `layers` before training and at the last step of each run."""
     is_last = layers["step"] == layers.groupby("run_id", sort=False)["step"].transform("max")
     return layers[is_last | (layers["stage"] != "training")]
 
 
 def _by_budget(budgets: Iterable[int], table: Callable[[int], pd.DataFrame]) -> pd.DataFrame:
-    """Return a table made for every budget, with the column `budget` in front."""
+    """Return a table made for every budget, with `budget` as first column."""
     frames = [table(budget).assign(budget=budget) for budget in budgets]
     joined = pd.concat(frames, ignore_index=True)
     return joined[["budget", *(name for name in joined.columns if name != "budget")]]

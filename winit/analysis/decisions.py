@@ -1,4 +1,4 @@
-"""The one rule by which an arm is called better, worse or equivalent, and what it takes to decide anything."""
+"""The rule that calls an arm better, worse, equivalent or undecided, and the number of replicates that it needs."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import numpy as np
 
 from winit.analysis.stats import Difference, verdict
 
-# With fewer pairs nothing is decided: of four pairs even 4 to 0 has a probability of 1/16 without any difference.
+# With fewer pairs nothing is decided: even 4 to 0 in four pairs has a probability of 1/16 without any difference.
 FEWEST_DECIDED = 5
-# Two arms train as often as each other if an interval that contains 0 stays within one run in ten.
+# Two arms train equally often if the interval includes 0 and stays within one run in ten.
 SUCCESS_MARGIN = 0.1
 
 UNDECIDED = "undecided"
-UNKNOWN_CHOICE = "the noise of the choice of rate is not known"
+UNKNOWN_CHOICE = "the uncertainty from choosing the rate is unknown"
 
 
 def decide(
     pairs: int, success: Difference, score: Difference, margin: float, is_alike: bool = False
 ) -> tuple[str, str]:
-    """Return the verdict on a comparison and what decided it, by the two intervals that are printed beside it.
+    """Return the verdict on a comparison and what decided it, by the two printed intervals.
 
-    Success comes first. If its interval lies on one side of 0, that is the verdict. If it contains 0 and lies within
-    ±SUCCESS_MARGIN, both train as often, and the scores of the runs that train decide: equivalent within ±margin, else
-    better or worse on one side of 0. The scores also decide where success is alike in every pair: the interval of ten
-    pairs of a single cell is too wide to lie within ±SUCCESS_MARGIN. Everything else is undecided.
+    Success comes first. If its interval is on one side of 0, that is the verdict. If it includes 0 and is within
+    ±SUCCESS_MARGIN, both train equally often, and the scores of the runs that train decide: equivalent within ±margin,
+    otherwise better or worse on one side of 0. The scores also decide if success agrees in every pair, because the interval
+    of ten pairs in a single cell is too wide to be within ±SUCCESS_MARGIN. Everything else is undecided.
 
     Args:
-        pairs: of replicates in a cell.
+        pairs: number of pairs of replicates in a cell.
         success: the difference in the share of successes, with its simultaneous interval.
-        score: the difference in score among pairs in which both runs train, likewise.
-        margin: within which scores are equivalent.
+        score: the difference in score over pairs in which both runs train, with its simultaneous interval.
+        margin: largest difference of scores that counts as equivalent.
         is_alike: whether in each pair both runs train or neither does.
 
     Returns:

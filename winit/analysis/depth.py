@@ -1,4 +1,4 @@
-"""How deep theory expects training to work, and how deep it did."""
+"""Expected and measured depth limits of training."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from winit.theory.maps import DepthScale, depth_scale
 
 
 def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return how deep the theory expects training to work under each scheme, and how deep it did.
+    """Return the depth up to which the theory expects training to work for each scheme, and the depth up to which it did.
 
-    The theory is that of the square hidden layers of each width, for schemes of independent weights without batch
-    normalization, dropout and pretraining. What trained is read at each initializer's chosen rate.
+    The theory applies to square hidden layers of each width, for schemes with independent weights, without batch
+    normalization, dropout and pretraining. Measured limits are at the chosen rate of each initializer.
 
     Args:
-        study: the study; one of deep autoencoders has no limits.
+        study: the study; studies of deep autoencoders have no limits.
         summary: with `CELL`, `ARM`, `is_best_rate` and `success_rate`.
     """
     best = chosen_rates(summary)
@@ -57,7 +57,7 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _theory(scale: DepthScale) -> dict[str, object]:
-    """Return the columns that `depth_limits` and `phase` share."""
+    """Return the columns shared by `depth_limits` and `phase`."""
     return {
         "q": scale.q,
         "chi_1": scale.chi_1,
@@ -73,7 +73,7 @@ PHASE_GRID = 48, 32  # points of the theory along σ_w² and σ_b²
 
 
 def phase(study: Study) -> pd.DataFrame:
-    """Return the theory over the plane (σ_w², σ_b²) that a study's `mean_field` arms span; empty if they span none."""
+    """Return the theory over the plane (σ_w², σ_b²) spanned by a study's `mean_field` arms; empty if there is no such plane."""
     given = np.array(list(schemes.diagram_points(study.initializers).values()) or [(0.0, 0.0)])
     low, high = given.min(axis=0), given.max(axis=0)
     rows = []

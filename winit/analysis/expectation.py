@@ -1,4 +1,4 @@
-"""What theory expects of the networks of a workload before training."""
+"""Predictions of the theory for the networks of a workload before training."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from winit.study.workload import Workload
 from winit.theory import prediction
 from winit.theory.maps import correlation_map, length_map
 
-LENGTH_GROUPS = 8  # groups of equally many inputs, by length, for which the theory is evaluated and averaged
+LENGTH_GROUPS = 8  # number of equally large groups of inputs, sorted by length, over which predictions are averaged
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the theory needs to know of the probe's inputs: mean squares of groups of them, and the mean cosine of pairs."""
+    """Statistics of the probe inputs that the theory needs: mean squares of groups of inputs, and the mean cosine of pairs."""
 
     squares: np.ndarray
     correlation: float
 
 
 def probe_inputs(workload: Workload) -> Inputs:
-    """Return what the theory needs to know of the probe batch of a workload's first judged replicate."""
+    """Return these statistics for the probe batch of a workload's first judged replicate."""
     source = seed(workload.seed, "data", dataset=workload.dataset, replicate=0)
     train = datasets.load(
         workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
@@ -44,10 +44,10 @@ def probe_inputs(workload: Workload) -> Inputs:
 
 
 def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
-    """Return what the theory of wide networks expects of a workload's networks before training, layer by layer.
+    """Return the predictions of the theory of wide networks for a workload before training, layer by layer.
 
-    Schemes whose weights are not independent are left out, and so are deep autoencoders and networks with batch
-    normalization: the former have a linear code between their layers, the latter other lengths.
+    Schemes whose weights are not independent are left out. So are deep autoencoders, because of their linear code, and
+    networks with batch normalization, which changes lengths.
     """
     widths, frames = workload.widths, []
     for initializer in workload.initializers:
@@ -85,7 +85,7 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
 
 
 def study_theory(study: Study) -> pd.DataFrame:
-    """Return what theory expects of all networks of a study, sorted by factor."""
+    """Return the predictions for all networks of a study, sorted by factor."""
     one_of_each = {workload.dataset: workload for workload in study.workloads}
     inputs = {dataset: probe_inputs(workload) for dataset, workload in one_of_each.items()}
     expected = pd.concat([theory(workload, inputs[workload.dataset]) for workload in study.workloads])
@@ -94,7 +94,7 @@ def study_theory(study: Study) -> pd.DataFrame:
 
 
 def correlations(workload: Workload, weights: Sequence[float], biases: Sequence[float], inputs: Inputs) -> list[float]:
-    """Return the correlation of the pre-activations of two inputs in every layer, begun at the inputs' mean cosine."""
+    """Return the correlation of the pre-activations of two inputs in every layer, starting from the mean cosine of the inputs."""
     n, square = workload.widths, float(inputs.squares.mean())
     q = n[0] * weights[0] * square + biases[0]
     cosines = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]

@@ -1,7 +1,7 @@
-"""Intervals of what is averaged over cells. The cells are fixed: they are the study's own, and no sample of others.
+"""Intervals for averages over cells. The cells are fixed: they are not a sample of other cells.
 
-An interval says what other replicates of the same cells would give. Runs of one replicate share the split of the data:
-differences are taken within pairs of a replicate, where it cancels, and means of one arm are taken over replicates.
+An interval covers other replicates of the same cells. Runs of one replicate share the split of the data. Differences are
+taken within pairs of a replicate, where its effect cancels, and means of one arm are taken over replicates.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ UNKNOWN = Difference(float("nan"), float("nan"), float("nan"))
 
 
 def simultaneous_level(comparisons: int, level: float = 0.95) -> float:
-    """Return the level of each of several intervals that hold all at once with a probability of at least `level`.
+    """Return the level of each of several intervals that cover simultaneously with a probability of at least `level`.
 
         1 − (1 − level)/comparisons
 
     Args:
-        comparisons: how many there are, at least 1.
-        level: that of all together.
+        comparisons: number of intervals, at least 1.
+        level: simultaneous level.
 
     Source: Bonferroni's inequality (Dunn 1961, J. Am. Stat. Assoc. 56).
     """
@@ -39,8 +39,8 @@ def proportion(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) -
 
         (X + z²/2 ± z √(Σ n_k p_k(1 − p_k) n_k/(n_k − 1) + z²/4))/(N + z²)
 
-    With one cell, where the factor n/(n − 1) is left out, it is Wilson's interval. It treats z² added runs, half of which
-    succeed, as a cell of their own. What differs between cells is therefore not taken for noise.
+    With one cell, for which the factor n/(n − 1) is left out, it is Wilson's interval. The z² added runs, half of which
+    succeed, are treated as a separate cell. Differences between cells therefore do not count as noise.
 
     Args:
         successes, trials: of each cell (K,).
@@ -57,15 +57,16 @@ def proportion(successes: np.ndarray, trials: np.ndarray, level: float = 0.95) -
 
 
 def paired_proportions(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Difference:
-    """Return the difference of two shares of successes in pairs, the mean over cells, with its interval.
+    """Return the paired difference of two shares of successes, averaged over cells, with its interval.
 
-    In each cell of n pairs, b where only ours succeeds and c where only theirs does, with a = 1/K for K cells:
+    In each cell, n is the number of pairs, b the number in which only ours succeeds and c in which only theirs does. With
+    a = 1/K for K cells:
 
         b̃ = (b + a)/(n + 2a),   c̃ = (c + a)/(n + 2a),   v = (b̃ + c̃ − (b̃ − c̃)²)/(n + 3a − 1)
         mean(b̃ − c̃) ± z √(Σ v)/K
 
     With one cell it is the interval of Bonett and Price, who add one pair of each kind. Here the two pairs are spread over
-    the cells, and one degree of freedom is taken from each cell but one. Where nothing differs, it still has a width.
+    the cells, and one degree of freedom is subtracted from all cells but one. The width is positive even if no pair differs.
 
     Args:
         ours, theirs: whether a run succeeded (cells, replicates), paired by position.
@@ -87,12 +88,12 @@ def paired_proportions(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95
 
 
 def mean_over_cells(cells: Sequence[np.ndarray], level: float = 0.95) -> Difference:
-    """Return the mean over cells of their means, with its t-interval; cells may differ in size.
+    """Return the mean of the cells' means, with its t-interval. Cells may differ in size.
 
         mean(m_k) ± t_ν √(Σ v_k)/K,   v_k = s_k²/n_k,   ν = (Σ v_k)²/Σ v_k²/(n_k − 1)
 
     Args:
-        cells: the values of each cell, at least two each; none for no interval.
+        cells: the values of each cell, at least two each; without cells there is no interval.
         level: of confidence.
 
     Source: Satterthwaite 1946, Biometrics Bull. 2, for the degrees of freedom.
@@ -104,7 +105,7 @@ def mean_over_cells(cells: Sequence[np.ndarray], level: float = 0.95) -> Differe
     if sizes.min() < 2:
         return Difference(mean, float("nan"), float("nan"))
     variance = np.array([np.var(cell, ddof=1) for cell in cells]) / sizes
-    if variance.sum() <= 1e-24:  # no spread beyond rounding
+    if variance.sum() <= 1e-24:  # no spread except rounding
         return Difference(mean, mean, mean)
     freedom = variance.sum() ** 2 / (variance**2 / (sizes - 1)).sum()
     reach = float(t.ppf((1 + level) / 2, freedom) * np.sqrt(variance.sum()) / len(cells))
@@ -114,7 +115,7 @@ def mean_over_cells(cells: Sequence[np.ndarray], level: float = 0.95) -> Differe
 def mean_over_replicates(values: np.ndarray, level: float = 0.95) -> Difference:
     """Return the mean over cells and replicates, with the t-interval of the replicates' means over cells.
 
-    A replicate's split of the data is the same in all cells, so that its runs are not independent; replicates are.
+    All cells of a replicate share the split of the data, so its runs are not independent. Replicates are.
 
     Args:
         values: (cells, replicates).
@@ -127,13 +128,13 @@ def mean_over_replicates(values: np.ndarray, level: float = 0.95) -> Difference:
 
 
 def widened(interval: Difference, variance: float, level: float = 0.95) -> Difference:
-    """Return an interval with another, independent noise added: squares of the distances add up.
+    """Return an interval with independent noise added: the squares of the distances add up.
 
         low′ = m − √((m − low)² + z² v),   high′ = m + √((high − m)² + z² v)
 
     Args:
         interval: a value with its interval.
-        variance: v of the other noise; NaN, where it is not known, leaves no interval.
+        variance: v of the added noise; if it is unknown (NaN), there is no interval.
         level: of confidence of the interval.
 
     Source: Zou & Donner 2008, Stat. Med. 27 (square-and-add, after Newcombe 1998).
@@ -144,7 +145,7 @@ def widened(interval: Difference, variance: float, level: float = 0.95) -> Diffe
         return Difference(interval.mean, float("nan"), float("nan"))
     other = _quantile(level) ** 2 * variance
     below, above = (float(np.sqrt((interval.mean - end) ** 2 + other)) for end in (interval.low, interval.high))
-    # An interval of few runs need not hold its own value: the ends only move outwards.
+    # An interval of few runs need not include its own value, so the ends only move outwards.
     return Difference(
         interval.mean, min(interval.low, interval.mean - below), max(interval.high, interval.mean + above)
     )

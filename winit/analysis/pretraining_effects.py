@@ -1,4 +1,4 @@
-"""What pretraining gains, in pairs of replicates: at equal training, at equal updates and at equal time."""
+"""Effects of pretraining in paired comparisons: at equal training, at equal updates and at equal time."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ class ArmName(NamedTuple):
 
 
 class Outcomes(NamedTuple):
-    """How the runs of an arm ended: arrays (runs,).
+    """Outcomes of the runs of an arm: arrays (runs,).
 
     Attributes:
-        replicate: rising.
+        replicate: ascending.
         is_ok: whether a run trains.
         score: its test score.
     """
@@ -44,12 +44,12 @@ class ArmRuns(NamedTuple):
     """The judged runs of an arm at the rate chosen for it.
 
     Attributes:
-        outcomes: how they ended.
+        outcomes: of the runs.
         run_ids: of the runs.
         rates: of pretraining and of training.
-        updates: of single layers before step 0.
-        fixed_seconds: before the first update of all layers, median over replicates.
-        seconds_of_update: of an update of all layers, median over replicates.
+        updates: updates of single layers before step 0.
+        fixed_seconds: seconds before the first update of the whole network, median over replicates.
+        seconds_of_update: seconds per update of the whole network, median over replicates.
     """
 
     outcomes: Outcomes
@@ -74,14 +74,14 @@ class ArmRuns(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What an arm is compared with.
+    """The reference that an arm is compared with.
 
     Attributes:
-        compared_with: what it is to the arm.
-        arm: which it is.
-        updates: after which its outcome is read, those of its own pretraining included.
-        outcomes: how its runs have ended then.
-        is_cut_short: whether it is trained for less than would be equal.
+        compared_with: its relation to the arm.
+        arm: the reference arm.
+        updates: updates after which it is evaluated, including its own pretraining.
+        outcomes: of its runs after these updates.
+        is_cut_short: whether it is trained for less than an equal comparison needs.
     """
 
     compared_with: str
@@ -97,8 +97,8 @@ class _Cell:
 
     Attributes:
         facts: budget and factors of the cell.
-        arms: the judged runs of each.
-        tuning_scores: of each.
+        arms: the judged runs of each arm.
+        tuning_scores: of each arm.
     """
 
     facts: dict[str, object]
@@ -107,23 +107,23 @@ class _Cell:
 
     @property
     def budget(self) -> int:
-        """Updates of all layers after which the outcomes are read."""
+        """Updates of the whole network after which runs are evaluated."""
         return int(str(self.facts["budget"]))
 
     def pretrained(self) -> Iterator[tuple[ArmName, ArmRuns]]:
-        """Yield the arms whose layers are pretrained, controls included, and their runs."""
+        """Yield the pretrained arms, including controls, and their runs."""
         yield from (
             (arm, runs) for arm, runs in self.arms.items() if parse_pretraining(arm.pretraining).method != "none"
         )
 
     def random_starts(self, initializer: str, plain: Mapping[str, ArmName]) -> Iterator[tuple[str, ArmName]]:
-        """Yield all random starts of the cell, each with what it is to a pretrained network.
+        """Yield all random starts of the cell, each with its relation to a pretrained network.
 
-        The best one has the highest tuning score; of equals it is the first by name. No judged run chooses it.
+        The best one has the highest tuning score; ties go to the first by name. Judged runs are not used to choose it.
 
         Args:
             initializer: of the pretrained network.
-            plain: the arm without pretraining that stands for each random start.
+            plain: the arm without pretraining that represents each random start.
         """
         if initializer in plain:
             yield SAME_START, plain[initializer]
@@ -133,11 +133,11 @@ class _Cell:
             yield from ((RANDOM_START, arm) for arm in plain.values() if arm not in (best, plain.get(initializer)))
 
     def longest(self) -> dict[str, ArmName]:
-        """Return, for every random start, the arm that is trained longer; the plain one where there is none."""
+        """Return, for every random start, the arm that is trained longer, or the plain arm if there is none."""
         return self._plain("none") | self.longer()
 
     def longer(self) -> dict[str, ArmName]:
-        """Return, for every random start that is also trained longer, that arm."""
+        """Return the arm that is trained longer for every random start that has one."""
         return self._plain("none+longer")
 
     def _plain(self, pretraining: str) -> dict[str, ArmName]:
@@ -145,16 +145,16 @@ class _Cell:
 
 
 def pretraining_effects(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """Return what every way of pretraining, and every control of one, gains over what it is compared with.
+    """Return what every way of pretraining and every control gains over its references.
 
-    At equal training the reference has as many updates of all layers, and pretraining is not counted. At equal updates
-    it has as many more as pretraining takes: a random start is then its arm `none+longer`, and without one there is no
-    comparison. Controls are pretrained as long as their method.
+    At equal training, the reference has the same number of updates of the whole network, and pretraining is not counted. At
+    equal updates, it has additional updates, as many as pretraining takes: the arm `none+longer` of a random start. Without
+    this arm there is no comparison. Controls are pretrained as long as their method.
 
     Args:
-        at: `runs` at each budget.
-        summary: of all budgets.
-        margin: differences of scores within ±margin are called equivalent.
+        at: the table `runs` at each budget.
+        summary: the table, for all budgets.
+        margin: differences of scores within ±margin count as equivalent.
     """
     rows = []
     for cell in _cells(at, summary):
@@ -175,23 +175,23 @@ def pretraining_time_effects(
     targets: Mapping[str, float],
     margin: float,
 ) -> pd.DataFrame:
-    """Return what every way of pretraining gains over every random start that is trained for as many seconds.
+    """Return what every way of pretraining gains over every random start that is trained for the same time.
 
-    The seconds t of a pretrained arm up to a budget, and the updates u of a reference that take as long, are medians over
-    replicates, since the first run of a process also pays for compilation:
+    The seconds t of a pretrained arm up to a budget, and the updates u of a reference that take as long, are computed from
+    medians over replicates, because the first run of a process includes compilation:
 
         t = calibration + pretraining + budget · seconds of an update,   u = (t − calibration′)/seconds of an update′
 
-    The reference is read at its last evaluated step not beyond u. It is the arm `none+longer`, or `none` where there is no
-    other. Where it ends before u, it is read at its end and is cut short: a network that would be trained further may do
-    better, so that only `worse` stands.
+    The reference is evaluated at its last evaluated step not beyond u. It is the arm `none+longer`, or `none` if there is no
+    other. If its training ends before u, it is evaluated at its end and marked as cut short. More training might improve it,
+    so the verdict can then only be `worse` or undecided.
 
     Args:
         at: `runs` at each budget.
         summary: of all budgets.
         curves: with `run_id`, `step` and `test_score`.
-        targets: the test score that a trained network has, by dataset.
-        margin: differences of scores within ±margin are called equivalent.
+        targets: target test score by dataset.
+        margin: differences of scores within ±margin count as equivalent.
     """
     runs = next(iter(at.values()))
     with_pretraining = is_pretrained(runs["pretraining"])
@@ -228,7 +228,7 @@ def _cells(at: Mapping[int, pd.DataFrame], summary: pd.DataFrame) -> Iterator[_C
 
 
 def _at_equal_updates(cell: _Cell, arm: ArmName, more: int) -> Iterator[Reference]:
-    """Yield what a pretrained arm is compared with after as many updates, given those of its pretraining."""
+    """Yield the references of a pretrained arm at equal updates, given the updates of its pretraining."""
     updates = cell.budget + more
     for name, plain_arm in cell.random_starts(arm.initializer, cell.longer()):
         yield Reference(name, plain_arm, updates, cell.arms[plain_arm].outcomes)
@@ -249,7 +249,7 @@ class Curve(NamedTuple):
 def _read_after(
     seconds: float, name: str, arm: ArmName, runs: ArmRuns, curves: Mapping[str, Curve], target: float
 ) -> Reference:
-    """Return a random start with its test scores after so many seconds, read from the curves of its runs."""
+    """Return a random start as reference, with its test scores after the given seconds, from the curves of its runs."""
     updates = (seconds - runs.fixed_seconds) / runs.seconds_of_update
     steps = curves[runs.run_ids[0]].steps
     index = max(0, int(np.searchsorted(steps, updates, side="right")) - 1)
@@ -259,13 +259,13 @@ def _read_after(
 
 
 def _row(cell: _Cell, arm: ArmName, compared_at: str, reference: Reference, margin: float) -> dict[str, object]:
-    """Return one comparison: success in pairs, the score among pairs in which both train, and the verdict."""
+    """Return one comparison: paired success, the score over pairs in which both train, and the verdict."""
     runs, theirs = cell.arms[arm], reference.outcomes
     _, one, other = np.intersect1d(runs.outcomes.replicate, theirs.replicate, assume_unique=True, return_indices=True)
     our_ok, their_ok = runs.outcomes.is_ok[one], theirs.is_ok[other]
     both = our_ok & their_ok
     our_scores, their_scores = runs.outcomes.score[one][both], theirs.score[other][both]
-    level = intervals.simultaneous_level(2 * len([*cell.pretrained()]))  # success and score, of every arm of the cell
+    level = intervals.simultaneous_level(2 * len([*cell.pretrained()]))  # success and score of every arm of the cell
     success = intervals.paired_proportions(our_ok[None], their_ok[None], level)  # of one cell
     score = stats.paired_difference(our_scores, their_scores, level)
     verdict, _ = decide(len(one), success, score, margin, is_alike=bool((our_ok == their_ok).all()))

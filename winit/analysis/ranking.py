@@ -1,17 +1,18 @@
-"""The field as a whole: how initializers compare over the cells of a study's main grid, all of them and by activation.
+"""Ranking of initializers over the cells of a study's main grid, for all activations and for each activation.
 
-Every initializer stands for itself in each cell, at the rate chosen for it (view *tuned*) or at the one rate nobody tuned
-(view *fixed*); ways of pretraining make cells of their own here.
+Every initializer is evaluated in each cell at its chosen rate (view *tuned*) or at one untuned rate (view *fixed*). Ways of
+pretraining are separate cells here.
 
-Initializers are compared on common cells: a table ranks those that were tried in every cell of it. One that has no meaning
-for an activation is ranked among those of the other activations, and not over all of them.
+Initializers are compared on common cells: a table ranks those that were tried in all of its cells. An initializer that is
+not applicable to an activation is ranked only for other activations, not for all.
 
-Cells are fixed: they are the study's own, and no sample of others. Test scores are brought to one scale, and not clipped:
+Cells are fixed; they are not a sample of other cells. Test scores are scaled but not clipped:
 
     score = (accuracy − chance)/(1 − chance)
 
 The verdict on an initializer follows from two intervals of its differences to the baseline, in success and in score
-(`analysis.decisions`). They hold together for all initializers of a table, and contain the noise of the choice of rate.
+(`analysis.decisions`). They are simultaneous for all initializers of a table and include the uncertainty from choosing
+the rate.
 """
 
 from __future__ import annotations
@@ -31,18 +32,18 @@ from winit.store.schema import TABLES
 from winit.study.schema import AnalysisSettings
 
 PRETRAINED_CELL = [*CELL, "pretraining"]
-ALL = "all"  # in the place of an activation: every one of them
+ALL = "all"  # used instead of an activation for all activations
 TAUS = np.round(np.arange(1, 4.01, 0.05), 2)
 WORST_SHARE = 0.1  # the share of scores that counts as the worst
 INTERVALS_EACH = 2  # of an initializer's comparison: success and score
 
 
 class View(NamedTuple):
-    """The judged runs at some rates: the ones chosen, or one for all.
+    """The judged runs at the chosen rates, or at one rate for all.
 
     Attributes:
         name: tuned or fixed.
-        rate: the one rate; NaN where there are several.
+        rate: the rate of the fixed view; NaN if there are several.
         runs: judged runs, scored.
     """
 
@@ -52,13 +53,13 @@ class View(NamedTuple):
 
 
 class Contender(NamedTuple):
-    """An initializer in the cells of a table: arrays (cells, replicates), cells and replicates in the same order for all.
+    """An initializer in the cells of a table: arrays (cells, replicates), in the same order for all initializers.
 
     Attributes:
         runs: its rows.
         ok: whether a run trains.
         score: of a run.
-        noise: variance by measure of what the choice of rate adds to the mean over the cells; 0 where none was chosen.
+        noise: variance that choosing the rate adds to the mean over cells, by measure; 0 if no rate was chosen.
     """
 
     runs: pd.DataFrame
@@ -68,11 +69,11 @@ class Contender(NamedTuple):
 
 
 def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Iterator[View]:
-    """Yield the views: at the rates chosen, and at one rate for all if there are several.
+    """Yield the views: at the chosen rates and, if there are several rates, at one rate for all.
 
     Args:
         runs, summary: tables of the main grid, of one budget.
-        fixed_rate: of the fixed view; the nearest rate of the grid, on a log scale, stands for it.
+        fixed_rate: of the fixed view; the nearest rate of the grid on a log scale is used.
     """
     of_all_rates = judged(runs)
     if of_all_rates.empty:
@@ -80,7 +81,7 @@ def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Itera
     yield View("tuned", np.nan, at_chosen_rate(runs, summary))
     if runs["learning_rate"].nunique() < 2:
         return
-    of_grid = of_all_rates[~of_all_rates["is_extension"]]  # a rate that tuning added may be nearer
+    of_grid = of_all_rates[~of_all_rates["is_extension"]]  # rates that tuning added are not used
     distance = np.abs(np.log(of_grid["learning_rate"] / fixed_rate))
     nearest = distance.groupby(of_grid["optimizer"]).transform("min")
     at_fixed = of_grid[distance == nearest]
@@ -89,7 +90,7 @@ def views(runs: pd.DataFrame, summary: pd.DataFrame, fixed_rate: float) -> Itera
 
 
 def with_score(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with `score`: 0 at chance, 1 without a mistake.
+    """Return the runs with `score`: 0 at chance, 1 without errors.
 
     Args:
         runs: with `test_score` and `chance`.
@@ -98,7 +99,7 @@ def with_score(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def on_common_cells(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs of those initializers that were tried in every cell.
+    """Return the runs of initializers that were tried in every cell.
 
     Args:
         runs: with `PRETRAINED_CELL` and `initializer`.
@@ -117,7 +118,7 @@ def tables_of(view: View) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def _arms(runs: pd.DataFrame, noise: pd.DataFrame | None) -> dict[str, Contender]:
-    """Return the initializers of a table in their order; replicates that any of them lacks are left out."""
+    """Return the initializers of a table in order, without replicates that any of them lacks."""
     index = ["initializer", *PRETRAINED_CELL]
     scored_runs = with_score(runs).assign(ok=runs["status"] == "ok")
     score = scored_runs.pivot(index=index, columns="replicate", values="score").dropna(axis=1)
@@ -180,7 +181,7 @@ def ranking(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetting
 
 
 def _own(arm: Contender) -> dict[str, object]:
-    """Return what an initializer's own runs say."""
+    """Return the statistics of an initializer's own runs."""
     cells, replicates = arm.ok.shape
     success = intervals.proportion(arm.ok.sum(axis=1), np.full(cells, replicates)) if replicates else intervals.UNKNOWN
     success = intervals.widened(success, arm.noise["success"])
@@ -196,7 +197,7 @@ def _own(arm: Contender) -> dict[str, object]:
 
 
 def compare(ours: Contender, theirs: Contender, level: float) -> tuple[stats.Difference, stats.Difference, int]:
-    """Return the differences in success, and in score among pairs that both train, and in how many cells these are.
+    """Return the difference in success, the difference in score over pairs that both train, and their number of cells.
 
     Args:
         ours, theirs: the arms, in the same cells.
@@ -209,13 +210,13 @@ def compare(ours: Contender, theirs: Contender, level: float) -> tuple[stats.Dif
     success = intervals.widened(intervals.paired_proportions(ours.ok, theirs.ok, level), both("success"), level)
     train = ours.ok & theirs.ok
     pairs = [(ours.score[k] - theirs.score[k])[train[k]] for k in range(len(train)) if train[k].sum() >= FEWEST_DECIDED]
-    # The noise is that of a mean over all cells; here it is over those in which enough pairs train.
+    # The noise is for a mean over all cells; here the mean is over cells in which enough pairs train.
     noise = both("trained_score") * (len(train) / len(pairs)) ** 2 if pairs else 0.0
     return success, intervals.widened(intervals.mean_over_cells(pairs, level), noise, level), len(pairs)
 
 
 def _against(arm: Contender, baseline: Contender, level: float, margin: float) -> dict[str, object]:
-    """Return the comparison with the baseline, in pairs of replicates."""
+    """Return the paired comparison with the baseline."""
     success, score, trained_cells = compare(arm, baseline, level)
     verdict, reason = decide(arm.ok.shape[1], success, score, margin)
     return {
@@ -230,17 +231,17 @@ def _against(arm: Contender, baseline: Contender, level: float, margin: float) -
 
 
 def _steps(runs: pd.DataFrame) -> pd.Series:
-    """Return the steps to the target of runs that are at it in the end; infinity for all others."""
+    """Return the steps to the target of runs that are at the target at the end; infinity for all others."""
     return runs["steps_to_target"].where(runs["status"] == "ok", np.inf)
 
 
 def _ratios(runs: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Return, by initializer, its median steps to the target relative to the fewest, in cells in which any arrives."""
+    """Return each initializer's median steps to the target relative to the fewest, in cells in which any reaches it."""
     by_cell = _steps(runs).groupby([runs[key] for key in (*PRETRAINED_CELL, "initializer")])
     steps = by_cell.median().unstack("initializer")
     fewest = steps.min(axis=1)
     steps = steps[np.isfinite(fewest)]
-    # A target that is met untrained would divide by 0: there, all who meet it are as fast.
+    # If a target is met without training, avoid dividing by 0: all that meet it are equally fast.
     ratios = steps.clip(lower=1).div(fewest[steps.index].clip(lower=1), axis=0)
     return {name: ratios[name].to_numpy() for name in schemes.in_order(steps.columns)}
 
@@ -265,12 +266,12 @@ def profiles(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettin
 def arrivals(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettings, steps: list[int]) -> pd.DataFrame:
     """Return the share of runs that have reached their target by each step, by view, activation and initializer.
 
-    A run that is not at it in the end is censored at the last of the steps.
+    A run that is not at the target at the end is censored at the last step.
 
     Args:
         runs, summary: tables of the main grid, of one budget.
         analysis: the study's settings of that name.
-        steps: at which to look, rising; the last is the budget.
+        steps: at which the share is evaluated, ascending; the last one is the budget.
     """
     frames = []
     for view in views(runs, summary, analysis.fixed_rate):
@@ -284,6 +285,6 @@ def arrivals(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSettin
 
 
 def _joined(frames: list[pd.DataFrame], name: str) -> pd.DataFrame:
-    """Return frames under each other, with the columns that a table has beside the budget."""
+    """Return concatenated frames with the columns of a table, except the budget."""
     columns = [column for column in TABLES[name] if column != "budget"]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)

@@ -14,14 +14,14 @@ from winit.study.seeds import seed
 INPUTS, UNITS, LAYERS = 100, 50, 5
 SCHEMES = ("normal:0.01", "normal:1", "lecun_normal")
 DRAWS = 400
-BINS = np.linspace(-1, 1, 42)  # odd in number, so that one bin is centred on 0
+BINS = np.linspace(-1, 1, 42)  # an odd number, so that one bin is centred on 0
 SATURATED = 0.97
 
 
 def replay(root: int, draws: int = DRAWS) -> pd.DataFrame:
     """Return the `replay` table: histogram, standard deviation and saturation of every layer, over many draws.
 
-    The input of layer 0 is clipped into the outermost bins. All schemes see the same inputs and the same noise.
+    Layer 0 is the input, clipped into the outermost bins. All schemes use the same inputs and the same noise.
     """
     rows = []
     for scheme in SCHEMES:

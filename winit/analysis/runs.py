@@ -1,4 +1,4 @@
-"""The tables `runs` and `outcomes`: one row a run, and one row a run and budget."""
+"""The tables `runs` and `outcomes`: one row per run, and one row per run and budget."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FIELDS = ("run_id", "curve_step", *stored_columns("runs"), *stored_columns("curv
 
 
 def run_tables(cell: StoredRuns, stored: pa.Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows of `runs` and of `outcomes` of the runs of a cell, in their order.
+    """Return the rows of `runs` and `outcomes` for the runs of a cell, in order.
 
     Args:
         cell: the runs.
-        stored: their rows of the run store, with `FIELDS`.
+        stored: their rows in the run store, with `FIELDS`.
     """
     runs, outcomes = [], []
     places = np.array([place for _, place in cell.runs])
@@ -39,7 +39,7 @@ def run_tables(cell: StoredRuns, stored: pa.Table) -> tuple[pd.DataFrame, pd.Dat
 
 
 def _runs(workload: Workload, stored: pa.Table, runs: list[Run]) -> pd.DataFrame:
-    """Return one row a run of a workload: its factors, and what it cost."""
+    """Return one row per run of a workload: its factors and its cost."""
     names = stored_columns("runs")
     table = stored.select(list(names)).to_pandas(use_threads=False).rename(columns=names)
     table["role"] = [run.role.value for run in runs]
@@ -59,7 +59,7 @@ def _runs(workload: Workload, stored: pa.Table, runs: list[Run]) -> pd.DataFrame
 
 
 def _outcomes(workload: Workload, stored: pa.Table) -> pd.DataFrame:
-    """Return one row a run and budget: losses and scores then, the steps to the target, the status.
+    """Return one row per run and budget: losses and scores at that budget, steps to the target, status.
 
     Args:
         workload: of the runs.
@@ -70,7 +70,9 @@ def _outcomes(workload: Workload, stored: pa.Table) -> pd.DataFrame:
         return flat(stored, field).reshape(len(stored), -1)
 
     steps = values("curve_step")[0]
-    target = float(np.float32(workload.target_accuracy))  # as scores are stored, so that equal means equal
+    target = float(
+        np.float32(workload.target_accuracy)
+    )  # the precision of stored scores, so that comparing for equality works
     curves = {name: values(field) for field, name in stored_columns("curves").items()}
     read = {name: values(field) for field, name in stored_columns("outcomes").items()}
     limit = datasets.chance_limit(workload.dataset, datasets.TEST_PART)

@@ -1,10 +1,10 @@
-"""Select runs, and what is known of their networks before training: every analysis and every figure selects here.
+"""Select runs, and measurements of their networks before training. All analyses and figures select here.
 
 Three groups of factors, in the order in which the tables are sorted:
 
-- `SETTING`: what the page repeats its sections for;
-- `CELL`: a setting, an activation and a depth, in which arms compete;
-- `ARM`: what competes in a cell, an initializer and its pretraining.
+- `SETTING`: dataset, width, optimizer and regularization; the page shows each setting separately;
+- `CELL`: a setting, an activation and a depth, in which arms are compared;
+- `ARM`: an initializer and its pretraining, which are compared within a cell.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ Tables = Mapping[str, pd.DataFrame]
 SETTING = ["dataset", "width", "batch_norm", "dropout", "optimizer"]
 CELL = [name for name in FACTORS if name in (*SETTING, "activation", "depth")]
 ARM = ["initializer", "pretraining"]
-# What runs may differ in: `role` follows from `replicate`, and tuning replicates come first.
+# The factors of runs. `role` follows from `replicate`, and tuning replicates come first.
 RUN_FACTORS = [name for name in FACTORS if name != "role"]
 RATE_FACTORS = [*CELL, *ARM, "pretraining_rate", "learning_rate"]
 
-# What an outcome is: the columns that differ between the budgets of a run.
+# Outcomes: the columns that differ between the budgets of a run.
 OUTCOME = [name for name in TABLES["outcomes"] if name not in ("run_id", "budget")]
 SCORES = ("train_score", "validation_score", "test_score")
 LOSSES = ("train_loss", "validation_loss", "test_loss")
 
 
 def judged(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs that results are told of.
+    """Return the judged runs.
 
     Args:
         runs: with `role`.
@@ -44,7 +44,7 @@ def judged(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def tuning(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs that choose the learning rate and nothing else.
+    """Return the tuning runs, which are used only to choose learning rates.
 
     Args:
         runs: with `role`.
@@ -53,7 +53,7 @@ def tuning(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of a table whose arms lie in a study's main grid: arms that extra grids add are left out.
+    """Return the rows of a table for arms of the main grid, without those of extra grids.
 
     Args:
         study: the study.
@@ -67,7 +67,7 @@ def main_grid(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def chosen_rates(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the summary at the learning rate chosen for their arm.
+    """Return the rows of the summary at the chosen rate of each arm.
 
     Args:
         summary: with `is_best_rate`.
@@ -76,7 +76,7 @@ def chosen_rates(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_chosen_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the judged runs at the learning rate chosen for their arm, scored.
+    """Return the judged runs at the chosen rate of each arm, scored.
 
     Args:
         runs: of one budget, with `RATE_FACTORS`, `role`, `status` and `chance`.
@@ -86,13 +86,13 @@ def at_chosen_rate(runs: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def scored(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with the scores and losses that comparisons use: a network that failed knows nothing.
+    """Return the runs with the scores and losses that comparisons use, where failures are scored as random guessing.
 
-    A run that diverged or is stuck scores at chance on test data, and no score lies below it. A diverged run has an infinite loss, too,
-    and never arrives.
+    Runs that diverged or are stuck have a test score of chance, and no score is below chance. Diverged runs also have an
+    infinite loss and infinite steps to the target.
 
     Args:
-        runs: with `status` and `chance`; of the outcomes those that are there are replaced.
+        runs: with `status` and `chance`; the outcomes that it has are replaced.
     """
     lost, chance = runs["status"] == "diverged", runs["chance"]
     stuck = runs["status"] == "stuck"  # on test data
@@ -103,32 +103,32 @@ def scored(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def at_budget(runs: pd.DataFrame, outcomes: pd.DataFrame, budget: int) -> pd.DataFrame:
-    """Return the runs with their outcomes at a budget, in place of those at the full one.
+    """Return the runs with their outcomes at a budget instead of the full budget.
 
     Args:
         runs: the table.
         outcomes: with `run_id`, `budget` and the outcomes.
-        budget: one of the study's.
+        budget: one of the budgets of the study.
     """
     read = outcomes[outcomes["budget"] == budget].drop(columns="budget").set_index("run_id")
     return runs.drop(columns=OUTCOME).join(read, on="run_id")[list(runs.columns)]
 
 
 def of_budget(table: pd.DataFrame, budget: int | None = None) -> pd.DataFrame:
-    """Return the rows of a table at a budget; by default at the full one.
+    """Return the rows of a table at a budget, by default the full budget.
 
     Args:
         table: with `budget`.
-        budget: one of the study's.
+        budget: one of the budgets of the study.
     """
     return table[table["budget"] == (table["budget"].max() if budget is None else budget)]
 
 
 def curves_as_worst(curves: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves, from where a run diverged with the score of guessing and an infinite loss.
+    """Return the curves with the score of random guessing and an infinite loss from the step of divergence on.
 
     Args:
-        curves: with `chance`; its losses and scores are missing after a divergence.
+        curves: with `chance`; losses and scores are missing after a divergence.
     """
     columns = {name: curves[name].astype(float).fillna(curves["chance"]) for name in SCORES if name in curves}
     columns |= {name: curves[name].fillna(np.inf) for name in LOSSES if name in curves}
@@ -141,21 +141,21 @@ def is_pretrained(pretraining: pd.Series) -> pd.Series:
 
 
 def one_rate(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one run of all that differ in the learning rate alone: they start from the same weights.
+    """Return one run for each group that differs only in the learning rate, because they start from the same weights.
 
     Args:
-        runs: with `CELL`, `ARM` and `replicate`; sorted by rate, so that the smallest stands for all.
+        runs: with `CELL`, `ARM` and `replicate`, sorted by rate; the run with the smallest rate is returned.
     """
     return runs.drop_duplicates([*CELL, *ARM, "pretraining_rate", "replicate"])
 
 
 def before_training(table: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """Return what the networks of some runs are as training begins: drawn, or drawn and pretrained.
+    """Return measurements of networks at the start of training, after drawing and pretraining.
 
     Args:
         table: `layers`, `jacobians` or `histograms`, with `run_id` and `stage`.
         runs: with `run_id`, `pretraining` and the columns asked for.
-        columns: those of `runs` to add.
+        columns: columns of `runs` to add.
     """
     stage = np.where(is_pretrained(runs["pretraining"]), "pretrained", "drawn")
     first = runs[["run_id", *columns]].assign(stage=stage)
@@ -163,7 +163,7 @@ def before_training(table: pd.DataFrame, runs: pd.DataFrame, columns: Sequence[s
 
 
 def since_pretraining(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without what pretrained networks were before their pretraining.
+    """Return a table without measurements from before pretraining.
 
     Args:
         table: `layers`, `jacobians` or `histograms`, with `run_id` and `stage`.
@@ -174,13 +174,13 @@ def since_pretraining(table: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_scaled(initializer: str) -> bool:
-    """Return whether a scheme takes its scale from the layer, rather than from a number or from data."""
+    """Return whether a scheme derives its scale from the layer, not from a parameter or from data."""
     parsed = schemes.parse(initializer)
     is_fixed = parsed.scheme.family in ("fixed", "constant")
     return not is_fixed and not parsed.modifiers
 
 
 def small_weights(initializers: list[str]) -> str | None:
-    """Return the `normal:σ` of the smallest σ, or None."""
+    """Return the `normal:σ` with the smallest σ, or None."""
     by_std = {schemes.parse(name).parameters["std"]: name for name in initializers if name.startswith("normal:")}
     return by_std[min(by_std)] if by_std else None

@@ -12,8 +12,8 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> tuple[float, flo
     """Return the Wilson score interval of a proportion.
 
     Args:
-        successes: how many succeeded, 0 to trials.
-        trials: how many were tried, at least 1.
+        successes: number of successes, 0 to trials.
+        trials: number of trials, at least 1.
         level: of confidence.
 
     Source: Wilson 1927, J. Am. Stat. Assoc. 22, by scipy.
@@ -34,7 +34,7 @@ def geometric_mean(values: np.ndarray) -> float:
 def decades_per_layer(variance: np.ndarray) -> float:
     """Return the slope of log10 variance over consecutive layers, by least squares; NaN unless all are positive.
 
-    −0.3 means that the variance halves with every layer, 0 that it keeps.
+    −0.3 means that the variance halves with every layer, 0 that it stays constant.
     """
     variance = np.asarray(variance, dtype=float)
     if len(variance) < 2 or not (np.isfinite(variance) & (variance > 0)).all():
@@ -43,16 +43,16 @@ def decades_per_layer(variance: np.ndarray) -> float:
 
 
 class Difference(NamedTuple):
-    """A mean difference and the ends of its 95 % interval; NaN where there are too few pairs for one."""
+    """A mean difference and the ends of its 95 % interval; NaN if there are too few pairs."""
 
     mean: float
     low: float
     high: float
 
 
-# An initializer trains a depth if it brings at least this share of its runs to the target. The texts say "at least half".
+# An initializer trains at a depth if at least this share of its runs reach the target. Texts say "at least half".
 TRAINED_SHARE = 0.5
-FEWEST_PAIRS = 3  # with two, a t-interval is wider than anything that is compared here
+FEWEST_PAIRS = 3  # with two pairs, a t-interval is wider than any difference compared here
 
 
 def paired_difference(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95) -> Difference:
@@ -70,16 +70,16 @@ def paired_difference(ours: np.ndarray, theirs: np.ndarray, level: float = 0.95)
         return Difference(mean, float("nan"), float("nan"))
     if np.ptp(differences) <= 1e-12 * max(
         1.0, np.abs(differences).max()
-    ):  # no spread beyond rounding: scipy warns of it
+    ):  # no spread except rounding, for which scipy warns
         return Difference(mean, mean, mean)
     interval = ttest_1samp(differences, 0.0).confidence_interval(level)
     return Difference(mean, float(interval.low), float(interval.high))
 
 
 def verdict(low: float, high: float, margin: float) -> str:
-    """Return what an interval of a difference says: equivalent, better, worse or undecided.
+    """Return the verdict on an interval of a difference: equivalent, better, worse or undecided.
 
-    Equivalent lies within ±margin, whatever side of 0; else better lies above 0 and worse below it.
+    Equivalent: the interval is within ±margin. Otherwise, better: it is above 0; worse: it is below 0.
     """
     if -margin <= low and high <= margin:
         return "equivalent"
@@ -89,7 +89,7 @@ def verdict(low: float, high: float, margin: float) -> str:
 
 
 def performance_profile(ratios: np.ndarray, taus: np.ndarray) -> np.ndarray:
-    """Return the share of cells (T,) whose ratio to the fastest is at most τ, for ratios (n,) of at least 1; ∞ never is.
+    """Return the share of cells (T,) whose ratio to the fastest is at most τ, for ratios (n,) of at least 1, possibly ∞.
 
     Source: Dolan & Moré 2002; AlgoPerf (Dahl et al. 2023).
     """
@@ -110,9 +110,9 @@ def reached_by(steps: np.ndarray, budget: float, at: np.ndarray) -> np.ndarray:
     """Return the share of runs that have reached their target by each step (Kaplan & Meier 1958), by scipy.
 
     Args:
-        steps: to the target (n,); infinite for a run that never arrived, which is censored at the budget.
-        budget: last step that was looked at.
-        at: steps (T,).
+        steps: to the target (n,); infinite for a run that never reached it, which is censored at the budget.
+        budget: last step.
+        at: steps (T,) at which the share is returned.
     """
     steps = np.asarray(steps, dtype=float)
     arrived = np.isfinite(steps)

@@ -1,4 +1,4 @@
-"""The runs of a study as the run store holds them: cell by cell, in the order of the tables."""
+"""The runs of a study in the run store: cell by cell, in the order of the tables."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from winit.study.model import Study
 from winit.study.protocol import Run
 from winit.study.workload import Workload
 
-SLICE = 256  # runs that are unfolded together: the rows of a long table that memory holds
+SLICE = 256  # runs unfolded at a time, which limits the rows of a long table in memory
 
 
 @dataclass(frozen=True)
 class StoredRuns:
-    """The runs of a cell, as far as they are needed.
+    """The runs of a cell that are needed.
 
     Attributes:
-        store: where they lie.
-        workloads: those of the cell: one, and one more where runs are trained longer. Their networks have the same shape.
-        runs: each with the place of its workload, in the order of the tables.
+        store: the run store.
+        workloads: of the cell: one, and a second one if runs are trained longer. Their networks have the same shape.
+        runs: each with the index of its workload, in the order of the tables.
     """
 
     store: RunStore
@@ -43,14 +43,14 @@ class StoredRuns:
 
     @property
     def network(self) -> Workload:
-        """A workload that stands for all as to the shape of its networks, and to how they are measured."""
+        """A workload that represents all of them, as to the shape of networks and how they are measured."""
         return self.workloads[0]
 
     def read(self, columns: Iterable[str]) -> pa.Table:
-        """Return the rows of the runs, in their order.
+        """Return the rows of the runs, in order.
 
         Args:
-            columns: fields of the run store, `run_id` among them.
+            columns: fields of the run store, including `run_id`.
         """
         columns = list(dict.fromkeys(columns))
         stored = pa.concat_tables([self.store.parts_of(workload.name).read(columns) for workload in self.workloads])
@@ -77,13 +77,13 @@ def stored_runs(study: Study, store: RunStore) -> list[StoredRuns]:
 
 
 def _order(run_and_place: tuple[Run, int]) -> tuple[object, ...]:
-    """Return what runs of a cell are sorted by: the factors that they may differ in, as in `select.RUN_FACTORS`."""
+    """Return the sort key of runs of a cell: the factors in which they may differ, as in `select.RUN_FACTORS`."""
     run, _ = run_and_place
     return run.initializer, run.pretraining, run.pretraining_rate, run.learning_rate, run.replicate
 
 
 def _scheduled(store: RunStore, workload: Workload) -> tuple[Run, ...]:
-    """Return the runs of a workload, all of which the store must hold."""
+    """Return the runs of a workload, after checking that the store has all of them."""
     scores = store.parts_of(workload.name).validation_scores
     runs, is_complete = workload.schedule(scores)
     lacking = sum(run.id not in scores for run in runs)

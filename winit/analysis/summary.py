@@ -11,17 +11,17 @@ from winit.analysis.select import ARM, CELL, RATE_FACTORS, before_training, judg
 from winit.study.protocol import choose
 from winit.vocabulary.factors import STATUSES
 
-MEAN_LIMIT = 0.02  # a reconstruction that explains no more than this of the mean predictor's error has learned nothing
+MEAN_LIMIT = 0.02  # a reconstruction that explains at most this share of the mean predictor's error has learned nothing
 
 
 def steps_to_target(scores: np.ndarray, steps: np.ndarray, target: float) -> np.ndarray:
     """Return the step at which each row of scores (runs, steps) first meets the target; infinity if it never does.
 
-    Between the evaluated steps s₀ and s₁ around it, where the scores are a₀ < target ≤ a₁, it is interpolated:
+    It is interpolated between the evaluated steps s₀ and s₁, whose scores are a₀ < target ≤ a₁:
 
         log(s + 1) = log(s₀ + 1) + (target − a₀)/(a₁ − a₀) · (log(s₁ + 1) − log(s₀ + 1))
     """
-    reached = scores >= target  # NaN, after a divergence, compares as False
+    reached = scores >= target  # NaN (after a divergence) compares as False
     first = reached.argmax(axis=1)
     row, before = np.arange(len(scores)), np.maximum(first - 1, 0)
     low, high = scores[row, before], scores[row, first]
@@ -35,14 +35,14 @@ def steps_to_target(scores: np.ndarray, steps: np.ndarray, target: float) -> np.
 def status(runs: pd.DataFrame, budget: int, target: float, limit: float) -> np.ndarray:
     """Return the status of each run at a budget: one of `STATUSES`.
 
-    A run has also diverged if its last update left a network whose loss is not finite. A run that met its target and
-    diverged later counts as diverged: its weights are of no use.
+    A run has also diverged if the loss after its last update is not finite. A run that met its target and diverged later
+    counts as diverged.
 
     Args:
         runs: with `diverged_step`, `test_loss`, `test_score` and `steps_to_target` at the budget.
-        budget: updates of all layers until then.
-        target: the test score that a trained network has.
-        limit: the largest test score of a network that has learned nothing.
+        budget: updates of the whole network.
+        target: test score from which a network counts as trained.
+        limit: test score up to which a network counts as having learned nothing.
     """
     diverged = (runs["diverged_step"] <= budget + 1).fillna(False).to_numpy(dtype=bool)
     score = runs["test_score"].to_numpy()
@@ -59,10 +59,10 @@ def status(runs: pd.DataFrame, budget: int, target: float, limit: float) -> np.n
 
 
 def tuning_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for every arm, cell and rate that was tuned on: the mean validation score, and what it chose.
+    """Return one row for every arm, cell and rate of tuning: the mean validation score, and which rate was chosen.
 
-    The choice is that of `winit.study.protocol`: the highest mean, of equals the smaller rate. Factors on the rates of
-    pretraining that were not chosen have rows, too. Without tuning runs the judged ones choose.
+    The rule is that of `winit.study.protocol`: the highest mean; ties go to the smaller rate. Factors on the rates of
+    pretraining that were not chosen also have rows. Without tuning runs, judged runs choose.
 
     Args:
         runs: of one budget, with `RATE_FACTORS`, `role`, `run_id`, `status`, `chance`, `validation_score`.
@@ -98,7 +98,7 @@ def _counted(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _choosing(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs with the validation score by which they choose: that of guessing where they diverged or are stuck."""
+    """Return the runs with the validation score used for choosing: that of random guessing if they diverged or are stuck."""
     is_reconstruction = runs["chance"] == 0
     limits = {name: datasets.guessing_limit(name, False) for name in runs["dataset"].unique()}
     limit = runs["dataset"].map(limits).mask(is_reconstruction, 0.0)
@@ -107,7 +107,7 @@ def _choosing(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def summarise(runs: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for every arm, cell and rate that is judged: counts, success, means.
+    """Return one row for every judged arm, cell and rate: counts, success, means.
 
     Args:
         runs: of one budget, with `RATE_FACTORS`, `role`, `run_id`, `status`, `chance`, the losses and scores, and
@@ -136,10 +136,10 @@ def summarise(runs: pd.DataFrame, tuned: pd.DataFrame) -> pd.DataFrame:
 
 
 def initial_state(runs: pd.DataFrame, curves: pd.DataFrame, layers: pd.DataFrame) -> pd.DataFrame:
-    """Return what the judged replicates of each arm, cell and learning rate are as training begins.
+    """Return statistics of the judged replicates of each arm, cell and learning rate at the start of training.
 
-    The initial loss against log C says whether a network starts out undecided. The spread of log(mean z²) over replicates
-    in the last hidden layer is what Hanin & Rolnick 2018 (§3) find to fail deep and narrow networks.
+    An initial loss of log C means that all classes get the same probability. A large spread of log(mean z²) over replicates
+    in the last hidden layer is the failure mode of deep and narrow networks in Hanin & Rolnick 2018 (§3).
 
     Args:
         runs: with `RATE_FACTORS`, `role` and `run_id`.

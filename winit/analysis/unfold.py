@@ -1,6 +1,6 @@
-"""Unfold the rows of the run store, one a run, into the rows of the tables of what was measured.
+"""Unfold the rows of the run store (one per run) into the rows of the tables of measurements.
 
-The lists of a run are in the order of their axes, and its steps rise, so the rows of runs that are sorted are sorted, too.
+The lists of a run are in the order of their axes, with ascending steps, so the rows of sorted runs are sorted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STAGES = pa.array(["drawn", "pretrained", "training"])
 
 
 def flat(stored: pa.Table, field: str) -> np.ndarray:
-    """Return the entries of all lists of a field, one list after the other."""
+    """Return the concatenated entries of all lists of a field."""
     return stored[field].combine_chunks().flatten().to_numpy(zero_copy_only=False)
 
 
@@ -31,7 +31,7 @@ def lengths(stored: pa.Table, field: str) -> np.ndarray:
 
 
 def alike(stored: pa.Table, field: str) -> Iterator[tuple[np.ndarray, pa.Table]]:
-    """Yield each list that a field has, and the rows that have it: tuning runs are evaluated less often than others."""
+    """Yield each distinct list of a field and the rows that have it; tuning runs are evaluated less often than others."""
     ends = np.cumsum(lengths(stored, field))
     keys = [part.tobytes() for part in np.split(flat(stored, field), ends[:-1])]
     for key in dict.fromkeys(keys):
@@ -44,9 +44,9 @@ class Unfolding:
     """How a table is made from rows of the run store.
 
     Attributes:
-        labels: from the network and the rows to the number of entries of each run, and to the columns that label them.
-        fields: of the run store, that the labels are made from.
-        measured: the column that is missing where a run had nothing to measure any more: such entries are left out.
+        labels: function from the network and the rows to the number of entries of each run, and the columns that label them.
+        fields: fields of the run store that `labels` needs.
+        measured: column whose missing values mark entries to leave out.
     """
 
     labels: Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]
@@ -60,11 +60,11 @@ def fields(name: str) -> list[str]:
 
 
 def unfold(name: str, network: Workload, stored: pa.Table) -> pa.Table:
-    """Return rows of a table of what was measured.
+    """Return rows of a table of measurements.
 
     Args:
         name: one of `UNFOLDINGS`.
-        network: the workload of the runs; of several, any one.
+        network: the workload of the runs, or any of several.
         stored: rows of the run store, with `fields(name)`.
     """
     unfolding = UNFOLDINGS[name]
@@ -80,7 +80,7 @@ def unfold(name: str, network: Workload, stored: pa.Table) -> pa.Table:
     table |= {column: pa.array(values, from_pandas=True) for column, values in columns.items() if column != "stage"}
     if "stage" in columns:
         table["stage"] = STAGES.take(columns["stage"])
-    if "distinct_units" in columns:  # counted in the run store as a float, because it may be missing there
+    if "distinct_units" in columns:  # stored as a float, because it may be missing
         table["distinct_units"] = table["distinct_units"].cast(pa.int32())
     return pa.table(table)
 
@@ -104,7 +104,7 @@ def _by_layer(field: str) -> Callable[[Workload, pa.Table], tuple[np.ndarray, Co
 def _staged(
     labels: Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]],
 ) -> Callable[[Workload, pa.Table], tuple[np.ndarray, Columns]]:
-    """Add the stage of every entry; a network that is pretrained was probed before that at a negative step."""
+    """Add the stage of every entry. Pretrained networks were probed before pretraining at a negative step."""
 
     def staged(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
         entries, columns = labels(network, stored)
@@ -136,7 +136,7 @@ def _by_example(_: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
 
 
 def _by_pretrained_layer(network: Workload, stored: pa.Table) -> tuple[np.ndarray, Columns]:
-    """Label the error of every pretrained layer while it learned, and add that of knowing nothing."""
+    """Label the error of every layer during pretraining, and add the error of the baseline."""
     layers, steps = network.pretrained_layers, lengths(stored, "pretraining_step")
     entries = steps * layers
     place, of_run = _places(entries), np.repeat(steps, entries)

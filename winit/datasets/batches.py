@@ -1,4 +1,4 @@
-"""The order in which training sees its examples."""
+"""The order of training examples."""
 
 from __future__ import annotations
 

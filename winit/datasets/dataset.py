@@ -1,4 +1,4 @@
-"""The contract of a dataset, and what loading one returns."""
+"""The interface of a dataset, and the result of loading one."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-AUTO = "auto"  # the folder that the environment names, or the cache
+AUTO = "auto"  # the folder named by the environment, or the cache
 
 Examples = tuple[np.ndarray, np.ndarray]  # x (N, D) and y (N,)
 Reader = Callable[[np.random.Generator, str, Mapping[str, float]], Examples]  # rng, folder, parameters
 
 TRAIN, VALIDATION = 0.6, 0.2  # shares of the examples; the rest is the test part
-HELD_OUT = 1 / 6  # share for validation, where the test part is given
+HELD_OUT = 1 / 6  # share for validation if the test part is fixed
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,16 @@ class Dataset:
     """One dataset. Its sizes are known without loading it.
 
     Attributes:
-        name: as it is written in a study.
-        label: as a reader sees it.
+        name: as written in a study.
+        label: for tables and figures.
         examples, inputs, classes: N, D and the number of classes.
         source: where the examples come from.
         read: `read(rng, folder, parameters)` returns raw inputs x (N, D) and labels y (N,), neither split nor scaled.
-            A generated dataset draws from `rng`; one that is read from files finds them in `folder`.
+            A generated dataset draws from `rng`; other datasets read files in `folder`.
         parameters: of the generator, with their default values.
-        test: size of the test part where it is fixed: their last examples; None for a fifth of them.
-        is_image: whether inputs are pixels: one mean and one deviation scale all of them, because by itself a pixel that is
-            nearly always black would be blown up.
+        test: number of test examples if they are fixed (the last ones); None for a fifth of all examples.
+        is_image: whether inputs are pixels. Pixels share one mean and one standard deviation, because scaling each pixel
+            separately would amplify pixels that are nearly always black.
         ensure: `ensure(folder)` checks that the files are present and intact, or downloads them; None if there are no files.
     """
 

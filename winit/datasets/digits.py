@@ -13,9 +13,9 @@ from winit.datasets.dataset import Dataset, Examples
 
 @cache
 def read() -> Examples:
-    """Read the digits: x (1797, 64) from 0 to 16, y (1797,). Read once in a process.
+    """Read the digits: x (1797, 64) from 0 to 16, y (1797,). The file is read once per process.
 
-    The file is scikit-learn's; `sklearn.datasets.load_digits` returns the same numbers, and takes a second to import.
+    The file is part of scikit-learn. `sklearn.datasets.load_digits` returns the same numbers but takes a second to import.
     """
     package = find_spec("sklearn")  # finds it without importing it
     assert package and package.origin, "winit depends on scikit-learn"

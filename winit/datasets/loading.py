@@ -1,4 +1,4 @@
-"""Load a dataset: read it, split it, scale it."""
+"""Load a dataset: read, split and scale it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = AU
 
     Args:
         name: of the dataset.
-        parameters: of its generator; empty for a dataset that is read.
-        seed: of the stream that generates and shuffles it.
-        folder: where its files lie, the setting data.dir.
+        parameters: of its generator; empty for datasets that are read from files.
+        seed: of the random stream that generates and shuffles it.
+        folder: of its files; the setting data.dir.
         scaling: `standard`: inputs have mean 0 and variance 1 on the training part. `unit`: (x − min)/(max − min) with the
-            extremes of the training part, clipped to [0, 1]. Either is done for each input of a vector by itself, where one
-            that is constant in the training part becomes 0, and for all pixels of images together.
+            minimum and maximum of the training part, clipped to [0, 1]. Images are scaled with one statistic for all pixels,
+            other data with one for each input. An input that is constant in the training part becomes 0.
 
     Returns:
-        The same split for the same arguments, to the bit.
+        The dataset; bit-identical for the same arguments.
 
     Raises:
-        ValueError: unknown dataset, or files that are missing or damaged.
+        ValueError: the dataset is unknown, or its files are missing or damaged.
     """
     dataset, rng = dataset_of(name), np.random.default_rng(seed)
     x, y = dataset.read(rng, folder, parameters)
@@ -37,7 +37,7 @@ def load(name: str, parameters: Mapping[str, float], seed: int, folder: str = AU
 
 
 def split_rows(dataset: Dataset, rng: np.random.Generator) -> list[np.ndarray]:
-    """Return the indices of the training, validation and test examples: shuffled, but for a test part that is given."""
+    """Return the indices of the training, validation and test examples, shuffled except for a fixed test part."""
     train, validation, test = dataset.part_sizes
     if dataset.test is None:
         return np.split(rng.permutation(dataset.examples), [train, train + validation])
@@ -58,7 +58,7 @@ def scaler(train: np.ndarray, scaling: str, together: bool) -> Callable[[np.ndar
         low, width = train.min(axis=axis), np.asarray(np.ptp(train, axis=axis), dtype=float)
     else:
         low, width = train.mean(axis=axis, dtype=float), np.asarray(train.std(axis=axis, dtype=float))
-    width[width == 0] = np.inf  # an input that is constant in training carries nothing: it becomes 0
+    width[width == 0] = np.inf  # inputs that are constant in training become 0
 
     def scale(x: np.ndarray) -> np.ndarray:
         values = (x - low) / width

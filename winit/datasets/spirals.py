@@ -14,8 +14,8 @@ def spirals(rng: np.random.Generator, turns: float, noise: float) -> Examples:
 
         r = √u, θ = 2π(turns · r + class/3), x = r (cos θ, sin θ) + noise · ε,  u ~ U(0.01, 1), ε ~ N(0, I)
 
-    √u spreads the points evenly over the disc; the boundary between two arms winds `turns` times around the origin,
-    so a network must compose folds to draw it, and depth pays.
+    √u spreads the points evenly over the disc. The boundary between two arms winds `turns` times around the origin, so a
+    network must compose folds to represent it, and depth helps.
 
     Returns:
         x (1800, 2) and y (1800,).

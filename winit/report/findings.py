@@ -24,7 +24,7 @@ from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence, and the id of the figure that bears it out."""
+    """A sentence, and the id of the figure that supports it."""
 
     text: str
     figure: str
@@ -44,21 +44,21 @@ def outcome(runs: pd.DataFrame) -> list[Finding]:
     number = {status: int(counts.get(status, 0)) for status in STATUSES}
     if number["diverged"] == len(runs):
         return [
-            Finding(f"Every run diverged, of {count(len(runs), 'network')}: there is nothing to compare.", "outcomes")
+            Finding(f"Every run diverged ({count(len(runs), 'network')}), so there is nothing to compare.", "outcomes")
         ]
     share = {"ok": f" ({percent(number['ok'] / len(runs))})"}
     parts = [f"{number[status]:,} {status.replace('_', ' ')}{share.get(status, '')}" for status in STATUSES]
     return [
         Finding(
-            f"Of {count(len(runs), 'network')}, of every learning rate and tuning included, {listed(parts)} at the end of "
-            "their training. All of them are counted on this page.",
+            f"How {count(len(runs), 'network')} ended, at all learning rates and including tuning runs: {listed(parts)}. "
+            "None was dropped.",
             "outcomes",
         )
     ]
 
 
 def speed(summaries: pd.DataFrame) -> list[Finding]:
-    """Say how many arms train soon, later and not at all within the budgets, for each setting."""
+    """Say how many arms train within the first budget, within a later one, and not at all, for each setting."""
     budgets = sorted(summaries["budget"].unique())
     if len(budgets) < 2:
         return []
@@ -66,12 +66,12 @@ def speed(summaries: pd.DataFrame) -> list[Finding]:
     for key, setting in summaries.groupby(PRETRAINED_SETTING, sort=False):
         found = speeds(setting).values()
         number = {kind: sum(each.kind == kind for each in found) for kind in (FAST, SLOWER, LOST, FAILS)}
-        lost = f", {number[LOST]} by an earlier end alone" if number[LOST] else ""
+        lost = f", {number[LOST]} only at an earlier budget" if number[LOST] else ""
         results.append(
             Finding(
-                f"{scope_name(*key)}: at least half of the runs are at the target after {count(budgets[0], 'update')} for {number[FAST]} "
-                f"of {count(len(found), 'arm')}, after {budgets[-1]:,} for {number[SLOWER]} more (slower){lost}, and not within "
-                f"{budgets[-1]:,} for {number[FAILS]}.",
+                f"{scope_name(*key)}: arms with at least half of their runs at the target: {number[FAST]} of {len(found)} after "
+                f"{count(budgets[0], 'update')}, {number[SLOWER]} more after {budgets[-1]:,} (slower){lost}; {number[FAILS]} did not get there "
+                f"within {budgets[-1]:,}.",
                 "trainability",
             )
         )
@@ -105,15 +105,15 @@ _MEMBERSHIPS = {  # of one initializer, and of several
 
 
 def _sets(cells: pd.DataFrame) -> str:
-    """Return the sets of a cell in words, all of their members named."""
+    """Return the sets of a cell in words, with the names of all members."""
     runs = int(cells["runs"].max())
     if (cells["diverged"] == cells["runs"]).all():
-        return f"every run diverged, from each of {len(cells)} initializers"
+        return f"every run diverged ({len(cells)} initializers)"
     if runs < FEWEST_DECIDED:
         trained = int((cells["ok"] >= stats.TRAINED_SHARE * cells["runs"]).sum())
         return (
-            f"{trained} of {len(cells)} initializers bring at least half of their {count(runs, 'run')} to the target; nothing is "
-            f"decided below {FEWEST_DECIDED} replicates"
+            f"{trained} of {len(cells)} initializers bring at least half of their {count(runs, 'run')} to the target; with fewer than "
+            f"{FEWEST_DECIDED} replicates, no differences are judged"
         )
     parts = []
     for membership, (one, several) in _MEMBERSHIPS.items():
@@ -125,7 +125,7 @@ def _sets(cells: pd.DataFrame) -> str:
 
 
 def reach(summary: pd.DataFrame) -> list[Finding]:
-    """Say how deep networks with small and large random weights still train.
+    """Say up to which depth networks with small and large random weights train.
 
     Args:
         summary: of one budget.
@@ -138,11 +138,11 @@ def reach(summary: pd.DataFrame) -> list[Finding]:
             limits = []
             for activation, cells in _by_activation(setting[setting["initializer"] == name]):
                 deep = cells.loc[cells["success_rate"] >= stats.TRAINED_SHARE, "depth"]
-                limits.append(f"{count(deep.max(), 'layer') if len(deep) else 'none of the grid'} with {activation}")
+                limits.append(f"{count(deep.max(), 'layer') if len(deep) else 'no depth'} with {activation}")
             if limits:
                 text = (
-                    f"{scope_name(*key)}, after {after}: the deepest networks from {schemes.label(name)} of which at least half of the "
-                    f"runs are at the target: {listed(limits)}."
+                    f"{scope_name(*key)}, after {after}: largest depth at which at least half of the runs from {schemes.label(name)} are at "
+                    f"the target: {listed(limits)}."
                 )
                 results.append(Finding(text, "trainability"))
     return results
@@ -167,9 +167,9 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
             flat, steep = min(slopes, key=lambda n: abs(slopes[n])), max(slopes, key=lambda n: abs(slopes[n]))
             results.append(
                 Finding(
-                    f"{_drawn_scope(*key)}, {activation}, {depth} layers, before training: on its way down the variance of the "
-                    f"gradient ∂ℓ/∂z changes least under {schemes.label(flat)} ({_factor(slopes[flat])} a layer) and most under "
-                    f"{schemes.label(steep)} ({_factor(slopes[steep])}).",
+                    f"{_drawn_scope(*key)}, {activation}, {depth} layers, before training: from layer to layer, the variance of the "
+                    f"back-propagated gradient ∂ℓ/∂z changes least with {schemes.label(flat)} ({_factor(slopes[flat])} per layer) and most "
+                    f"with {schemes.label(steep)} ({_factor(slopes[steep])}).",
                     "gradients",
                 )
             )
@@ -177,7 +177,7 @@ def signal(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
 
 
 def _drawn_scope(dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str) -> str:
-    """Return the scope of untrained networks, to which the optimizer is nothing."""
+    """Return the scope of untrained networks, which do not depend on the optimizer."""
     name = scope_name(dataset, width, batch_norm, dropout, optimizer, pretraining)
     return name.replace(f"{OPTIMIZERS[optimizer]}, ", "", 1)
 
@@ -188,11 +188,11 @@ def _factor(decades: float) -> str:
 
 
 def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
-    """Say in how many runs from constant weights the units of the hidden layers were still alike at the end.
+    """Say in how many runs from constant weights the units of the hidden layers were still identical at the end.
 
     Args:
-        layers: their measurements, and those of other runs.
-        runs: of any grid. Those with dropout, which can tell units apart, and pretrained ones are left out.
+        layers: the table; it may have other runs as well.
+        runs: of any grid. Runs with dropout, which can break the symmetry, and pretrained runs are left out.
     """
     flat = [name for name in set(runs["initializer"]) if schemes.parse(name).scheme.family == "constant"]
     runs = runs[runs["initializer"].isin(flat) & (runs["dropout"] == 0) & (runs["pretraining"] == "none")]
@@ -211,16 +211,16 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
     text = (
         f"In {listed(parts)} ({listed(sorted(runs['dataset'].unique()))}; "
         f"{listed([OPTIMIZERS[name] for name in sorted(runs['optimizer'].unique())])}), every hidden layer still had a single distinct unit "
-        f"after {count(int(runs['steps'].max()), 'update')} (runs that diverged before it are not among them)."
+        f"after {count(int(runs['steps'].max()), 'update')} (runs that diverged earlier are not counted)."
     )
     return [Finding(text, "symmetry")]
 
 
 def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
-    """Say how often the depth that theory expects agrees with what trained, over the points of a phase diagram."""
+    """Say how often the depth limit of the theory agrees with measured trainability, over the points of a phase diagram."""
     best = chosen_rates(summary).merge(limits[["activation", "width", "initializer", "depth_limit"]]
                                                   .drop_duplicates(), on=["activation", "width", "initializer"])  # fmt: skip
-    best = best[best["depth_limit"].notna()]  # the others the theory says nothing of
+    best = best[best["depth_limit"].notna()]  # the theory has no limit for the others
     best = best[best["initializer"].isin(list(schemes.diagram_points(best["initializer"].unique())))]
     results = []
     for (*key, activation, depth), cells in best.groupby([*SETTING, "activation", "depth"]):
@@ -228,10 +228,10 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
         results.append(
             Finding(
                 f"{scope_name(*key)}, {ACTIVATIONS[activation].label}, {depth} layers, after "
-                f"{count(int(cells['budget'].iloc[0]), 'update')}: of {len(cells)} points (σ_w², σ_b²), {int(trained.sum())} train; "
-                f"theory's limit of 6 ξ_c layers expects {int(expected.sum())} to, and is right about "
-                f"{int((expected == trained).sum())} ({int((expected & ~trained).sum())} expected and failed, "
-                f"{int((trained & ~expected).sum())} trained against expectation).",
+                f"{count(int(cells['budget'].iloc[0]), 'update')}: {int(trained.sum())} of {len(cells)} points (σ_w², σ_b²) train. The "
+                f"theory's limit of 6 ξ_c layers predicts that {int(expected.sum())} do and is right for "
+                f"{int((expected == trained).sum())} points ({int((expected & ~trained).sum())} were predicted to train but did not, "
+                f"{int((trained & ~expected).sum())} trained although predicted not to).",
                 "phase",
             )
         )
@@ -239,7 +239,7 @@ def phase(summary: pd.DataFrame, limits: pd.DataFrame) -> list[Finding]:
 
 
 def rates(tuned: pd.DataFrame) -> list[Finding]:
-    """Say how often the chosen learning rate lies on the edge of the rates that were tried.
+    """Say how often the chosen learning rate is at the edge of the grid of rates.
 
     Args:
         tuned: `tuning`, of one budget.
@@ -253,9 +253,9 @@ def rates(tuned: pd.DataFrame) -> list[Finding]:
         edge, added = int(trained["is_edge"].sum()), int(trained["is_extension"].sum())
         results.append(
             Finding(
-                f"{scope_name(*key)}, after {count(int(setting['budget'].iloc[0]), 'update')}: of {count(len(trained), 'arm')} of which "
-                f"anything trained, {edge} chose a rate on the edge of those tried, where a rate outside might do better still; {added} chose "
-                "one that tuning had added.",
+                f"{scope_name(*key)}, after {count(int(setting['budget'].iloc[0]), 'update')}: of {count(len(trained), 'arm')} with at least "
+                f"one trained run, {edge} chose a rate at the edge of the grid, so a rate outside might be better; {added} chose a rate that "
+                "tuning had added.",
                 "learning-rate",
             )
         )
@@ -283,19 +283,19 @@ def _gains(rows: pd.DataFrame) -> str:
     """Return how many pretrained arms are better and worse than the best random start, and which gains the most."""
     verdicts = [f"{number} {verdict}" for verdict, number in rows["verdict"].value_counts().items()]
     most = rows.sort_values(["success_difference", "difference"], ascending=False, kind="stable").iloc[0]
-    # Where as many runs train on both sides, their scores are what differs.
+    # Where equally many runs train on both sides, compare their scores.
     prefix, what = ("success_difference", "success") if most["success_difference"] else ("difference", "test score")
     low, high = points(most[f"{prefix}_low"]), points(most[f"{prefix}_high"])
     return (
         f"of {count(len(rows), 'pretrained arm')} compared with the best random start "
-        f"({schemes.label(most['reference_initializer'])}), {listed(verdicts)}; the largest difference in {what} is that of "
-        f"{PRETRAINING[most['pretraining']].label} from {schemes.label(most['initializer'])}, "
-        f"{points(most[prefix])} points ({low} to {high})"
+        f"({schemes.label(most['reference_initializer'])}), {listed(verdicts)}; the largest difference in {what} is "
+        f"{points(most[prefix])} points ({low} to {high}), for {PRETRAINING[most['pretraining']].label} from "
+        f"{schemes.label(most['initializer'])}"
     )
 
 
 def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Finding]:
-    """Say which squared errors deep autoencoders reach, beside those of principal components and the mean predictor.
+    """Say which squared errors deep autoencoders, principal components and the mean predictor reach.
 
     Args:
         summary: of one budget.
@@ -313,8 +313,8 @@ def reconstruction(summary: pd.DataFrame, baselines: pd.DataFrame) -> list[Findi
         ]
         results.append(
             Finding(
-                f"{dataset}, {OPTIMIZERS[optimizer]}, after {count(int(setting['budget'].iloc[0]), 'update')} of all layers, those of "
-                f"pretraining not counted: median squared error per test example, smallest first: {', '.join(names)}. Principal components "
+                f"{dataset}, {OPTIMIZERS[optimizer]}, after {count(int(setting['budget'].iloc[0]), 'update')}, not counting pretraining: "
+                f"median squared error per test example, smallest first: {', '.join(names)}. Principal components "
                 f"reach {lines['PCA']:.2f}, the mean predictor {lines['mean predictor']:.2f}.",
                 "reconstruction",
             )
@@ -342,7 +342,7 @@ def _with_diverged(cell_sets: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFra
 
 
 def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Finding]:
-    """Return the findings that stand beside the figures of one section."""
+    """Return the findings of one section."""
     runs, layers, summary = tables["runs"], tables["layers"], tables["summary"]
     findings = {
         "trainability": lambda: reach(summary),

@@ -1,4 +1,4 @@
-"""The protocol of a study in words, from its settings: how rates were chosen, when outcomes are read, what each grid adds."""
+"""The protocol of a study as text, from its settings: how rates are chosen, when runs are evaluated, what extra grids add."""
 
 from __future__ import annotations
 
@@ -15,37 +15,41 @@ def budgets(study: Study) -> str:
 
 
 def at_rate(study: Study) -> str:
-    """Return at which rate the arms of the main grid are compared, as the end of a sentence."""
+    """Return the rate at which arms of the main grid are compared, as the end of a sentence."""
     grid = study.grid
     if len(grid.learning_rate) == 1:
-        return f"at the study's one learning rate, {grid.learning_rate[0]:g}"
+        return f"at the study's only learning rate, {grid.learning_rate[0]:g}"
     if grid.tuning_replicates:
         return f"each arm at the rate chosen for it on {count(grid.tuning_replicates, 'tuning replicate')}"
-    return "each arm at the rate that its own judged runs favour on validation"
+    return "each arm at the rate with the best validation score of its judged runs"
 
 
 def choice(study: Study) -> str:
-    """Return how the learning rates of the main grid were chosen, and what cannot be said for that reason."""
+    """Return how the learning rates of the main grid were chosen, and what the study cannot tell as a result."""
     grid = study.grid
     judged = count(grid.replicates, "replicate")
     if len(grid.learning_rate) == 1:
         return (
-            f"Every arm of the main grid has one learning rate, {grid.learning_rate[0]:g}, and {judged}. None was chosen, so the study "
+            f"Every arm of the main grid has one learning rate, {grid.learning_rate[0]:g}, and {judged}. No rate was tuned, so the study "
             "cannot say what another rate would do."
         )
-    rule = "the highest mean validation score, where a diverged run and every score below guessing count as guessing; of equals, the smaller rate"
+    rule = (
+        "the highest mean validation score, where diverged runs and scores below random guessing count as random guessing; ties go to the "
+        "smaller rate"
+    )
     if not grid.tuning_replicates:
         return (
             f"Every arm was trained at every rate of the grid, on {judged}. Its rate is the one with {rule}. The same runs "
-            "are judged, so the study cannot say how much its results owe to the choice."
+            "are judged, so the study cannot say how much of a result is due to the choice of rate."
         )
     extension = (
-        f"While the best rate lay on the edge, tuning extended the grid by its own ratio, by at most {count(grid.extensions, 'rate')} at each end."
+        "While the best rate was at the edge of the grid, tuning extended the grid by its ratio of neighbouring rates, by at most "
+        f"{count(grid.extensions, 'rate')} at each end."
         if grid.extensions
-        else "Tuning did not extend the grid beyond its edges."
+        else "Tuning did not extend the grid."
     )
     factors = (
-        " Pretraining's own learning rates were tuned before that, in the same way: all of them times "
+        " Before that, the learning rates of pretraining were tuned in the same way, multiplied by "
         f"{listed([f'{factor:g}' for factor in grid.pretraining_rate])}."
         if len(grid.pretraining_rate) > 1
         else ""
@@ -55,30 +59,30 @@ def choice(study: Study) -> str:
     return (
         f"Every arm was first trained at every rate of the grid on {count(grid.tuning_replicates, 'tuning replicate')}. For each budget, its "
         f"rate is the one with {rule}. {extension}{factors} Then {judged} of its own{elsewhere} {'was' if grid.replicates == 1 else 'were'} "
-        f"judged, at the chosen rates and at the rate nearest to {study.analysis.fixed_rate:g}, at which nobody tunes."
+        f"judged, at the chosen rates and, without tuning, at the rate nearest to {study.analysis.fixed_rate:g}."
     )
 
 
 def reading(study: Study) -> str:
-    """Return at which budgets outcomes are read, and what one budget cannot tell."""
-    text = f"Outcomes are read on test data at the end of {budgets(study)}. "
+    """Return at which budgets runs are evaluated, and what a single budget cannot tell."""
+    text = f"Runs are evaluated on test data after {budgets(study)}. "
     if len(study.budgets) == 1:
-        return text + "With one budget the study cannot tell what is slower from what does not train."
-    return text + "One run at a constant rate is read at every budget; the rate is chosen for each."
+        return text + "With one budget the study cannot distinguish slow training from no training."
+    return text + "Every run is evaluated at all budgets; the learning rate is chosen separately for each."
 
 
 def _levels(factor: str, levels: list[Any]) -> str:
-    """Return a factor's levels as a reader sees them."""
+    """Return the levels of a factor as text."""
     if factor == "batch_norm":
         return listed(["with batch normalization" if level else "without batch normalization" for level in levels])
     return f"{factor.replace('_', ' ')} {listed([_level(factor, level) for level in levels])}"
 
 
 def _level(factor: str, level: object) -> str:
-    """Return a level as a reader sees it."""
+    """Return a level as text."""
     if factor == "optimizer":
         return OPTIMIZERS[str(level)]
-    if factor == "pretraining":  # the labels have commas
+    if factor == "pretraining":  # the labels contain commas
         return str(level)
     return f"{level:g}" if isinstance(level, float) else label(factor, level)
 
@@ -87,7 +91,7 @@ _TOLD_ELSEWHERE = ("extensions", "replicates", "tuning_replicates")
 
 
 def extra_grids(study: Study) -> list[tuple[str, str, str]]:
-    """Return the name of each extra grid, its question ("" if none is given), and its levels that the main one lacks."""
+    """Return the name of each extra grid, its question ("" if none is given), and the levels that differ from the main grid."""
     grids = study.resolved.grids
     main = grids[""].model_dump()
     lines = []

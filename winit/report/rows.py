@@ -17,16 +17,16 @@ from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import STATUSES
 from winit.vocabulary.pretraining import pretrainings_in_order
 
-Row = dict[str, Any]  # a row of a table of the page: what its template reads
+Row = dict[str, Any]  # a row of a table of the page, as its template needs it
 
 
 MEMBERSHIPS = ("works", "worse", "fails", UNDECIDED)
 
 
 def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row], list[str]]]:
-    """Return, for every budget, the full one first, the sets of initializers of every cell, in the catalogue's order.
+    """Return the sets of initializers of every cell, in the catalogue's order, for every budget, the full budget first.
 
-    With them come the reasons, other than their success, for which initializers are undecided.
+    Also return the reasons other than success for which initializers are undecided.
 
     Args:
         cell_sets: the table.
@@ -53,7 +53,7 @@ def recommendation(cell_sets: pd.DataFrame) -> list[tuple[int, list[Row], list[s
 
 
 def targets(study: Study, tables: Tables) -> list[Row]:
-    """Return the target of every dataset of a classification, beside what guessing and a linear model reach."""
+    """Return the target of every classification dataset, with the scores of random guessing and of a linear model."""
     linear = tables["baselines"].query("baseline == 'linear model'").set_index("dataset")["test_score"]
     chance = tables["all_runs"].groupby("dataset")["chance"].first()
     return [
@@ -63,13 +63,13 @@ def targets(study: Study, tables: Tables) -> list[Row]:
     ]
 
 
-FARTHEST = 10  # comparisons with the theory that are shown even where all agree
+FARTHEST = 10  # number of comparisons with the theory that are shown even if all agree
 
 
 def departures(agreement: pd.DataFrame) -> list[Row]:
-    """Return the comparisons with the theory that disagree, and of the others those nearest to it; the farthest first.
+    """Return the comparisons with the theory that disagree, and the others that come closest to it, in order of distance.
 
-    `share` is the departure as a part of what would still agree, on a log scale.
+    `share` is the deviation relative to the largest one that still agrees, on a log scale.
     """
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         departure = np.log(agreement["measured"] / agreement["predicted"])
@@ -82,21 +82,21 @@ def departures(agreement: pd.DataFrame) -> list[Row]:
         if row["agrees"]:
             with np.errstate(over="ignore"):
                 factor = f"{np.exp(row['spread']):.2g}".replace("inf", "∞")
-            row["reason"] = f"within what this width does: single networks spread by a factor of {factor}"
+            row["reason"] = f"within the spread of this width: single networks vary by a factor of {factor}"
     return rows
 
 
 def ratio_range(agreement: pd.DataFrame) -> tuple[float, float, float] | None:
-    """Return the 5th, 50th and 95th percentile of measured/predicted; None where there is nothing to compare."""
+    """Return the 5th, 50th and 95th percentile of measured/predicted; None if there is nothing to compare."""
     ratio = (agreement["measured"] / agreement["predicted"]).dropna()
     return tuple(ratio.quantile([0.05, 0.5, 0.95])) if len(ratio) else None
 
 
 def initial(tables: Tables) -> list[Row]:
-    """Return what the deepest untrained networks are like, by setting, activation and initializer.
+    """Return statistics of the deepest untrained networks, by setting, activation and initializer.
 
-    Initial weights do not depend on the learning rate, so one row of the summary stands for all of an arm's. The spread that
-    theory expects is missing where there is no theory.
+    Initial weights do not depend on the learning rate, so one row of the summary represents all rates of an arm. The
+    predicted spread is missing where the theory does not apply.
     """
     runs, summary = tables["runs"], tables["summary"]
     keys = [*PRETRAINED_SETTING, "activation", "depth", "initializer"]
@@ -141,7 +141,7 @@ EFFECTS = (  # the columns of the page's table of pretraining
 
 
 def effects(tables: Tables) -> list[Row]:
-    """Return the rows of the page's table of pretraining: every method, and its comparisons in the order of `EFFECTS`."""
+    """Return the rows of the page's table of pretraining: every method with its comparisons, in the order of `EFFECTS`."""
     table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     methods = table[~table["pretraining"].str.contains("+", regex=False)]
     factors = [*CELL, "budget", "initializer", "pretraining"]
@@ -172,7 +172,7 @@ def rankings(ranking: pd.DataFrame) -> list[tuple[int, str, float, list[tuple[st
 
 
 def outcomes(runs: pd.DataFrame) -> list[Row]:
-    """Return how the runs of each initializer ended, over all learning rates, and where those that diverged did so first."""
+    """Return how the runs of each initializer ended, over all learning rates, and the median step and layer of divergence."""
     rows = []
     for name in schemes.in_order(runs["initializer"]):
         of_scheme = runs[runs["initializer"] == name]
@@ -191,13 +191,15 @@ SHOWN_FAILURES = 200
 
 
 def _ordered(frame: pd.DataFrame, leading: list[str]) -> pd.DataFrame:
-    """Return a frame of arms in the catalogue's order, by these columns first, with the name of each setting."""
+    """Return a frame of arms sorted by these columns, then in the catalogue's order, with the name of each setting."""
     settings = frame[SETTING].drop_duplicates()
     names = {
         tuple(key): setting_name(frame, **dict(zip(SETTING, key, strict=True)))
         for key in settings.itertuples(index=False)
     }
-    names = {key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()}  # rows are narrow
+    names = {
+        key: re.sub(", no (normalization|dropout)", "", name) for key, name in names.items()
+    }  # to keep rows narrow
     frame = frame.assign(setting=[names[key] for key in frame[SETTING].itertuples(index=False, name=None)])
     orders = {
         "activation": list(ACTIVATIONS),
@@ -219,13 +221,13 @@ def arms(summary: pd.DataFrame) -> list[Row]:
 
 
 def failures(runs: pd.DataFrame) -> tuple[list[Row], int]:
-    """Return which arms had runs that diverged or got stuck, over all learning rates, and how many such rows there are.
+    """Return the arms with runs that diverged or got stuck, over all learning rates, and the number of such rows.
 
     Args:
         runs: the table.
 
     Returns:
-        The rows of at most `SHOWN_FAILURES` arms and statuses, most runs first; the number of all.
+        The rows of at most `SHOWN_FAILURES` arms and statuses, most runs first, and the number of all rows.
     """
     keys = [*SETTING, "activation", "depth", "initializer", "pretraining"]
     lost = runs[runs["status"].isin(["diverged", "stuck"])]
@@ -242,6 +244,6 @@ def failures(runs: pd.DataFrame) -> tuple[list[Row], int]:
 
 
 def facets(rows: list[Row]) -> list[str]:
-    """Return the factors that tell the rows of the table of runs apart."""
+    """Return the factors in which rows of the table of runs differ."""
     names = ["setting", "activation", "depth", "initializer", "pretraining"]
     return [name for name in names if len({row[name] for row in rows}) > 1]

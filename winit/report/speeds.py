@@ -1,4 +1,4 @@
-"""What is slower, and what does not train: each arm at every budget."""
+"""Which arms train within which budget, and which do not train at all."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ FAST, SLOWER, LOST, FAILS = "trains soonest", "slower", "lost", "does not train"
 
 @dataclass(frozen=True)
 class Speed:
-    """When an arm trains, which it does where at least half of its judged runs are at the target.
+    """By which budget an arm trains: at least half of its judged runs are at the target.
 
     Attributes:
         kind: `FAST`, `SLOWER`, `LOST` or `FAILS`.
-        text: the same with its budget.
-        ok: runs that are at the target at the end of the full budget.
+        text: the kind with its budget, for the page.
+        ok: number of runs at the target at the end of the full budget.
         runs: judged runs.
     """
 
@@ -46,7 +46,7 @@ def kind_of(trains: Mapping[int, bool]) -> tuple[str, str]:
     """Return the kind of an arm and its text.
 
     Args:
-        trains: by budget, ascending: whether at least half of the runs are at the target at its end.
+        trains: for each budget, ascending, whether at least half of the runs are at the target at its end.
     """
     budgets = list(trains)
     first, last = budgets[0], budgets[-1]
@@ -74,7 +74,7 @@ def speeds(summaries: pd.DataFrame) -> dict[tuple[object, ...], Speed]:
 
 
 def speed_tables(summaries: pd.DataFrame) -> list[SpeedTable]:
-    """Return the arms without pretraining of every setting; points of a phase diagram have a section of their own.
+    """Return the arms without pretraining of every setting, without the points of a phase diagram.
 
     Args:
         summaries: of all grids, at every budget, in the order of settings.

@@ -1,4 +1,4 @@
-"""Numbers, levels of factors and settings in words, as the whole page writes them."""
+"""Numbers, levels of factors and settings as text: the one place for how the page writes them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS
 from winit.vocabulary.pretraining import pretraining_label
 
-# The page repeats the figures of all arms for each setting, those of the main grid for each setting and each pretraining.
+# The page repeats figures of all arms for each setting, and figures of the main grid for each setting and pretraining.
 PRETRAINED_SETTING = [*SETTING, "pretraining"]
 
-# How the columns of tables that hold names are written; others are written as they are.
+# How columns of names are written. Other columns are written as they are.
 LABELS: dict[str, Callable[[Any], str]] = {
     "initializer": schemes.label,
     "reference_initializer": schemes.label,
@@ -33,12 +33,12 @@ def label(column: str, value: object) -> str:
 
 
 def percent(value: float) -> str:
-    """Return a share as a percentage, with a digit more below 10 %."""
+    """Return a share as a percentage, with one more digit below 10 %."""
     return f"{100 * value:.1f} %" if 0 < value < 0.1 else f"{100 * value:.0f} %"
 
 
 def points(value: float) -> str:
-    """Return a difference of accuracies in points, '+3.2'; a dash for one that is missing."""
+    """Return a difference of accuracies in points, '+3.2'; a dash for a missing value."""
     return "–" if value != value else f"{100 * value:+.1f}".replace("-", "−")
 
 
@@ -53,7 +53,7 @@ def listed(words: Sequence[str]) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number of three digits as a table shows it; a dash for one that is missing."""
+    """Return a number with three significant digits; a dash for a missing value."""
     if value != value:
         return "–"
     if value in (float("inf"), float("-inf")):
@@ -68,7 +68,7 @@ def number(value: float) -> str:
 def scope_name(
     dataset: str, width: int, batch_norm: bool, dropout: float, optimizer: str, pretraining: str = "none"
 ) -> str:
-    """Return what a finding is of: the dataset, the optimizer and the width; the other factors where they are not plain."""
+    """Return the scope of a finding: dataset, optimizer and width, and the other factors where they are not the default."""
     words = [
         dataset,
         OPTIMIZERS[optimizer],
@@ -89,7 +89,7 @@ def setting_name(
     optimizer: str,
     pretraining: str = "",
 ) -> str:
-    """Return the name of a setting: the dataset, and of the other factors those of which `table` has several values.
+    """Return the name of a setting: the dataset, and each other factor that has several values in `table`.
 
     An empty `pretraining` stands for all of them.
     """

@@ -1,7 +1,7 @@
-"""A card for every initializer, made from the scheme that draws its weights: what it is, and how others write it.
+"""A card for every initializer, generated from its scheme: what it draws, and the equivalent code in other libraries.
 
-The lines for torch, Keras and JAX fill one layer as the scheme does, biases included. The tests run them against the
-weights that `draw` returns.
+The code for torch, Keras and JAX fills one layer like the scheme, including biases. Tests compare it with the weights that
+`draw` returns.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from winit.schemes.scheme import Layer, Lines
 from winit.theory.activations import resolve
 from winit.theory.maps import depth_scale
 
-DISTRIBUTIONS = {"truncated_normal": "normal cut at ±2σ, σ corrected so that the variance is the stated one"}
+DISTRIBUTIONS = {"truncated_normal": "normal cut at ±2σ, with σ adjusted to give the stated variance"}
 
-# Where no formula gives fan_in · E[w²] it is measured, on so many units of a square layer in so many draws.
+# If no formula gives fan_in · E[w²], it is measured with this many units of a square layer and this many draws.
 SQUARE, DRAWS = 256, 16
 
 
@@ -29,20 +29,20 @@ class Card:
     """One initializer for one activation.
 
     Attributes:
-        name: as it is written in a grid.
-        label: as a reader sees it.
+        name: as written in a grid.
+        label: for tables and figures.
         formula: of Var(w).
         distribution: of the weights.
         scaled_variance: fan_in · E[w²] on a square hidden layer: 1 for LeCun and Glorot, 2 for He.
-        bias: rule for the biases.
+        bias: the rule for the biases.
         kind: random, deterministic or data-dependent.
-        source: the paper, or the code that made it known.
-        activation: for which `scaled_variance` and the lines hold, or "" where they hold for any.
+        source: the paper, or the code that introduced it.
+        activation: for which `scaled_variance` and the code are valid; "" if they are valid for all.
         rules: what the modifiers do, in order.
         aliases: other names.
-        depth_limit: how deep wide networks are expected to train, 6 ξ_c, or why the theory has no limit; for an
-            activation. "" where weights are not independent or look at data.
-        torch, keras, jax: a line each that does the same, or "" where the library has no such function.
+        depth_limit: largest depth at which wide networks are expected to train, 6 ξ_c, or why there is no limit; for an
+            activation. "" if the weights are not independent or depend on data.
+        torch, keras, jax: equivalent code in one line, or "" if the library has no such function.
     """
 
     name: str
@@ -67,12 +67,12 @@ def card(initializer: str, activation: str | None = None) -> Card:
     """Return the card of an initializer.
 
     Args:
-        initializer: a scheme with its parameters, and perhaps modifiers.
+        initializer: a scheme with its parameters and optional modifiers.
         activation: for schemes whose scale depends on it; by default the first of relu, tanh and sigmoid that the
             scheme is defined for.
 
     Raises:
-        ValueError: an unknown initializer or activation, or a pair that has no meaning.
+        ValueError: the initializer or activation is unknown, or the pair is not applicable.
     """
     text = canonical(initializer)
     parsed = parse(text)
@@ -106,12 +106,12 @@ def card(initializer: str, activation: str | None = None) -> Card:
 
 
 def _depth_limit(text: str, square: Layer) -> str:
-    """Return the depth limit of a scheme's square hidden layers in words; "" where its weights are not independent, or depend on data."""
+    """Return the depth limit of square hidden layers as text; "" if the weights are not independent or depend on data."""
     of_layer = variances(text, square)
     if of_layer is None:
         return ""
     scale = depth_scale(square.activation, square.fan_in * of_layer[0], of_layer[1])
-    limit = f"not claimed: {scale.why_no_limit}" if scale.why_no_limit else f"{scale.depth_limit:.3g} layers"
+    limit = f"none: {scale.why_no_limit}" if scale.why_no_limit else f"{scale.depth_limit:.3g} layers"
     return f"{limit}, with {square.activation}".replace("inf layers", "∞")
 
 
@@ -122,7 +122,7 @@ def catalogue() -> list[Card]:
 
 
 def lines(card: Card) -> list[tuple[str, str]]:
-    """Return what a card says, as pairs of a heading and a text; empty ones left out."""
+    """Return the lines of a card as pairs of heading and text, without empty ones."""
     n_var = f"{card.scaled_variance:.4g}" + (f" with {card.activation}" if card.activation else "")
     pairs = [
         ("in the grid", card.name),

@@ -1,4 +1,4 @@
-"""Weights and biases of one layer, by the name of an initializer."""
+"""Draw the weights and biases of a layer, by the name of an initializer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from winit.schemes.scheme import Layer, Parameters
 
 
 def draw(initializer: str, layer: Layer) -> Parameters:
-    """Return weights (fan_in, fan_out) and biases (fan_out,) of one layer, in float64, before any data is seen.
+    """Return weights (fan_in, fan_out) and biases (fan_out,) of one layer, in float64, before data-dependent modifiers.
 
     Args:
         initializer: a scheme, its parameters and modifiers, such as `he_normal`, `normal:0.01` or
-            `he_normal+last_layer_zero`. What a data-dependent modifier does next is in `winit.training.calibration`.
+            `he_normal+last_layer_zero`. `winit.training.calibration` applies data-dependent modifiers.
         layer: the layer to fill; its random stream is advanced.
 
     Raises:
-        ValueError: unknown scheme, wrong parameters, or a scheme that has no meaning for the activation.
+        ValueError: the scheme is unknown, its parameters are wrong, or it is not applicable to the activation.
     """
     parsed = parse(initializer)
     _check(parsed, layer)
@@ -32,10 +32,10 @@ def draw(initializer: str, layer: Layer) -> Parameters:
 
 
 def variances(initializer: str, layer: Layer) -> tuple[float, float] | None:
-    """Return Var(w) and Var(b) of a layer, or None where the weights are not independent, or depend on data.
+    """Return Var(w) and Var(b) of a layer, or None if the weights are not independent or depend on data.
 
     Raises:
-        ValueError: as `draw`.
+        ValueError: as for `draw`.
     """
     parsed = parse(initializer)
     if parsed.is_data_dependent:
@@ -57,7 +57,7 @@ def _is_zeroed(parsed: Parsed, layer: Layer) -> bool:
 
 @lru_cache(maxsize=4096)
 def _sample(initializer: str, activation: str, widths: tuple[int, ...]) -> tuple[Parameters, ...]:
-    """Return what an initializer draws in the first, the second and the last two layers, from fixed streams."""
+    """Return the weights that an initializer draws in the first, second and last two layers, from fixed streams."""
     shapes = list(enumerate(pairwise(widths), start=1))
     shown = {index: shape for index, shape in [*shapes[:2], *shapes[-2:]]}
     return tuple(
@@ -69,15 +69,16 @@ def _sample(initializer: str, activation: str, widths: tuple[int, ...]) -> tuple
 def same_draws(initializers: Iterable[str], activation: str, widths: Sequence[int]) -> dict[str, str]:
     """Return the initializers that draw the same weights as an earlier one in networks of these widths.
 
-    They are equal from equal streams, to float32's rounding; what modifiers do with data afterwards must be the same, too.
+    Weights count as equal if they agree after rounding to float32 for the same streams. Data-dependent modifiers must also be
+    the same.
 
     Args:
-        initializers: those that have a meaning for the activation, in order.
+        initializers: those applicable to the activation, in order.
         activation: of the hidden layers.
         widths: units of every layer, inputs first.
 
     Returns:
-        The names of those that repeat an earlier one, each with its name.
+        A mapping from each initializer that repeats an earlier one to that earlier one.
     """
     kept: list[str] = []
     repeats: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""LeCun's, Glorot's, He's and Kumar's rules: the variance of the weights follows from the fans of the layer."""
+"""The rules of LeCun, Glorot, He and Kumar: the variance of the weights follows from the fans of the layer."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ SCHEMES: tuple[Scheme, ...] = (
         label="He, fan average",
         family="he",
         variance="4/(fan_in + fan_out)",
-        source="the tutorial's He variant that takes fan_out into account",
+        source="the tutorial's variant of He with both fans",
         scale=2,
         fan="fan_avg",
         distribution="normal",

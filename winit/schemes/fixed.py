@@ -1,4 +1,4 @@
-"""Random weights of a fixed scale, whatever the layer's size."""
+"""Random weights with a fixed scale, independent of the layer's size."""
 
 from __future__ import annotations
 

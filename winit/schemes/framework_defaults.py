@@ -1,4 +1,4 @@
-"""Rules that libraries and tutorials made known: torch, scikit-learn, Theano, μP."""
+"""Rules from libraries and tutorials: torch, scikit-learn, Theano, μP."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from winit.theory.activations import Activation
 
 
 def sklearn_scale(layer: Layer) -> float:
-    """Return 1, as Glorot & Bengio 2010, eq. 16; for sigmoid a third of it."""
+    """Return 1, as in Glorot & Bengio 2010, eq. 16, or 1/3 for sigmoid."""
     return 1 / 3 if layer.activation == "sigmoid" else 1
 
 
 def _needs_sigmoid(activation: Activation) -> str | None:
     if activation.name == "sigmoid":
         return None
-    return f"4 × Glorot uniform is a rule for sigmoid alone, and the activation is {activation.label}"
+    return f"4 × Glorot uniform is a rule for sigmoid only, and the activation is {activation.label}"
 
 
 SCHEMES: tuple[Scheme, ...] = (
@@ -27,7 +27,7 @@ SCHEMES: tuple[Scheme, ...] = (
         variance="1/(3 fan_in)",
         source="torch.nn.Linear.reset_parameters (pytorch issues 15314, 57109)",
         bias="uniform ±1/√fan_in",
-        aliases=("std_heuristic",),  # U(±1/√fan_in): the rule that Glorot & Bengio 2010 criticise is torch's
+        aliases=("std_heuristic",),  # U(±1/√fan_in): the rule that Glorot & Bengio 2010 criticize is torch's
         scale=1 / 3,
         fan="fan_in",
         distribution="uniform",
@@ -40,9 +40,9 @@ SCHEMES: tuple[Scheme, ...] = (
         name="sklearn_default",
         label="scikit-learn's MLP rule",
         family="framework",
-        variance="2/(fan_in + fan_out); sigmoid: a third of it",
+        variance="2/(fan_in + fan_out); sigmoid: a third of that",
         source="sklearn.neural_network.MLPClassifier",
-        bias="uniform, the weights' bound",
+        bias="uniform, with the bound of the weights",
         scale=sklearn_scale,
         fan="fan_avg",
         distribution="uniform",

@@ -1,4 +1,4 @@
-"""How torch, Keras and JAX write independent numbers of variance scale/fan."""
+"""Code in torch, Keras and JAX for independent numbers with variance scale/fan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TORCH_NAMED: Named = {
     (2, "fan_in", "uniform"): "torch.nn.init.kaiming_uniform_(layer.weight, nonlinearity='relu')",
     (2, "fan_out", "normal"): "torch.nn.init.kaiming_normal_(layer.weight, mode='fan_out', nonlinearity='relu')",
 }
-# Names of Keras and JAX by scale and fan; their normal ones are truncated.
+# Names in Keras and JAX by scale and fan. Their normal distributions are truncated.
 KERAS_NAMED: Named = {
     (1, "fan_avg", "uniform"): "keras.initializers.GlorotUniform()",
     (1, "fan_avg", "truncated_normal"): "keras.initializers.GlorotNormal()",
@@ -45,7 +45,7 @@ JAX_NAMED: Named = {
 
 
 class Term(NamedTuple):
-    """A scaling for one layer. `is_fixed` says that the scale is the same for every layer and activation."""
+    """A scaling for one layer. `is_fixed`: whether the scale is the same for all layers and activations."""
 
     scale: float
     fan: str
@@ -53,7 +53,7 @@ class Term(NamedTuple):
     is_fixed: bool
 
     def name_in(self, named: Named) -> str | None:
-        """Return the library's name; a scale that follows from the layer has none, even where it is 1 or 2."""
+        """Return the library's name. A scale that depends on the layer has none, even if it is 1 or 2."""
         return named.get((self.scale, self.fan, self.distribution)) if self.is_fixed else None
 
 
@@ -81,14 +81,14 @@ def torch_fill(tensor: str, of: Term) -> str:
 
 @dataclass(frozen=True)
 class Library:
-    """How a library that takes initializers as objects writes them.
+    """Code templates of a library that has initializers as objects.
 
     Attributes:
         named: its named initializers.
-        normal, uniform: of a fixed standard deviation, and a fixed bound.
-        scaled: variance scaling, with places for scale, fan and distribution.
-        plain_normal: its name of the normal distribution that is not truncated.
-        biases: what is written of normal biases, with a place for their standard deviation.
+        normal, uniform: templates with a fixed standard deviation and a fixed bound.
+        scaled: template for variance scaling, with scale, fan and distribution.
+        plain_normal: its name for the normal distribution without truncation.
+        biases: template for normal biases, with their standard deviation.
     """
 
     named: Named
@@ -99,7 +99,7 @@ class Library:
     biases: str
 
     def line(self, weights: Term, biases: Term | None) -> str:
-        """Return the initializer, or "" where the biases need the fan of the weights, which the library does not tell them."""
+        """Return the initializer, or "" if the biases depend on the fan of the weights, which the library does not pass on."""
         if biases and biases.fan != "one":
             return ""
         if weights.fan == "one":
@@ -122,7 +122,7 @@ KERAS = Library(
 JAX = Library(
     JAX_NAMED,
     normal="jax.nn.initializers.normal({})",
-    # jax.nn.initializers.uniform begins at 0
+    # jax.nn.initializers.uniform starts at 0
     uniform="lambda key, shape, dtype=float: jax.random.uniform(key, shape, dtype, -{0}, {0})",
     scaled="jax.nn.initializers.variance_scaling({}, '{}', '{}')",
     plain_normal="normal",

@@ -14,22 +14,22 @@ from winit.theory.maps import critical
 
 
 def moment_matched_scale(layer: Layer) -> float:
-    """Return 1/E[φ(z)²], z ~ N(0, 1): pre-activations of variance 1 keep it. For ReLU this is He's 2."""
+    """Return 1/E[φ(z)²], z ~ N(0, 1): keeps the variance of pre-activations at 1. For ReLU this is He's 2."""
     return gains(layer.activation).forward ** 2
 
 
 def moment_matched_backward_scale(layer: Layer) -> float:
-    """Return 1/E[φ′(z)²], z ~ N(0, 1): times 1/fan_out, gradients keep their variance."""
+    """Return 1/E[φ′(z)²], z ~ N(0, 1): with 1/fan_out, this keeps the variance of gradients."""
     return gains(layer.activation).backward ** 2
 
 
 def edge_of_chaos_scale(layer: Layer, bias_variance: float) -> float:
-    """Return σ_w² of the critical point with biases N(0, σ_b²); of several, that with the smallest q*.
+    """Return σ_w² of the critical point with biases N(0, σ_b²). If there are several, return the one with the smallest q*.
 
     Source: Poole et al. 2016; Schoenholz et al. 2017.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no critical point.
     """
     points = critical(layer.activation, bias_variance)
     if not points:
@@ -38,7 +38,7 @@ def edge_of_chaos_scale(layer: Layer, bias_variance: float) -> float:
 
 
 def random_walk_scale(layer: Layer) -> float:
-    """Return g²; g corrects He's and LeCun's gains for the drift of log-lengths at a finite width.
+    """Return g². g corrects the gains of He and LeCun for the drift of log-lengths at finite width.
 
         ReLU: g = √2 e^{1.2/(max(n, 6) − 2.4)},   identity: g = e^{1/(2n)},   n = fan_in
 
@@ -51,24 +51,21 @@ def random_walk_scale(layer: Layer) -> float:
 def _needs_critical_line(activation: Activation) -> str | None:
     if activation.has_critical_line:
         return None
-    return (
-        "edge of chaos needs a point where gradients keep their size, "
-        f"and wide {activation.label} networks with biases have none"
-    )
+    return f"edge of chaos needs a critical point, and wide {activation.label} networks with biases have none"
 
 
 def _needs_relu_or_identity(activation: Activation) -> str | None:
     if activation.name in ("relu", "identity"):
         return None
-    return f"random walk has a rule for ReLU and for identity, and none for {activation.label}"
+    return f"random walk has rules for ReLU and identity only, not for {activation.label}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RandomWalk(VarianceScaling):
-    """Sussillo & Abbott's scheme, whose scale is a function of fan_in: only torch can write it in one line."""
+    """Sussillo & Abbott's scheme. Its scale is a function of fan_in, so only torch can express it in one line."""
 
     def lines(self, layer: Layer, **parameters: float) -> Lines:
-        """Return the line for torch."""
+        """Return the code for torch."""
         relu = "2**0.5 * math.exp(1.2 / (max(n, 6) - 2.4))"
         gain = relu if layer.activation == "relu" else "math.exp(1 / (2 * n))"
         return Lines(
@@ -83,7 +80,7 @@ SCHEMES: tuple[Scheme, ...] = (
         label="normal, n·Var(w) = {scale}",
         family="theory",
         variance="c/fan_in",
-        source="the knob that LeCun (1) and He (2) set",
+        source="generalizes LeCun (1) and He (2)",
         parameters=(Parameter("scale", "c", low=0.0, example="1.5"),),
         scale=lambda layer, scale: scale,
         fan="fan_in",
@@ -115,7 +112,7 @@ SCHEMES: tuple[Scheme, ...] = (
         label="moment-matched",
         family="theory",
         variance="1/(fan_in E[φ(z)²])",
-        source="generalises He et al. 2015; Bingham & Miikkulainen 2021 (AutoInit)",
+        source="generalizes He et al. 2015; Bingham & Miikkulainen 2021 (AutoInit)",
         paper=papers.BINGHAM,
         scale=moment_matched_scale,
         fan="fan_in",

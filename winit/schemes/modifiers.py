@@ -1,4 +1,4 @@
-"""Modifiers: what is done to the parameters of any scheme once they are drawn, written behind it: `he_normal+lsuv`."""
+"""Modifiers change the drawn weights and biases of any scheme. They are written after it: `he_normal+lsuv`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Modifier:
     """One modifier.
 
     Attributes:
-        name: as it is written behind a scheme.
-        label: as a reader sees it.
+        name: as written after a scheme.
+        label: for tables and figures.
         rule: what it does, in one line.
-        source: the paper, or whose advice it is.
-        paper: the paper that proposed it; None where there is none.
-        stands_for: the initializer that the bare name means; None where the name must follow a scheme.
-        zeroes: the layers whose weights and biases it sets to 0; their scheme draws nothing.
-        is_data_dependent: whether it looks at training data, and costs passes through the network. What it does is
+        source: the paper, or who recommends it.
+        paper: the paper that proposed it; None if there is none.
+        stands_for: the initializer for which the bare name stands; None if the name must follow a scheme.
+        zeroes: the layers whose weights and biases it sets to 0 instead of drawing them.
+        is_data_dependent: whether it uses training data, at the cost of passes through the network. The function is
             registered under the same name in `winit.training.calibration.METHODS`.
     """
 
@@ -42,14 +42,14 @@ _ALL = (
         name="last_layer_zero",
         label="zero output layer",
         rule="weights and biases of the output layer are 0, so that the first loss is log C",
-        source="advice of the μP authors (github.com/microsoft/mup); Karpathy, makemore part 3",
+        source="recommended by the μP authors (github.com/microsoft/mup); Karpathy, makemore part 3",
         zeroes=lambda layer: layer.is_last,
     ),
     Modifier(
         name="lsuv",
         label="LSUV",
         rule="layer by layer, W ← W/√Var(z) until |Var(z) − 1| < 0.02, at most 20 times, on a calibration batch; Var(z) is over units "
-        "and examples, but over examples alone (mean over units) where the scheme draws biases, which stay as they are",
+        "and examples; if the scheme draws biases, it is over examples only (mean over units), and biases are kept",
         source="Mishkin & Matas 2016, arXiv:1511.06422",
         paper=papers.MISHKIN,
         stands_for="orthogonal:1+lsuv",

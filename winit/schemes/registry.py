@@ -1,4 +1,4 @@
-"""The schemes by name, and what an initializer written in a grid means: a scheme, its parameters, its modifiers."""
+"""The schemes by name, and the parser of initializers in a grid: a scheme, its parameters and its modifiers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEMES: dict[str, Scheme] = {
     for family in (constant, fixed, fan_scaled, framework_defaults, mean_field, structured)
     for scheme in family.SCHEMES
 }
-# Other names: of schemes, and of modified schemes that are known by their modifier.
+# Other names of schemes, and of modified schemes that are known by their modifier.
 ALIASES: dict[str, str] = {
     **{alias: scheme.name for scheme in SCHEMES.values() for alias in scheme.aliases},
     **{name: modifier.stands_for for name, modifier in MODIFIERS.items() if modifier.stands_for},
@@ -28,7 +28,7 @@ ALIASES: dict[str, str] = {
 
 
 class Parsed(NamedTuple):
-    """An initializer taken apart: the scheme's name, its parameters by name, its modifiers in the order of `MODIFIERS`."""
+    """A parsed initializer: the scheme's name, its parameters by name, its modifiers in the order of `MODIFIERS`."""
 
     name: str
     parameters: dict[str, float]
@@ -41,30 +41,32 @@ class Parsed(NamedTuple):
 
     @property
     def is_data_dependent(self) -> bool:
-        """Whether a modifier looks at training data."""
+        """Whether a modifier uses training data."""
         return any(MODIFIERS[m].is_data_dependent for m in self.modifiers)
 
 
-_MODIFIED = re.compile(r"\+(?=[A-Za-z])")  # a plus sign before a digit belongs to 1e+3
+_MODIFIED = re.compile(r"\+(?=[A-Za-z])")  # a plus sign before a digit is part of a number such as 1e+3
 
 
 def parse(text: str) -> Parsed:
-    """Take `normal:0.01+lsuv` apart: the scheme, its parameters, its modifiers.
+    """Parse an initializer such as `normal:0.01+lsuv` into scheme, parameters and modifiers.
 
     Args:
-        text: a scheme's name, followed by one value for each of its parameters, set off by ':' and '/', and by
-            modifiers, each set off by '+'. Aliases may stand for schemes.
+        text: the name or an alias of a scheme, followed by one value for each of its parameters (the first after ':', others
+            after '/') and by modifiers, each after '+'.
 
     Returns:
         The parts, e.g. `Parsed("normal", {"std": 0.01}, ("lsuv",))`.
 
     Raises:
-        ValueError: unknown scheme or modifier, a missing or superfluous value, or a value out of range.
+        ValueError: the scheme or a modifier is unknown, a value is missing, superfluous or out of range.
     """
     head, *after = _MODIFIED.split(text)
     name, colon, values = head.partition(":")
     if name in MODIFIERS and name not in ALIASES:
-        raise ValueError(f"initializer '{text}': {name} modifies another scheme; write he_normal+{name}, say")
+        raise ValueError(
+            f"initializer '{text}': {name} is a modifier and needs a scheme; write for example he_normal+{name}"
+        )
     if name in ALIASES:
         head, *own = _MODIFIED.split(ALIASES[name] + colon + values)
         name, _, values = head.partition(":")
@@ -75,12 +77,12 @@ def parse(text: str) -> Parsed:
         if modifier not in MODIFIERS:
             raise ValueError(f"initializer '{text}': {unknown_name('modifier', modifier, MODIFIERS)}")
         if after.count(modifier) > 1:
-            raise ValueError(f"initializer '{text}' has {modifier} twice; once is enough")
+            raise ValueError(f"initializer '{text}' has {modifier} twice; write it once")
     wanted = SCHEMES[name].parameters
     given = values.split("/") if values else []
     if len(given) != len(wanted):
         form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
-        example = f" ({name}:{'/'.join(p.example for p in wanted)}, say)" if wanted else ""
+        example = f", for example {name}:{'/'.join(p.example for p in wanted)}" if wanted else ""
         raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
     parameters = {p.name: _checked(text, p, value) for p, value in zip(wanted, given, strict=True)}
     return Parsed(name, parameters, tuple(m for m in MODIFIERS if m in after))
@@ -101,26 +103,26 @@ def _checked(text: str, parameter: Parameter, value: str) -> float:
 
 
 def canonical(text: str) -> str:
-    """Return the one spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
+    """Return the canonical spelling of an initializer: `normal:0.010` and `normal:1e-2` are both `normal:0.01`."""
     name, parameters, modifiers = parse(text)
     values = "/".join(shortest(v) for v in parameters.values())
     return "+".join([f"{name}:{values}" if values else name, *modifiers])
 
 
 def shortest(value: float) -> str:
-    """Return the shortest common spelling of a number that is the number itself."""
+    """Return the shortest spelling of a number that represents it exactly."""
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def label(text: str) -> str:
-    """Return the name of an initializer as a reader sees it: `normal:0.01` is 'normal σ = 0.01'."""
+    """Return the label of an initializer: `normal:0.01` is 'normal σ = 0.01'."""
     name, parameters, modifiers = parse(text)
     scheme = SCHEMES[name].label.format(**{k: shortest(v) for k, v in parameters.items()})
     return " + ".join([scheme, *(MODIFIERS[m].label for m in modifiers)])
 
 
 def why_not_applicable(initializer: str, activation: str) -> str | None:
-    """Return the sentence why an initializer has no meaning for an activation, or None where it has one."""
+    """Return why an initializer is not applicable to an activation, as a sentence, or None if it is applicable."""
     parsed = parse(initializer)
     reason = parsed.scheme.why_not(resolve(activation))
     if reason is None and parsed.is_data_dependent:
@@ -129,7 +131,7 @@ def why_not_applicable(initializer: str, activation: str) -> str | None:
 
 
 def style(text: str) -> Look:
-    """Return colour, marker and dash pattern of an initializer: the same in every figure of every study."""
+    """Return colour, marker and dash pattern of an initializer, the same in all figures of all studies."""
     text = canonical(text)
     parsed = parse(text)
     scheme = parsed.scheme
@@ -144,7 +146,7 @@ def style(text: str) -> Look:
 
 
 def in_order(initializers: Iterable[str]) -> list[str]:
-    """Sort initializers in the order of `SCHEMES`, those of one scheme by their parameters, modified ones last."""
+    """Sort initializers in the order of `SCHEMES`, then by parameters, with modified schemes last."""
     rank = {name: i for i, name in enumerate(SCHEMES)}
 
     def key(text: str) -> tuple[tuple[str, ...], int, tuple[float, ...]]:
@@ -155,7 +157,7 @@ def in_order(initializers: Iterable[str]) -> list[str]:
 
 
 def diagram_points(initializers: Iterable[str]) -> dict[str, tuple[float, float]]:
-    """Return σ_w² and σ_b² of those initializers that are points of a phase diagram: unmodified `mean_field` schemes."""
+    """Return σ_w² and σ_b² of the initializers that are points of a phase diagram: unmodified `mean_field` schemes."""
     points = {}
     for initializer in initializers:
         parsed = parse(initializer)

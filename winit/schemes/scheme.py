@@ -1,4 +1,4 @@
-"""The contract of an initialization scheme: what it states about itself, and what it draws for a layer."""
+"""The interface of an initialization scheme: its description, and what it draws for a layer."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ Parameters = tuple[np.ndarray, np.ndarray]  # weights (fan_in, fan_out) and bias
 
 @dataclass(frozen=True)
 class Layer:
-    """What a scheme is told about the layer that it fills.
+    """The layer that a scheme fills.
 
     Attributes:
         fan_in, fan_out: inputs and units.
         activation: of the network's hidden layers, by name.
-        rng: the layer's own random stream, or None where nothing is drawn. It does not depend on the scheme: two normal
-            schemes in one replicate are the same noise at two scales, and so are compared in pairs.
+        rng: the random stream of the layer, or None if nothing is drawn. It does not depend on the scheme: two normal
+            schemes in one replicate use the same noise at two scales, so comparisons are paired.
         index: of the layer, from 1; the output layer has `depth` + 1.
-        depth: hidden layers of the network. By default the layer is a hidden one in the middle.
+        depth: number of hidden layers of the network. The default layer is a hidden layer in the middle.
     """
 
     fan_in: int
@@ -57,19 +57,19 @@ class Layer:
 
     @property
     def stream(self) -> np.random.Generator:
-        """The random stream, where something is drawn."""
+        """The random stream of a layer that is drawn."""
         assert self.rng is not None, "a layer without a random stream cannot be drawn"
         return self.rng
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number that a scheme asks for, written after its name: `normal:0.01`.
+    """A parameter of a scheme, written after its name: `normal:0.01`.
 
     Attributes:
-        name: as in the scheme's label and as the keyword of its functions.
+        name: in the scheme's label, and as keyword of its functions.
         symbol: in formulas.
-        low: the smallest value, itself excluded unless `may_be_low`; None for any number.
+        low: lower bound, excluded unless `may_be_low`; None for any number.
         high: the largest value.
         example: a value for examples.
         may_be_low: whether `low` is allowed.
@@ -84,7 +84,7 @@ class Parameter:
 
 
 class Lines(NamedTuple):
-    """One line of code for each library that fills a layer as a scheme does; "" where the library has no such function."""
+    """One line of code per library that fills a layer like a scheme; "" if the library has no such function."""
 
     torch: str = ""
     keras: str = ""
@@ -96,22 +96,22 @@ class Scheme(ABC):
     """One initialization scheme.
 
     Attributes:
-        name: as it is written in a grid.
-        label: as a reader sees it, with places for the parameters: `normal σ = {std}`.
-        family: decides the colour; families are the keys of `winit.vocabulary.looks.FAMILY_COLOURS`.
+        name: as written in a grid.
+        label: for tables and figures, with placeholders for the parameters: `normal σ = {std}`.
+        family: determines the colour; a key of `winit.vocabulary.looks.FAMILY_COLOURS`.
         distribution: of the weights.
         variance: the formula of Var(w).
-        source: the paper, with the equation, or the code that made it known.
-        paper: the paper that proposed the rule; None where it comes from a library or a textbook.
+        source: the paper, with the equation, or the code that introduced it.
+        paper: the paper that proposed the rule; None if it comes from a library or a textbook.
         bias: the rule for the biases.
-        parameters: the numbers it asks for.
+        parameters: its parameters.
         aliases: other names of the same scheme.
-        needs: a function that returns the sentence why the scheme has no meaning for an activation, or None where it has.
-        why_not_calibrated: the sentence why no data-dependent modifier can change it.
+        needs: a function that returns why the scheme is not applicable to an activation, as a sentence, or None if it is.
+        why_not_calibrated: why data-dependent modifiers cannot change it, as a sentence.
         is_diagram_point: whether the parameters are σ_w² and σ_b² of a phase diagram.
-        marker, dashes: of its lines in figures; by default they follow from the name.
-        torch, keras, jax: one line each that does the same, with places for the parameters.
-        remark: a comment behind those lines.
+        marker, dashes: of its lines in figures; derived from the name by default.
+        torch, keras, jax: equivalent code in one line, with placeholders for the parameters.
+        remark: a comment after that code.
     """
 
     name: str
@@ -136,22 +136,22 @@ class Scheme(ABC):
 
     @abstractmethod
     def draw(self, layer: Layer, **parameters: float) -> Parameters:
-        """Return weights (fan_in, fan_out) and biases (fan_out,) of a layer, float64; advances the layer's stream."""
+        """Return weights (fan_in, fan_out) and biases (fan_out,) of a layer, float64. Advances the layer's stream."""
 
     def variances(self, layer: Layer, **parameters: float) -> tuple[float, float] | None:
-        """Return Var(w) and Var(b) of a layer, or None where the weights are not independent."""
+        """Return Var(w) and Var(b) of a layer, or None if the weights are not independent."""
         return None
 
     def depends_on_activation(self, **parameters: float) -> bool:
-        """Return whether what is drawn depends on the activation."""
+        """Return whether the weights depend on the activation."""
         return False
 
     def why_not(self, activation: Activation) -> str | None:
-        """Return the sentence why the scheme has no meaning for an activation, or None where it has one."""
+        """Return why the scheme is not applicable to an activation, as a sentence, or None if it is applicable."""
         return self.needs(activation) if self.needs else None
 
     def lines(self, layer: Layer, **parameters: float) -> Lines:
-        """Return the lines for torch, Keras and JAX that fill a layer like this one."""
+        """Return the code for torch, Keras and JAX that fills a layer like this one."""
         values = {name: number(value) for name, value in parameters.items()}
         return Lines(*(line.format(**values) for line in (self.torch, self.keras, self.jax)))
 
@@ -163,7 +163,7 @@ class Scheme(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixScheme(Scheme):
-    """A scheme that makes the weights by one function of the layer and sets the biases to 0.
+    """A scheme that computes the weights with one function of the layer and sets the biases to 0.
 
     Attributes:
         fill: `fill(layer, **parameters)` returns the weights (fan_in, fan_out).
@@ -172,10 +172,10 @@ class MatrixScheme(Scheme):
     fill: Callable[..., np.ndarray]
 
     def draw(self, layer: Layer, **parameters: float) -> Parameters:
-        """Return the weights and biases of 0."""
+        """Return the weights, and biases of 0."""
         return self.fill(layer, **parameters), np.zeros(layer.fan_out)
 
 
 def number(value: float) -> str:
-    """Return a number as code."""
+    """Return a number as source code."""
     return f"{value:.10g}"

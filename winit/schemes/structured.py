@@ -12,9 +12,9 @@ from winit.schemes.scheme import Layer, MatrixScheme, Parameter, Scheme
 
 
 def orthogonal(layer: Layer, gain: float) -> np.ndarray:
-    """Draw a matrix uniformly among those with WᵀW = g²I or, where the layer expands, WWᵀ = g²I.
+    """Draw a uniformly random matrix with WᵀW = g²I or, if the layer expands, WWᵀ = g²I.
 
-    QR of a normal matrix gives it, once the signs of R's diagonal are taken out (Mezzadri 2007, §5).
+    It is the Q of the QR decomposition of a normal matrix, with the signs of R's diagonal removed (Mezzadri 2007, §5).
 
     Source: Saxe, McClelland & Ganguli 2014, arXiv:1312.6120.
     """
@@ -25,7 +25,7 @@ def orthogonal(layer: Layer, gain: float) -> np.ndarray:
 
 
 def zero_hadamard(layer: Layer) -> np.ndarray:
-    """Return the ZerO matrix: a partial identity or, where the layer expands, I H I/2^{k/2} with Hadamard's H of size 2ᵏ.
+    """Return the ZerO matrix: a partial identity or, if the layer expands, I H I/2^{k/2} with the Hadamard matrix H of size 2ᵏ.
 
     k = ⌈log₂ fan_out⌉. Source: Zhao, Schäfer & Anandkumar 2022, arXiv:2110.12661, algorithm 1.
     """
@@ -36,7 +36,7 @@ def zero_hadamard(layer: Layer) -> np.ndarray:
 
 
 def martens_sparse(layer: Layer, connections: float) -> np.ndarray:
-    """Draw k incoming weights of every unit from N(0, 1), and leave the others 0.
+    """Draw k incoming weights of every unit from N(0, 1) and set the others to 0.
 
     Source: Martens 2010, Deep learning via Hessian-free optimization, §5.
     """
@@ -88,7 +88,7 @@ SCHEMES: tuple[Scheme, ...] = (
         label="ZerO",
         family="structured",
         distribution="deterministic",
-        variance="partial identity; where a layer expands, Hadamard/2^(k/2)",
+        variance="partial identity; if the layer expands, Hadamard/2^(k/2)",
         source="Zhao, Schäfer & Anandkumar 2022, arXiv:2110.12661 (the authors' code for the constant)",
         paper=papers.ZHAO,
         fill=zero_hadamard,
@@ -97,9 +97,9 @@ SCHEMES: tuple[Scheme, ...] = (
     ),
     MatrixScheme(
         name="martens_sparse",
-        label="sparse, {connections} inputs a unit",
+        label="sparse, {connections} inputs per unit",
         family="structured",
-        distribution="normal on k inputs, else 0",
+        distribution="normal for k inputs, otherwise 0",
         variance="k/fan_in",
         source="Martens 2010, §5; not torch's sparse_",
         paper=papers.MARTENS,
@@ -112,7 +112,7 @@ SCHEMES: tuple[Scheme, ...] = (
         name="torch_sparse",
         label="torch sparse_({sparsity})",
         family="structured",
-        distribution="normal σ = 0.01 on a share of each input's weights, else 0",
+        distribution="normal σ = 0.01 for a share of each input's weights, otherwise 0",
         variance="10⁻⁴ (1 − sparsity)",
         source="torch.nn.init.sparse_",
         parameters=(Parameter("sparsity", "s", low=0.0, high=1.0, example="0.9"),),

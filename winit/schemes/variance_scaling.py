@@ -1,4 +1,4 @@
-"""Independent weights whose variance is a scale divided by a fan: `VarianceScaling` and what it is made of."""
+"""Independent weights whose variance is a scale divided by a fan: `VarianceScaling` and its parts."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ CUT = 0.02275013194817921  # Φ(−2), the mass below the cut
 
 @dataclass(frozen=True)
 class Scaling:
-    """Independent numbers of mean 0 and variance scale/fan.
+    """Independent numbers with mean 0 and variance scale/fan.
 
     Attributes:
         scale: the variance times the fan, 1 for LeCun and Glorot, 2 for He; or a function `scale(layer, **parameters)`
             that returns it.
-        fan: `fan_in`, `fan_out`, `fan_avg`, their mean, or `one`.
-        distribution: `normal`; `uniform`, on ±√3 std; or `truncated_normal`, cut at two standard deviations of its
-            parent, which is so wide that the standard deviation is as stated.
+        fan: `fan_in`, `fan_out`, `fan_avg` (their mean) or `one`.
+        distribution: `normal`; `uniform`, on ±√3 std; or `truncated_normal`, cut at two standard deviations of the
+            underlying normal distribution, which is scaled to give the stated standard deviation.
     """
 
     scale: float | Callable[..., float]
@@ -48,13 +48,13 @@ class Scaling:
         return sqrt(self.scale_of(layer, **parameters) / fans[self.fan])
 
     def term(self, layer: Layer, **parameters: float) -> libraries.Term:
-        """Return the scaling as it is for one layer."""
+        """Return the scaling for one layer."""
         return libraries.Term(
             self.scale_of(layer, **parameters), self.fan, self.distribution, is_fixed=not callable(self.scale)
         )
 
     def draw(self, layer: Layer, shape: tuple[int, ...], **parameters: float) -> np.ndarray:
-        """Draw an array of a shape, float64."""
+        """Draw an array of the given shape, float64."""
         std = self.std(layer, **parameters)
         if self.distribution == "normal":
             return std * layer.stream.standard_normal(shape)
@@ -72,7 +72,7 @@ class VarianceScaling(Scheme):
 
     Attributes:
         scale, fan, distribution: of the weights, see `Scaling`.
-        biases: of the biases; None where they are 0.
+        biases: scaling of the biases; None if they are 0.
     """
 
     scale: float | Callable[..., float]
@@ -106,7 +106,7 @@ class VarianceScaling(Scheme):
         return len(fitting) < len(ACTIVATIONS) or len(scales) > 1
 
     def lines(self, layer: Layer, **parameters: float) -> Lines:
-        """Return the lines that are stated or, for the others, the library's way to scale variances."""
+        """Return the stated code, or the library's variance scaling where none is stated."""
         stated = super().lines(layer, **parameters)
         weights = self.weights.term(layer, **parameters)
         biases = self.biases.term(layer, **parameters) if self.biases else None

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and tables are checked against the schema."""
+"""Write files completely or not at all, and check tables against the schema."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-GROUP = 1 << 17  # rows of a streamed table that are written together
+GROUP = 1 << 17  # rows of a streamed table that are written at a time
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is never seen half-written: temporary name, sync, rename, sync of the folder."""
+    """Open a file that is never visible half-written: temporary name, sync, rename, sync of the folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -39,16 +39,16 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     with replacing(path) as file:
         file.write(content)
 
 
 def conform(name: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with the declared columns, in their order and types.
+    """Return the frame with the declared columns, in their declared order and types.
 
     Raises:
-        ValueError: a declared column is missing, or an undeclared one is there.
+        ValueError: a declared column is missing, or there is an undeclared one.
     """
     columns = TABLES[name]
     if set(frame.columns) != set(columns):
@@ -66,10 +66,10 @@ def write(folder: Path, name: str, frame: pd.DataFrame) -> None:
 
 
 class Stream:
-    """A table that is written part by part, in the order in which its rows come: memory holds one part.
+    """A table that is written part by part, in the order of its rows, with one part in memory.
 
     Attributes:
-        schema: of the file, with the types that `write` would give it.
+        schema: of the file, with the same types as in `write`.
     """
 
     def __init__(self, name: str, file: BinaryIO) -> None:
@@ -84,7 +84,7 @@ class Stream:
         self._waiting: list[pa.Table] = []
 
     def add(self, rows: pa.Table) -> None:
-        """Append rows: the declared columns, in any order, of types that the declared ones hold without loss."""
+        """Append rows with the declared columns, in any order, of types that convert to the declared ones without loss."""
         self._waiting.append(rows.select(self.schema.names).cast(self.schema))
         if sum(map(len, self._waiting)) >= GROUP:
             self._flush()
@@ -98,15 +98,15 @@ class Stream:
         self._waiting = []
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows."""
         self._flush()
         self._writer.close()
 
 
 @contextmanager
 def stream(folder: Path, name: str) -> Iterator[Stream]:
-    """Write a large table part by part; the file appears under its name when it is complete."""
-    for leftover in folder.glob(f".{name}.parquet.*.tmp"):  # of a process that was killed while it wrote
+    """Write a large table part by part. The file gets its final name when it is complete."""
+    for leftover in folder.glob(f".{name}.parquet.*.tmp"):  # from a process that was killed while writing
         leftover.unlink(missing_ok=True)
     with replacing(folder / f"{name}.parquet") as file, closing(Stream(name, file)) as rows:
         yield rows
@@ -122,16 +122,16 @@ def read(
     """Read a table of a study.
 
     Args:
-        folder: where its tables lie.
+        folder: of the tables.
         name: of the table.
-        columns: to read; all if none are given.
-        keep: returns the rows to keep of a part that was streamed. All rows of a run lie in one part; memory holds one part
-            and what was kept.
+        columns: columns to read; all by default.
+        keep: returns the rows of a streamed part to keep. All rows of a run are in one part. Memory holds one part and the
+            rows kept.
         run_ids: the categories of the column `run_id`, in their order; strings if none are given. Rows are selected and joined
             by categories several times as fast as by strings.
 
     Raises:
-        ValueError: there is none; the sentence says what makes it.
+        ValueError: the table does not exist; the message says how to make it.
     """
     import pandas as pd
     import pyarrow.parquet as pq
@@ -148,8 +148,8 @@ def read(
 
     with pq.ParquetFile(path, pre_buffer=False, read_dictionary=as_categories) as file:
         wanted = file.schema_arrow.names if columns is None else list(columns)
-        # On this thread alone: Arrow's thread pools can abort a process that ends soon after they were started
-        # ("terminate called without an active exception"), and for small files they only cost time.
+        # In this thread only: Arrow's thread pools can abort a process that ends soon after they were started
+        # ("terminate called without an active exception"), and they slow down reading small files.
         groups = (file.read_row_group(i, wanted, use_threads=False) for i in range(file.num_row_groups))
         parts = [keep(frame(group)) for group in groups]
         none = file.schema_arrow.empty_table().select(wanted)

@@ -1,4 +1,4 @@
-"""Locks between processes. A lock dies with the last process that holds it, so a kill leaves nothing to clean up."""
+"""Locks between processes. A lock is released when the last process that holds it ends, so kills leave nothing to clean up."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import IO
 
-# Names the file descriptor of a lock that a process hands down to the one it starts.
+# Environment variable with the file descriptor of a lock that a process passes on to its child.
 VARIABLE = "WINIT_LOCK"
 
 
 def require() -> None:
-    """Check that this system has the locks that winit needs.
+    """Check that this system has file locks.
 
     Raises:
-        ValueError: it has none.
+        ValueError: it has no file locks.
     """
     try:
         import fcntl  # noqa: F401
@@ -27,10 +27,10 @@ def acquire(file: IO[str], wait: bool = True) -> bool:
 
     Args:
         file: the open file.
-        wait: whether to wait for another holder to finish.
+        wait: whether to wait until another process releases the lock.
 
     Returns:
-        Whether the lock is held now: always, if `wait`.
+        Whether the lock is held now; always True with `wait`.
     """
     require()
     import fcntl
@@ -43,11 +43,11 @@ def acquire(file: IO[str], wait: bool = True) -> bool:
 
 
 def handed_down(path: Path) -> IO[str] | None:
-    """Return the open lock file that the parent process handed down, or None if that is not the file at `path`."""
+    """Return the open lock file passed on by the parent process, or None if it is not the file at `path`."""
     try:
         descriptor = int(os.environ[VARIABLE])
         if os.path.samestat(os.fstat(descriptor), path.stat()):
             return open(descriptor, "a", closefd=False)
-    except (KeyError, ValueError, OSError):  # not set, or the variable has outlived its file
+    except (KeyError, ValueError, OSError):  # not set, or set for a file that is gone
         pass
     return None

@@ -1,8 +1,8 @@
-"""The run store: every trained run, kept under its run id, append-only.
+"""The run store: all trained runs by run id, append-only.
 
-`<store>/<workload>/<hash>.parquet` is one *part*: the runs of one finished chunk, one row a run, curves and layer
-statistics as lists in its cells. A part's name is the hash of its bytes, so a truncated, altered or foreign file gives
-itself away and is never read as data. Parts are written whole or not at all, and never changed.
+`<store>/<workload>/<hash>.parquet` is one *part*: the runs of one finished chunk, one row per run, with curves and layer
+statistics as lists. The name of a part is the hash of its bytes, so truncated, altered and foreign files are detected and
+never read as data. Parts are written completely or not at all, and never changed.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from winit.store.schema import PART, Row, check_row
 
 
 def content_hash(content: bytes) -> str:
-    """Return the name of a part with this content."""
+    """Return the name of a part with the given content."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class WorkloadParts:
-    """The parts of one workload, as they lie on disk at one moment."""
+    """The parts of one workload on disk at one moment."""
 
     folder: Path
 
@@ -42,7 +42,7 @@ class WorkloadParts:
             try:
                 content = path.read_bytes()
                 is_whole = content_hash(content) == path.stem
-                # Opened once for all that is read of it: a part has few rows and many columns.
+                # Open each part only once: parts have few rows and many columns.
                 file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False) if is_whole else None
             except (OSError, pa.ArrowInvalid) as error:
                 broken[path] = f"it cannot be read: {' '.join(str(error).split())}"
@@ -57,29 +57,29 @@ class WorkloadParts:
 
     @property
     def broken(self) -> dict[Path, str]:
-        """Files that are no parts, each with the reason."""
+        """Files that are not valid parts, each with the reason."""
         return self._files[1]
 
     @property
     def parts(self) -> list[Path]:
-        """Sound parts, sorted by name."""
+        """Valid parts, sorted by name."""
         return list(self._files[0])
 
     @cached_property
     def run_ids(self) -> set[str]:
-        """The runs that the sound parts hold."""
+        """The runs in the valid parts."""
         return set(self.validation_scores)
 
     @cached_property
     def validation_scores(self) -> dict[str, list[float]]:
-        """The validation scores, at each budget, of the runs that the sound parts hold; NaN after a divergence."""
+        """The validation scores at each budget of the runs in the valid parts; NaN after a divergence."""
         table = self.read(["run_id", "validation_accuracy"])
         return dict(zip(table["run_id"].to_pylist(), table["validation_accuracy"].to_pylist(), strict=True))
 
     def read(self, columns: Iterable[str] | None = None) -> pa.Table:
-        """Return the rows of all sound parts; where two parts hold the same run, the first by name counts."""
+        """Return the rows of all valid parts. If two parts have the same run, the first by name is used."""
         columns = None if columns is None else list(columns)
-        # On this thread alone, as in `files.read`.
+        # In this thread only, as in `files.read`.
         tables = [file.read(columns=columns, use_threads=False) for file in self._files[0].values()]
         schema = PART if columns is None else pa.schema([PART.field(c) for c in columns])
         table = pa.concat_tables(tables) if tables else pa.Table.from_batches([], schema=schema)
@@ -93,19 +93,19 @@ class WorkloadParts:
 
 @dataclass(frozen=True)
 class RunStore:
-    """The run store at a folder."""
+    """The run store in a folder."""
 
     root: Path
 
     def parts_of(self, workload: str) -> WorkloadParts:
-        """Return the parts of a workload as they lie there now."""
+        """Return the current parts of a workload."""
         return WorkloadParts(self.root / workload)
 
     def commit(self, workload: str, rows: Sequence[Row]) -> Path:
-        """Add one finished chunk and return its file. It is on disk when this returns.
+        """Add one finished chunk and return its file, which is on disk by then.
 
         Raises:
-            ValueError: a row differs from the schema.
+            ValueError: a row does not match the schema.
         """
         for row in rows:
             check_row(row)
@@ -118,20 +118,20 @@ class RunStore:
 
     @contextmanager
     def training(self, workload: str) -> Iterator[None]:
-        """Hold a workload while its runs are trained: a second process waits until the first is done, or dead.
+        """Lock a workload while its runs are trained. A second process waits until the first one ends.
 
-        A job that outlived its workflow thus goes on, and the job that a new workflow starts finds its work done.
+        A job that outlives its workflow thus continues, and the job of a new workflow finds the work done.
         """
         folder = self.root / workload
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / ".lock", "w") as lock:
             locks.acquire(lock)
-            for leftover in folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+            for leftover in folder.glob(".*.tmp"):  # from a process that was killed while writing
                 leftover.unlink()
             yield
 
     def set_aside(self, workload: str) -> dict[Path, str]:
-        """Rename the files of a workload that are no parts to `*.rejected`, and return them with the reasons."""
+        """Rename files of a workload that are not valid parts to `*.rejected`, and return them with the reasons."""
         broken = self.parts_of(workload).broken
         for path in broken:
             path.rename(path.with_suffix(".parquet.rejected"))

@@ -1,4 +1,4 @@
-"""Several processes for tasks that do not depend on each other."""
+"""Run independent tasks in several processes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
-_tasks: list[Sequence[Callable[[], Any]]] = []  # what forked processes find in their memory
+_tasks: list[Sequence[Callable[[], Any]]] = []  # forked processes find the tasks in their memory
 
 
 def run_all(tasks: Sequence[Callable[[], Result]], processes: int = 1) -> list[Result]:
-    """Call every task, and return what they return, in their order.
+    """Call all tasks and return their results in order.
 
-    Processes are forked, so a task may be any function, and what it returns is pickled. They end with this process, even
-    if it is killed. Other systems than Linux have one process, because their libraries do not survive a fork.
+    Processes are forked, so a task may be any function; its result is pickled. The processes end with this process, even if
+    it is killed. Systems other than Linux use one process, because their libraries do not survive a fork.
 
     Args:
-        tasks: the longest should come first.
-        processes: how many at most.
+        tasks: functions without arguments, the longest first.
+        processes: largest number of processes.
     """
     if processes == 1 or len(tasks) < 2 or sys.platform != "linux":
         return [task() for task in tasks]
@@ -39,7 +39,7 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def _end_with_parent() -> None:
-    """Have Linux kill this process when the one that forked it ends: it would wait for tasks for ever."""
+    """Ask Linux to kill this process when its parent ends; it would wait for tasks for ever."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

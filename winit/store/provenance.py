@@ -1,4 +1,4 @@
-"""What made a study's tables: versions, machine, commit, hashes."""
+"""Provenance of a study's tables: versions, machine, commit, hashes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PACKAGES = (
 
 
 def processor() -> str:
-    """Return the processor's name: on Linux from /proc/cpuinfo, because platform.processor() is empty there."""
+    """Return the name of the processor. On Linux it is read from /proc/cpuinfo, because platform.processor() is empty."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -31,7 +31,7 @@ def processor() -> str:
 
 
 def _commit() -> str:
-    """Return the commit of the code, with '+' where the working tree differs from it; '' outside a checkout."""
+    """Return the commit of the code, with '+' if the working tree differs from it; '' outside a checkout."""
     file = Path(__file__).resolve()
 
     def git(*words: str) -> str:
@@ -39,11 +39,11 @@ def _commit() -> str:
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        if not git("ls-files", file.name):  # installed below a folder that is someone else's repository
+        if not git("ls-files", file.name):  # installed inside another repository
             return ""
         commit = git("rev-parse", "--short=12", "HEAD")
         changed = git("status", "--porcelain", "--untracked-files=no")
-    except OSError:  # no git on this machine
+    except OSError:  # git is not installed
         return ""
     return commit + ("+" if changed else "")
 
@@ -51,7 +51,7 @@ def _commit() -> str:
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # numba and llvmlite can be done without
+    except metadata.PackageNotFoundError:  # numba and llvmlite are optional
         return "not installed"
 
 
@@ -60,10 +60,10 @@ def record(study: str, digest: str, *, version: str, revision: int, folder: Path
 
     Args:
         study: name of the study.
-        digest: of its settings.
+        digest: of the settings.
         version: of winit.
         revision: of the training code, as in run ids.
-        folder: where the tables lie.
+        folder: of the tables.
         tables: their names.
     """
     names = list(tables)
@@ -91,7 +91,7 @@ def _sha256(path: Path) -> str:
 
 
 def read(path: Path) -> dict[str, object]:
-    """Return a record, empty if the file is not one."""
+    """Return the record in a file, or an empty one if the file is not a record."""
     try:
         facts = json.loads(path.read_bytes())
     except ValueError:
@@ -100,7 +100,7 @@ def read(path: Path) -> dict[str, object]:
 
 
 def altered(path: Path) -> list[Path]:
-    """Return the tables and CSV copies beside a record whose SHA-256 sum is not the recorded one; missing files aside."""
+    """Return the existing tables and CSV copies in the folder of a record whose SHA-256 sum differs from the recorded one."""
     facts = read(path)
     files = []
     for key, suffix, names in (("tables", "parquet", TABLES), ("copies", "csv", COPIED)):

@@ -20,7 +20,7 @@ def validate(tree: Mapping[str, object]) -> Study:
         tree: nested mappings, as read from YAML or composed by Hydra.
 
     Raises:
-        ValueError: with one sentence that names the key, the value given and what is allowed.
+        ValueError: the settings are invalid; one sentence names the key, the value and what is allowed.
     """
     return Study(check(tree))
 
@@ -28,23 +28,23 @@ def validate(tree: Mapping[str, object]) -> Study:
 def compose(overrides: Sequence[str] = ()) -> Study:
     """Resolve a study from conf/ and overrides in Hydra's syntax: `["study=smoke", "grid.depth=[2,4]"]`.
 
-    Extra grids are inherited as long as the question stays the same. If a study's own file or an override sets the dataset,
-    the task or a factor of the grid and does not mention `extra_grids`, the inherited ones are dropped; if it mentions them,
-    they are inherited and merged with what it says (null removes one). Learning rates and replicates are a matter of
-    budget: setting them keeps the extra grids.
+    Extra grids are inherited as long as the question stays the same. If a study's file or an override sets the dataset, the
+    task or a factor of the grid without setting `extra_grids`, the inherited extra grids are dropped. If it also sets
+    `extra_grids`, they are inherited and merged with the given ones (null removes one). Setting learning rates or replicates
+    does not change the question.
 
     Raises:
-        ValueError: one sentence, for any mistake in the overrides or in the files.
+        ValueError: the overrides or the files are invalid; the message is one sentence.
     """
     return validate(composition.compose(overrides))
 
 
 def resolve(config: Mapping[str, object]) -> Study:
-    """Return the study that a workflow's configuration asks for: the one resolver of every way to start.
+    """Return the study of a workflow's configuration. Every way to start a study resolves it here.
 
     Args:
-        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional; overrides are a list of what
-            stands on winit's command line, or one string of overrides with blanks between them.
+        config: a frozen study (it has a `grid`), or `study` and `overrides`, both optional. `overrides` is a list of
+            arguments as for winit's command line, or one string of overrides separated by blanks.
     """
     if "grid" in config:
         return validate(config)
@@ -66,24 +66,24 @@ def resolve(config: Mapping[str, object]) -> Study:
 
 
 def _study_name(given: object) -> str:
-    """Return the name of a study's file. Snakemake takes `study=1e5` for a number; the files tell what was typed.
+    """Return the name of a study's file. Snakemake reads `study=1e5` as a number, so compare with the existing files.
 
     Raises:
-        ValueError: no file or several have a name that Snakemake takes for this value.
+        ValueError: no file, or more than one, has a name that Snakemake reads as this value.
     """
     if isinstance(given, str):
         return given
     names = [name for name in conf.files("study") if _as_snakemake_types(name) == given]
     if len(names) != 1:
         raise ValueError(
-            f"study: got {given}, for Snakemake takes names like 1e5 and 007 for numbers; "
+            f"study: got {given}, because Snakemake reads names like 1e5 and 007 as numbers; "
             f'write overrides="study=<name>" instead'
         )
     return names[0]
 
 
 def _as_snakemake_types(text: str) -> object:
-    """Return what Snakemake makes of a value in --config."""
+    """Return how Snakemake reads a value in --config."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -93,7 +93,7 @@ def _as_snakemake_types(text: str) -> object:
 
 
 def from_arguments(arguments: Sequence[str]) -> Study:
-    """Return the study of a command line: overrides, or one path of a frozen study.yaml with none."""
+    """Return the study of a command line: overrides, or the path of one frozen study.yaml without overrides."""
     first = arguments[0] if arguments else ""
     if first.endswith((".yaml", ".yml")) and ("=" not in first or os.path.isfile(first)):
         if len(arguments) > 1:
@@ -108,18 +108,18 @@ def read(path: Path) -> Study:
     Raises:
         ValueError: one sentence that names the file or the key.
     """
-    if not os.path.exists(path):  # also of a path that is too long
+    if not os.path.exists(path):  # False also for a path that is too long
         raise ValueError(
             f"no study at {yaml_files.shortened(path)}; "
-            "give a study.yaml that a run has frozen, or overrides such as study=smoke"
+            "give the study.yaml of an earlier run, or overrides such as study=smoke"
         )
     tree = yaml_files.read(path, TEXT_KEYS)
     if not isinstance(tree, Mapping):
-        raise ValueError(f"{yaml_files.shortened(path)} is not a study: it holds no mapping of settings")
+        raise ValueError(f"{yaml_files.shortened(path)} is not a study: it does not contain a mapping of settings")
     return validate(tree)
 
 
 def dump(study: Study) -> str:
-    """Return the study as YAML: what `results/<study>/study.yaml` holds, and enough to run it again."""
+    """Return the study as YAML, the content of `results/<study>/study.yaml`. It is sufficient to run the study again."""
     head = f"# The resolved study, frozen. Run it again: winit run results/{study.name}/study.yaml --cores 2\n"
     return head + yaml_files.dump(study.settings)

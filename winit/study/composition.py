@@ -1,8 +1,7 @@
-"""Composition: the files of conf/ and overrides in Hydra's syntax make one tree of settings.
+"""Compose the files of conf/ and overrides in Hydra's syntax to one tree of settings.
 
-Hydra composes, but reads no file itself: `yaml_files` does, as everywhere, and Hydra is given the trees. On the way keys of
-older versions get their present names, text stays as written, and inherited extra grids are dropped where a study asks
-another question.
+Hydra composes, but does not read files: `yaml_files` reads them and passes the trees to Hydra. Along the way, keys of older
+versions are renamed, text is kept as written, and inherited extra grids are dropped if the study asks a different question.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ _PACKAGE = re.compile(r"^#\s*@package\s+(\S+)\s*$")
 
 @dataclass(frozen=True)
 class ConfFile:
-    """A file of conf/ that takes part in a study: its tree, and the keys that it sets itself."""
+    """A file of conf/ that a study is composed from: its tree, and the keys that it sets itself."""
 
     group: str
     name: str
@@ -45,12 +44,12 @@ class ConfFiles:
     """The files that a study is composed from, inherited ones first."""
 
     groups: Mapping[str, Mapping[str, Path]]  # the files of each group by name
-    overridden: set[str]  # groups that an override chooses from: what files choose there is not read
+    overridden: set[str]  # groups chosen by an override; choices of files in these groups are ignored
     read: dict[tuple[str, str], ConfFile] = field(default_factory=dict)
     _reading: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, group: str, name: str) -> None:
-        """Read a file, and those that its defaults list names, if that is not done."""
+        """Read a file and the files in its defaults list, unless they were read before."""
         if (group, name) in self.read:
             return
         path = self.groups[group][name] if group else conf.shipped("conf") / f"{name}.yaml"
@@ -80,7 +79,7 @@ class ConfFiles:
 
     @property
     def extra_grids(self) -> list[str]:
-        """The names of the extra grids that the study's files leave in."""
+        """The names of the extra grids that remain after reading the study's files."""
         names: dict[str, bool] = {}
         for file in self.read.values():
             grids = file.tree.get("extra_grids", {}) if file.group in ("", "study") else {}
@@ -92,7 +91,7 @@ class ConfFiles:
 
 
 def _read_tree(path: Path, label: str) -> tuple[dict[str, Any], str | None]:
-    """Return what a file of conf/ sets, and the package that its first lines name."""
+    """Return the settings of a file of conf/, and the package named in its first lines."""
     text = yaml_files.read_text(path)
     comments = (line for line in text.splitlines()[:20] if line.startswith("#"))
     package = next((match[1] for match in map(_PACKAGE.match, comments) if match), None)
@@ -125,13 +124,13 @@ def _defaults(tree: Mapping[str, object], group: str, label: str) -> list[tuple[
 
 
 def compose(overrides: Sequence[str]) -> dict[str, object]:
-    """Compose the settings of a study; nothing is checked but what composition needs.
+    """Compose the settings of a study. Check only what composition needs.
 
     Args:
         overrides: in Hydra's syntax.
 
     Raises:
-        ValueError: one sentence, for any mistake in the overrides or in the files.
+        ValueError: the overrides or the files are invalid; the message is one sentence.
     """
     groups = {group: conf.files(group) for group in conf.GROUPS}
     given = [parse_override(text, groups) for text in overrides]
@@ -161,13 +160,15 @@ def compose(overrides: Sequence[str]) -> dict[str, object]:
 
 
 def _check_extra_grids(given: Sequence[Override], known: list[str]) -> None:
-    """Refuse to set one factor of an extra grid that does not exist, unless it has a plus sign."""
+    """Raise an error if a factor is set of an extra grid that does not exist, unless the key has a plus sign."""
     for override in given:
         _, _, inner = override.key.partition("extra_grids.")
         name, dot, _ = inner.partition(".")
         if dot and name not in known and not override.given.startswith("+"):
-            what = unknown_name("extra grid", name, known) if known else f"unknown extra grid '{name}'; there is none"
-            raise ValueError(f"extra_grids: {what} (for a new one write '+{override.hydra.lstrip('+')}')")
+            what = (
+                unknown_name("extra grid", name, known) if known else f"unknown extra grid '{name}'; the study has none"
+            )
+            raise ValueError(f"extra_grids: {what} (to add a new one, write '+{override.hydra.lstrip('+')}')")
         if name:
             known = [*known, name]
         elif override.key == "extra_grids" and isinstance(override.value, Mapping):
@@ -175,8 +176,8 @@ def _check_extra_grids(given: Sequence[Override], known: list[str]) -> None:
 
 
 def _merged(files: ConfFiles, hydra_overrides: list[str], overrides: Sequence[str]) -> dict[str, object]:
-    """Return the files and overrides as Hydra merges them."""
-    # Half of a light command's time is these imports: only those who compose pay for them.
+    """Return the files and overrides merged by Hydra."""
+    # These imports take half of the time of a light command, so only composition pays for them.
     from hydra import compose as hydra_compose
     from hydra import initialize
     from hydra.core.config_store import ConfigStore
@@ -196,15 +197,15 @@ def _merged(files: ConfFiles, hydra_overrides: list[str], overrides: Sequence[st
         absent = re.search(r"Key '(\w+)' is not in struct full_key: dataset\.", reason)
         if absent:
             raise ValueError(
-                f"dataset.{absent[1]}: the study has no dataset {absent[1]}; choose it: dataset={absent[1]}"
+                f"dataset.{absent[1]}: the study has no dataset {absent[1]}; add dataset={absent[1]}"
             ) from None
         raise ValueError(f"cannot compose the study from {' '.join(overrides)}: {reason}") from None
-    assert isinstance(tree, dict)  # what is composed is a mapping
+    assert isinstance(tree, dict)  # composed settings are a mapping
     return {str(key): value for key, value in tree.items()}
 
 
 def _protected(tree: Mapping[str, object]) -> dict[str, object]:
-    """Return a tree whose text Hydra cannot take for an interpolation, `${…}`; `_set_texts` undoes it."""
+    """Return a tree without `${…}` in its text, which Hydra would read as interpolations. `_set_texts` restores it."""
     kept = dict(tree)
     for key in TEXT_KEYS:
         section, _, last = key.rpartition(".")
@@ -216,7 +217,7 @@ def _protected(tree: Mapping[str, object]) -> dict[str, object]:
 
 
 def _set_texts(tree: dict[str, object], texts: Mapping[str, object]) -> None:
-    """Give keys of text their values: those of overrides, else those of the files as they were written."""
+    """Set the values of text keys: those of overrides, otherwise those of the files as written."""
     for key in TEXT_KEYS:
         section, _, last = key.rpartition(".")
         node = tree.get(section) if section else tree
@@ -229,7 +230,7 @@ def _set_texts(tree: dict[str, object], texts: Mapping[str, object]) -> None:
 
 
 def _drop_inherited_shape(tree: dict[str, object], given: set[str]) -> None:
-    """Leave out depth and width of a deep autoencoder, unless they were given: they follow from its encoder."""
+    """Remove depth and width of a deep autoencoder unless they were given. They follow from its encoder."""
     task, grid = tree.get("task"), tree.get("grid")
     if isinstance(task, Mapping) and task.get("name") == "reconstruction" and isinstance(grid, dict):
         for key in ("depth", "width"):
@@ -238,12 +239,12 @@ def _drop_inherited_shape(tree: dict[str, object], given: set[str]) -> None:
 
 
 def _drop_inherited_budgets(tree: dict[str, object], given: set[str], own: set[str]) -> None:
-    """Leave out budgets that the training does not reach at a constant rate, unless they were given together with it.
+    """Remove inherited budgets that training does not reach at a constant rate, unless both were given together.
 
     Args:
         tree: the settings.
         given: the keys of the overrides.
-        own: those of the study's own file.
+        own: the keys of the study's own file.
     """
     measure, training = tree.get("measure"), tree.get("training")
     trains_otherwise = any(key.partition(".")[0] == "training" for key in given)

@@ -1,7 +1,7 @@
 """The types of settings: numbers, names, text and lists of them, checked by pydantic.
 
-A type decides which values it takes, how they are kept, and how the JSON Schema states it. `allowed` turns that schema
-into the words of an error.
+A type determines which values are valid, how they are normalized, and their JSON Schema. `allowed` turns the schema into
+the words of an error message.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ JsonSchema = dict[str, Any]
 Value = TypeVar("Value")
 Item = TypeVar("Item")
 
-REPEATED = "repeated"  # the type of pydantic's error for a list that has an item twice
+REPEATED = "repeated"  # type of pydantic's error for a list with a repeated item
 
 
 @dataclass(frozen=True)
 class CheckedText:
-    """A type of text with a check of its own; use it as `Annotated[str, CheckedText(...)]`.
+    """A text type with its own check. Use it as `Annotated[str, CheckedText(...)]`.
 
     Attributes:
-        check: returns the value as it is kept; raises ValueError, with a sentence or empty, for one that is not allowed.
-        allowed: the words for what is allowed.
+        check: returns the normalized value; raises ValueError, with a sentence or empty, if it is not allowed.
+        allowed: what is allowed, as text.
         schema: the JSON Schema.
-        is_verbatim: whether a plain value in a file or an override is text as written: `name: 2024_01` is no number.
+        is_verbatim: whether a plain value in a file or an override is kept as written: `name: 2024_01` is not a number.
     """
 
     check: Callable[[object], str]
@@ -48,12 +48,12 @@ class CheckedText:
         return core_schema.no_info_plain_validator_function(self.check)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        # Editors show `errorMessage`, which is not in the standard.
+        # Editors show `errorMessage`, although it is not part of the standard.
         return {"type": "string", **self.schema, "errorMessage": f"allowed is {self.allowed}"}
 
 
 def one_of(kind: str, names: Iterable[str]) -> CheckedText:
-    """Return the type of a name out of a list; `kind` says of what."""
+    """Return the type of a name from a list; `kind` is what it names."""
     names = list(names)
 
     def check(value: object) -> str:
@@ -87,18 +87,18 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
 
 
 def check_name(value: object) -> str:
-    """Return a name that can be a folder's.
+    """Return the name if it is valid as a folder name.
 
     Raises:
-        ValueError: it is not one; empty where nothing can be said but what is allowed.
+        ValueError: the name is not valid; the message is empty if `allowed` says everything.
     """
     if isinstance(value, int | float | date) and not isinstance(value, bool):
-        # of a reader that is not ours: 2024_01 has become 202401
-        raise ValueError(f"got {value}, which is not text; quote the name as you want it: name: '{value}'")
+        # another YAML reader has changed 2024_01 to 202401
+        raise ValueError(f"got {value}, which is not text; quote the name: name: '{value}'")
     if not isinstance(value, str) or not re.fullmatch(_NAME[1:-1], value):
         raise ValueError
     if value.lower() == "store":
-        raise ValueError(f"got {value}, but results/store/ is where runs are kept; take another name")
+        raise ValueError(f"got {value}, but results/store/ is the folder of the run store; use another name")
     return value
 
 
@@ -120,7 +120,7 @@ Pretraining = Annotated[str, CheckedText(_pretraining, _WAYS, _PRETRAINING)]
 
 
 def _number(value: object) -> float:
-    """Return a number as it is kept. Snakemake's reader takes 1e-3 for text."""
+    """Return a normalized number. Snakemake's reader reads 1e-3 as text."""
     if isinstance(value, str):
         value = yaml_files.number(value)
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -132,12 +132,12 @@ def _number(value: object) -> float:
 
 
 Integer = Annotated[int, Strict()]
-NUMBER = BeforeValidator(_number)  # behind the bounds: Annotated[float, Field(ge=0), NUMBER]
+NUMBER = BeforeValidator(_number)  # after the bounds: Annotated[float, Field(ge=0), NUMBER]
 Truth = Annotated[bool, Strict()]
 
 
 def _listed(value: object) -> list[object]:
-    """Return a list; one bare value stands for a list of one."""
+    """Return a list. A single value is a list with one item."""
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -150,7 +150,7 @@ def _once_each(values: list[Item]) -> list[Item]:
 
 @dataclass(frozen=True)
 class _BareOrListed:
-    """States in the JSON Schema that one bare value stands for a list of one."""
+    """Adds to the JSON Schema that a single value is allowed instead of a list with one item."""
 
     is_unique: bool = False
 
@@ -161,14 +161,14 @@ class _BareOrListed:
 
 
 Listed = Annotated[list[Item], BeforeValidator(_listed), _BareOrListed()]
-# The levels of a factor: at least one, each once.
+# The levels of a factor: at least one, without repetition.
 Levels = Annotated[
     list[Item], Field(min_length=1), BeforeValidator(_listed), AfterValidator(_once_each), _BareOrListed(is_unique=True)
 ]
 
 
 def allowed(schema: JsonSchema) -> str:
-    """Return the words for what a JSON Schema allows: 'a whole number from 1 to 1000'. Of a list: of its items."""
+    """Return what a JSON Schema allows as text: 'a whole number from 1 to 1000'. For a list, describe its items."""
     if "errorMessage" in schema:
         return str(schema["errorMessage"]).removeprefix("allowed is ")
     if "anyOf" in schema:
@@ -201,5 +201,5 @@ def _span(schema: JsonSchema) -> str:
 
 
 def shown(value: object) -> str:
-    """Return a value as errors show it."""
+    """Return a value as error messages show it."""
     return json.dumps(value, default=str, ensure_ascii=False)

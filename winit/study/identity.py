@@ -1,7 +1,7 @@
-"""What a run is: the facts that fix its numbers, and the names and digests made from them.
+"""Identity of runs: the facts that determine their numbers, and the names and digests made from them.
 
-A run with the same id has the same numbers, whichever study asks for it. A setting that changes a run's numbers is part
-of the facts; one that does not, such as the target or the device, is left out, so that stored runs are found again.
+Runs with the same id have the same numbers in every study. A setting that changes the numbers of a run is part of its id.
+Settings that do not, such as the target or the device, are left out, so stored runs can be reused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from winit.study.protocol import Arm
 from winit.study.schema import MeasureSettings, PretrainingSettings, TaskSettings, TrainingRecipe
 from winit.vocabulary.pretraining import parse_pretraining
 
-# Part of every run id. Raise it when a change of code moves the numbers of a run, and pin the golden runs again.
+# Part of every run id. Raise it when a change of code changes the numbers of a run, and pin the golden runs again.
 REVISION = 4
 
 _WITH_MOMENTUM = ("momentum", "nesterov")  # optimizers
@@ -50,17 +50,17 @@ def workload_digest(
     seed: int, dataset: str, parameters: Mapping[str, float], scaling: str, task: TaskSettings, network: Iterable[object],
     training: TrainingRecipe, measure: MeasureSettings,
 ) -> str:  # fmt: skip
-    """Return eight hexadecimal digits of all that fixes a workload's numbers, the runs in it aside.
+    """Return eight hexadecimal digits, a hash of everything that determines a workload's numbers except its runs.
 
     Args:
-        seed: the root of all random streams.
+        seed: seed of all random streams.
         dataset: by name.
         parameters: of the dataset's generator.
         scaling: of the inputs.
         task: what the networks are trained for.
         network: activation, depth, width, batch normalization, dropout.
         training: the recipe.
-        measure: when runs are measured, and on how much.
+        measure: when runs are measured, and on how many examples.
     """
     facts: list[object] = [REVISION, seed, dataset, sorted(parameters.items()), *network]
     facts += [training_facts(training), measure.model_dump()]
@@ -75,16 +75,16 @@ def run_id(
     workload: str, initializer: str, pretraining: str, pretraining_rate: float, rate: float, replicate: int,
     recipe: PretrainingSettings,
 ) -> str:  # fmt: skip
-    """Return sixteen hexadecimal digits of all that fixes a run's numbers.
+    """Return sixteen hexadecimal digits, a hash of everything that determines a run's numbers.
 
     Args:
         workload: its name, which ends in the workload's digest.
-        initializer: in its one spelling.
+        initializer: in its canonical spelling.
         pretraining: a way of pretraining, with its control.
-        pretraining_rate: the factor on the method's own learning rates.
+        pretraining_rate: the factor on the learning rates of pretraining.
         rate: the learning rate.
         replicate: the index of its random streams.
-        recipe: the settings of pretraining; the method's own are part of the id.
+        recipe: the settings of pretraining; those that the method uses are part of the id.
     """
     text = f"{workload}|{initializer}|{rate!r}|{replicate}"
     if pretraining != "none":
@@ -94,10 +94,10 @@ def run_id(
 
 
 def arms_digest(arms: Iterable[Arm]) -> str:
-    """Return twelve hexadecimal digits of arms and what they are tried on, in their order."""
+    """Return twelve hexadecimal digits, a hash of arms and the runs they ask for, in order."""
     return _digest(json.dumps([astuple(arm) for arm in arms]), 12)
 
 
 def study_digest(settings: Mapping[str, object]) -> str:
-    """Return twelve hexadecimal digits of the resolved settings and the revision of the training code."""
+    """Return twelve hexadecimal digits, a hash of the resolved settings and the revision of the training code."""
     return _digest(json.dumps([REVISION, settings]), 12)

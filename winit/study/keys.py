@@ -1,4 +1,4 @@
-"""Keys of settings: what exists, which are text, and names of older versions."""
+"""Keys of settings: which exist, which are text, and how older versions named them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TEXT_KEYS = [
 BUDGET = (
     "grid.learning_rate", "grid.pretraining_rate", "grid.extensions", "grid.replicates", "grid.tuning_replicates",
 )  # fmt: skip
-# Keys that ask another question. Learning rates and replicates are a matter of budget.
+# Keys that change the question of a study. Learning rates and replicates do not.
 ASKS_ANEW = {"dataset", "task", "task.name"} | {key for key in KEYS if key.startswith("grid.") and key not in BUDGET}
 
 _RENAMED = {"arms": "extra_grids"}  # since 0.2
@@ -48,27 +48,27 @@ def keys_of(section: str) -> list[str]:
 
 
 def current_key(key: str) -> str:
-    """Return the present name of a key, which may be one of an older version: `arms.x` is `extra_grids.x`."""
+    """Return the current name of a key that may come from an older version: `arms.x` is `extra_grids.x`."""
     first, dot, rest = key.partition(".")
     return _RENAMED.get(first, first) + dot + rest
 
 
 def with_current_keys(tree: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return a tree of settings with the present names of its keys, in the same order.
+    """Return a tree of settings with the current names of its keys, in the same order.
 
     Raises:
-        ValueError: a key is given under both names.
+        ValueError: a key is given with both names.
     """
     refuse_both_names(map(str, tree))
     return {current_key(key) if isinstance(key, str) else key: value for key, value in tree.items()}
 
 
 def refuse_both_names(given: Iterable[str]) -> None:
-    """Refuse keys or overrides that use the old and the present name of a key side by side."""
+    """Raise an error if keys or overrides use both the old and the current name of a key."""
     firsts = {re.split(r"[.=]", text.lstrip("+~"), maxsplit=1)[0] for text in given}
     for old, new in _RENAMED.items():
         if {old, new} <= firsts:
-            raise ValueError(f"{old}: got {old} and {new}, but {old} is the old name of {new}; write {new} alone")
+            raise ValueError(f"{old}: got {old} and {new}, but {old} is the old name of {new}; use only {new}")
 
 
 def flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -82,18 +82,18 @@ def flatten(tree: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, ob
 
 
 def speaks_of_extra_grids(keys: set[str]) -> bool:
-    """Return whether keys, of a file or of overrides, set extra grids."""
+    """Return whether keys of a file or of overrides set extra grids."""
     return any(key.partition(".")[0] == "extra_grids" for key in keys)
 
 
 def drops_extra_grids(keys: set[str]) -> bool:
-    """Return whether keys ask another question without a word on extra grids: then the inherited ones are dropped.
+    """Return whether keys change the question without setting extra grids, so that inherited extra grids are dropped.
 
-    The one rule for a study's own file and for overrides.
+    The rule is the same for a study's own file and for overrides.
     """
     return bool(ASKS_ANEW & keys) and not speaks_of_extra_grids(keys)
 
 
 def takes_all_datasets(keys: set[str]) -> bool:
-    """Return whether keys choose datasets without a word on the main grid's: then it takes all of them."""
+    """Return whether keys choose datasets without setting grid.dataset, so that the main grid uses all of them."""
     return "dataset" in keys and "grid.dataset" not in keys

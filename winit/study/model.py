@@ -1,4 +1,4 @@
-"""Studies: what is asked, and the workloads that answer it."""
+"""Studies: their settings, and the workloads that answer their question."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Study:
 
     @cached_property
     def settings(self) -> dict[str, object]:
-        """The settings as nested mappings, in one order and spelling: frozen, they make the same study."""
+        """The settings as nested mappings, in canonical order and spelling. Frozen, they give the same study."""
         return self.resolved.model_dump()
 
     @property
@@ -44,27 +44,27 @@ class Study:
 
     @property
     def question(self) -> str:
-        """What it asks, in one sentence."""
+        """Its question, in one sentence."""
         return self.resolved.question
 
     @property
     def device(self) -> str:
-        """Device to train on, as set: auto, cpu or cuda."""
+        """Device to train on: auto, cpu or cuda."""
         return self.resolved.device
 
     @property
     def engine(self) -> str:
-        """Engine to train with, as set: auto, kernel, torch or triton."""
+        """Engine to train with: auto, kernel, torch or triton."""
         return self.resolved.engine
 
     @property
     def seed(self) -> int:
-        """Root of all random streams."""
+        """Seed of all random streams."""
         return self.resolved.seed
 
     @property
     def data(self) -> DataSettings:
-        """Where data lie, and how inputs are scaled."""
+        """Where data files are, and how inputs are scaled."""
         return self.resolved.data
 
     @property
@@ -119,18 +119,18 @@ class Study:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the resolved settings and the revision of the training code."""
+        """Twelve hexadecimal digits, a hash of the resolved settings and the revision of the training code."""
         return identity.study_digest(self.settings)
 
     @cached_property
     def workloads(self) -> tuple[Workload, ...]:
-        """The study's runs, grouped by workload; the most expensive first, so that the last job to end is a short one."""
+        """The study's workloads, the most expensive first, so that the last jobs are short."""
         with_runs = (workload for workload in self._all_workloads if workload.arms)
         return tuple(sorted(with_runs, key=lambda workload: -workload.flops_per_run * workload.counts.bound))
 
     @cached_property
     def _all_workloads(self) -> tuple[Workload, ...]:
-        """The workloads of all grids, those without a run included."""
+        """The workloads of all grids, including those without runs."""
         workloads: dict[str, Workload] = {}
         for grid in self.resolved.grids.values():
             for workload in self._workloads_of(grid):
@@ -139,7 +139,7 @@ class Study:
         return tuple(workloads.values())
 
     def _workloads_of(self, grid: Grid) -> Iterator[Workload]:
-        """Yield the workloads of one grid. Runs that are trained longer have workloads of their own."""
+        """Yield the workloads of one grid. Runs that are trained longer have separate workloads."""
         longer = tuple(name for name in grid.pretraining if name == "none+longer")
         others = tuple(name for name in grid.pretraining if name != "none+longer")
         for dataset, optimizer, activation, batch_norm, dropout, width, depth, pretrainings in product(
@@ -171,7 +171,7 @@ class Study:
 
     @property
     def product(self) -> str:
-        """The factors as a person says them: '12 initializers × 3 activations × …'; those with one value left out."""
+        """The factors as text: '12 initializers × 3 activations × …', without factors that have one value."""
         grid = self.grid
         factors = [
             (len(grid.initializer), "initializers"),
@@ -185,13 +185,13 @@ class Study:
             (len(self.resolved.grids[""].dataset), "datasets"),
         ]
         text = " × ".join(f"{n:,} {word}" for n, word in factors if n > 1) or "one arm"
-        text += ", less what is not applicable" if self.not_applicable else ""
+        text += ", without combinations that are not applicable" if self.not_applicable else ""
         names = self.extra_grids
-        return text + (f"; with the extra {'grids' if len(names) > 1 else 'grid'} {', '.join(names)}" if names else "")
+        return text + (f"; plus the extra {'grids' if len(names) > 1 else 'grid'} {', '.join(names)}" if names else "")
 
     @cached_property
     def not_applicable(self) -> list[tuple[str, str, str, str]]:
-        """What of the grids has no meaning: (initializer, pretraining, activation, reason), the one or the other empty."""
+        """Combinations that are not applicable: (initializer, pretraining, activation, reason), one of the first two empty."""
         reasons: dict[tuple[str, str, str], str | None] = {}
         for workload in self._all_workloads:
             for initializer in workload.initializers:
@@ -203,10 +203,10 @@ class Study:
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The steps at which outcomes are read, ascending; the last is that of the whole training."""
+        """The steps after which runs are evaluated, ascending; the last one is the full budget."""
         return tuple(sorted({*self.measure.budgets, self.training.steps}))
 
     @cached_property
     def counts(self) -> RunCounts:
-        """How many runs all workloads have, before any score is known."""
+        """Numbers of runs of all workloads, before any score is known."""
         return sum((workload.counts for workload in self.workloads), NO_RUNS)

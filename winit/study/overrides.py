@@ -1,4 +1,4 @@
-"""Overrides in Hydra's syntax: `grid.depth=[2,4]`. Hydra's grammar reads them; every mistake gets one sentence."""
+"""Overrides in Hydra's syntax: `grid.depth=[2,4]`. Hydra's grammar parses them; every error is one sentence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from winit.vocabulary.errors import unknown_name
 
 @dataclass(frozen=True)
 class Override:
-    """One override: its present key, its text as given, and its value; `hydra` is what Hydra is given, '' for text."""
+    """One override: its current key, its text as given, and its value. `hydra` is passed to Hydra; it is '' for text."""
 
     key: str
     given: str
@@ -28,12 +28,12 @@ def parse_override(given: str, groups: Mapping[str, Collection[str]]) -> Overrid
     """Parse an override such as `grid.depth=[2,4]`.
 
     Args:
-        given: in Hydra's syntax. The value of a key of text (`name`, `question`, `data.dir`) is all that follows the first
+        given: in Hydra's syntax. The value of a text key (`name`, `question`, `data.dir`) is everything after the first
             equals sign, unless it is quoted.
         groups: the names in each group of settings.
 
     Raises:
-        ValueError: one sentence that says what to write instead.
+        ValueError: the override is invalid; one sentence says what to write instead.
     """
     try:
         given.encode()
@@ -45,9 +45,9 @@ def parse_override(given: str, groups: Mapping[str, Collection[str]]) -> Overrid
     if sign != "~" and rest and key in TEXT_KEYS:
         return Override(key, given, _text(rest[1:]), "")
     if key in groups and sign != "~":
-        sign = ""  # a choice from a group takes no plus sign
+        sign = ""  # choices from groups have no plus sign
     if key in groups and re.fullmatch(r"=[\w.-]+", rest):
-        rest = f"='{rest[1:]}'"  # a name as typed: study=1e5 is no number
+        rest = f"='{rest[1:]}'"  # keep the name as typed: study=1e5 is not a number
     if sign in ("", "+") and speaks_of_extra_grids({key}):
         sign = "++"  # a new extra grid needs no plus sign
     override = _hydra_override(sign + key + rest, given)
@@ -85,7 +85,7 @@ def _unreadable(given: str) -> str:
 
 
 def _text(value: str) -> str | None:
-    """Return the text that a value stands for: what is between Hydra's quotes, else the value itself; null is none."""
+    """Return the text of a value: the part between Hydra's quotes, otherwise the value itself; None for null."""
     if value == "null":
         return None
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
@@ -109,7 +109,7 @@ def _check_choice(group: str, given: str, chosen: object, names: Collection[str]
 
 
 def _one_by_one(section: str, value: object) -> str:
-    """Return the sentence for an override of a whole section."""
+    """Return the error message for an override of a whole section."""
     first = next(key for key in KEYS if key.startswith(f"{section}."))
     example = f"{first}=…"
     if isinstance(value, Mapping) and value:

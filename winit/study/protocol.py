@@ -1,15 +1,16 @@
-"""The protocol of an arm: which runs tune it, and at which rates it is then judged.
+"""The protocol of an arm: which runs tune it, and at which rates it is judged.
 
 An arm is an initializer with its pretraining, in one workload. It is trained in two stages:
 
-1. *Tuning.* Every rate of the grid is trained on the tuning replicates. A choice is the rate with the highest mean
-   validation score, where a failure (diverged or stuck) scores as guessing does; of equals it is the smaller rate. While a choice lies on the
-   edge of the rates tried, the grid is extended beyond it by the ratio of the two rates at that edge, a bounded number of
-   times. Several factors on pretraining's own rates are tuned before that, in the same way, at the fixed rate.
-2. *Judging.* Other replicates are trained at the chosen rates, one for each budget, and at the fixed one.
+1. *Tuning.* Every rate of the grid is trained on the tuning replicates. The chosen rate has the highest mean validation
+   score, where failures (diverged or stuck) are scored as random guessing. Ties go to the smaller rate. While a chosen rate is
+   at the edge of the rates tried, the grid is extended beyond it by the ratio of the two rates at that edge, a bounded number
+   of times. If there are several factors on the learning rates of pretraining, they are tuned first, in the same way, at the
+   fixed rate.
+2. *Judging.* Other replicates are trained at the chosen rates, one for each budget, and at the fixed rate.
 
-Everything follows from the scores of the runs so far: a study that was killed goes on where it was, and the analysis
-finds the same runs.
+Everything follows from the scores of the runs so far, so a study that was killed continues where it stopped, and the
+analysis finds the same runs.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import NamedTuple
 
 
 class Role(StrEnum):
-    """What a run is for: the learning rate is chosen on tuning runs, and initializers are compared on judged runs."""
+    """The role of a run: learning rates are chosen on tuning runs, and initializers are compared on judged runs."""
 
     JUDGED = "judged"
     TUNING = "tuning"
@@ -30,9 +31,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """One network, trained under one setting of every factor.
+    """One network, trained with one level of every factor.
 
-    `replicate` is an index of random streams. It is unique among the runs of both roles, and says nothing else.
+    `replicate` is an index of random streams, unique among the runs of both roles.
     """
 
     id: str
@@ -44,16 +45,18 @@ class Run:
     role: Role
 
 
-Scores = Mapping[str, Sequence[float]]  # by run id: the validation score at each budget; of a failure that of guessing
-Identify = Callable[[float, float, int], str]  # (pretraining rate, learning rate, replicate) to a run's id
+Scores = Mapping[
+    str, Sequence[float]
+]  # by run id: the validation score at each budget; failures are scored as random guessing
+Identify = Callable[[float, float, int], str]  # (pretraining rate, learning rate, replicate) to run id
 
 
 class Schedule(NamedTuple):
     """The runs that are known to be needed.
 
     Attributes:
-        runs: each once.
-        is_complete: whether these are all; otherwise more follow from the scores of these.
+        runs: the runs, without repetition.
+        is_complete: whether these are all runs; otherwise, further runs follow from their scores.
     """
 
     runs: tuple[Run, ...]
@@ -61,12 +64,13 @@ class Schedule(NamedTuple):
 
 
 class RunCounts(NamedTuple):
-    """How many runs an arm, a workload or a study has, before any score is known.
+    """Numbers of runs of an arm, a workload or a study, before any score is known.
 
     Attributes:
-        tuning: runs that choose rates, on the grid as it is given.
-        least, most: judged runs: the choices of all budgets and the fixed rate may be one rate, or all differ.
-        extensions: tuning runs that extensions of the grid can add at most.
+        tuning: tuning runs on the given grid.
+        least, most: bounds on the number of judged runs: the rates chosen for each budget and the fixed rate may all be
+            the same, or all differ.
+        extensions: largest number of tuning runs that extensions of the grid can add.
     """
 
     tuning: int
@@ -80,7 +84,7 @@ class RunCounts(NamedTuple):
 
     @property
     def bound(self) -> int:
-        """The largest number of runs there can be."""
+        """The largest possible number of runs."""
         return self.tuning + self.most + self.extensions
 
 
@@ -88,11 +92,11 @@ NO_RUNS = RunCounts(0, 0, 0, 0)
 
 
 def choose(rates: Sequence[float], means: Sequence[float]) -> float:
-    """Return the rate with the highest mean score; of equals, the smaller rate.
+    """Return the rate with the highest mean score; ties go to the smaller rate.
 
     Args:
-        rates: those that were tried.
-        means: the mean score at each. Differences below 1e-9 are rounding.
+        rates: the rates that were tried.
+        means: the mean score at each rate. Differences below 1e-9 are ignored as rounding.
     """
     return max(zip(rates, means, strict=True), key=lambda pair: (round(pair[1], 9), -pair[0]))[0]
 
@@ -100,7 +104,7 @@ def choose(rates: Sequence[float], means: Sequence[float]) -> float:
 def extended(rate: float, neighbour: float) -> float:
     """Return the rate beyond the edge of a grid: rate · (rate/neighbour), to three significant digits.
 
-    It is not rounded where that would lead back into the grid, because its rates are very close.
+    It is not rounded if rounding would lead back into a grid with very close rates.
     """
     exact = rate * (rate / neighbour)
     rounded = float(f"{exact:.3g}")
@@ -109,15 +113,15 @@ def extended(rate: float, neighbour: float) -> float:
 
 @dataclass(frozen=True)
 class Arm:
-    """An arm, and what it is tried on.
+    """An arm, and the runs that a study asks for.
 
     Attributes:
-        initializer, pretraining: what it is.
-        pretraining_rates: factors on pretraining's own learning rates.
+        initializer, pretraining: names.
+        pretraining_rates: factors on the learning rates of pretraining.
         learning_rates: the grid, ascending.
-        replicates, tuning_replicates: numbers of judged and of tuning runs.
-        extensions: rates that may be added at each end of the grid.
-        fixed_rate: the study's, at which nobody tunes.
+        replicates, tuning_replicates: numbers of judged and tuning replicates.
+        extensions: number of rates that may be added at each end of the grid.
+        fixed_rate: the rate at which all arms are judged without tuning.
     """
 
     initializer: str
@@ -131,16 +135,16 @@ class Arm:
 
     @property
     def is_tuned(self) -> bool:
-        """Whether there is a rate to choose, and replicates to choose it on."""
+        """Whether there is a rate to choose, and tuning replicates to choose it on."""
         return self.tuning_replicates > 0 and max(len(self.learning_rates), len(self.pretraining_rates)) > 1
 
     @property
     def untuned_rate(self) -> float:
-        """The rate of the grid that stands for the fixed one: the nearest on a log scale, of equals the smaller."""
+        """The rate of the grid that is nearest to the fixed rate on a log scale; ties go to the smaller rate."""
         return min(self.learning_rates, key=lambda rate: (round(abs(log(rate / self.fixed_rate)), 9), rate))
 
     def united(self, other: Arm) -> Arm:
-        """Return the arm with what two grids ask of it: the rates of both, and the larger numbers."""
+        """Return the union of the arm in two grids: the rates of both, and the larger numbers."""
         return replace(
             self,
             pretraining_rates=tuple(sorted({*self.pretraining_rates, *other.pretraining_rates})),
@@ -151,22 +155,22 @@ class Arm:
         )
 
     def contains(self, other: Arm) -> bool:
-        """Return whether it is the same arm, tried on at least as much."""
+        """Return whether `other` is the same arm and asks for a subset of the runs."""
         return self.united(replace(other, fixed_rate=self.fixed_rate)) == self and (
             (self.initializer, self.pretraining) == (other.initializer, other.pretraining)
         )
 
     def counts(self, budgets: int) -> RunCounts:
-        """Return how many runs it has.
+        """Return its numbers of runs.
 
         Args:
-            budgets: their number.
+            budgets: number of budgets.
         """
         if not self.is_tuned:
             judged = self.replicates * len(self.learning_rates) * len(self.pretraining_rates)
             return RunCounts(0, judged, judged, 0)
         rates, factors = len(self.learning_rates), len(self.pretraining_rates)
-        # The trials of factors at the fixed rate: the one that is chosen counts among the trials of rates.
+        # Trials of factors at the fixed rate. The chosen factor is also counted with the trials of rates.
         tuning = self.tuning_replicates * (rates + factors - 1)
         may_extend = 2 * self.extensions if rates > 1 else 0
         chosen = min(rates + may_extend, budgets + 1)
@@ -176,8 +180,8 @@ class Arm:
         """Return the runs that follow from the scores so far.
 
         Args:
-            scores: of runs that are trained.
-            chance: the score of guessing: where no rate does better, there is no reason to extend the grid.
+            scores: of the trained runs.
+            chance: score of random guessing. The grid is not extended if no rate does better.
             identify: returns the id of a run of this arm.
         """
         trials = _Trials(self, scores, identify)
@@ -207,7 +211,7 @@ class Arm:
         return Schedule(_once(wanted, tried, trials.runs([factor], judged, Role.JUDGED)), True)
 
     def _extensions(self, rates: Sequence[float], chosen: Iterable[float]) -> list[float]:
-        """Return the rates to add to those tried, given the choices of all budgets."""
+        """Return the rates to add to the rates tried, given the chosen rates of all budgets."""
         if len(rates) < 2:
             return []
         chosen, added = set(chosen), []
@@ -217,7 +221,7 @@ class Arm:
             added.append(extended(rates[0], rates[1]))
         if rates[-1] in chosen and above < self.extensions:
             added.append(extended(rates[-1], rates[-2]))
-        return [rate for rate in added if rate not in rates]  # numbers without one between them have no ratio
+        return [rate for rate in added if rate not in rates]  # adjacent floating-point numbers have a ratio of 1
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ class _Trials:
     identify: Identify
 
     def runs(self, factors: Iterable[float], rates: Sequence[float], role: Role) -> list[Run]:
-        """Return the runs of a role at some pretraining rates and learning rates."""
+        """Return the runs of one role at the given pretraining rates and learning rates."""
         arm, judged = self.arm, role is Role.JUDGED
         numbers = judged_replicates(arm.replicates) if judged else tuning_replicates(arm.tuning_replicates)
         return [
@@ -240,7 +244,7 @@ class _Trials:
         ]
 
     def means(self, factor: float, rate: float) -> list[float]:
-        """Return the mean score of the tuning runs at each budget; nothing where a run is not trained yet."""
+        """Return the mean score of the tuning runs at each budget, or None if one of them is not trained yet."""
         ids = [self.identify(factor, rate, i) for i in tuning_replicates(self.arm.tuning_replicates)]
         if any(run_id not in self.scores for run_id in ids):
             return []
@@ -248,15 +252,15 @@ class _Trials:
 
 
 def judged_replicates(count: int) -> range:
-    """Return the numbers of judged replicates: from 0 upwards."""
+    """Return the indices of judged replicates: 0, 1, …"""
     return range(count)
 
 
 def tuning_replicates(count: int) -> range:
-    """Return the numbers of tuning replicates: from −1 downwards."""
+    """Return the indices of tuning replicates: −1, −2, …"""
     return range(-1, -1 - count, -1)
 
 
 def _once(*groups: Sequence[Run]) -> tuple[Run, ...]:
-    """Return the runs of several groups, each once, in their order."""
+    """Return the runs of several groups without repetition, in order."""
     return tuple({run.id: run for group in groups for run in group}.values())

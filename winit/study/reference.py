@@ -1,4 +1,4 @@
-"""The reference of all settings, made from their fields: the JSON Schema for editors, and the table of the documentation."""
+"""The reference of all settings, generated from their fields: a JSON Schema for editors, and a table for the documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from winit.study.schema import StudySettings
 def json_schema() -> JsonSchema:
     """Return the JSON Schema of a study's file, in conf/study/ or frozen.
 
-    Nothing is required, because a file states what differs from the ones it names under `defaults`.
+    No key is required, because a file states only what differs from the files under `defaults`.
     """
     schema = StudySettings.model_json_schema()
     for node in _objects(schema):
@@ -58,7 +58,7 @@ def _objects(node: Any) -> Iterator[JsonSchema]:
 
 
 def _defaults() -> dict[str, object]:
-    """Return the values of the default study, and what every dataset has where a study names it."""
+    """Return the values of the default study, and the defaults of every dataset."""
     every = compose([f"dataset=[{','.join(DATASETS)}]"]).settings
     return {key: value for key, value in flatten(every) if key in KEYS and key not in ("name", "question")}
 

@@ -1,4 +1,4 @@
-"""Rules between settings: what the task, the sizes and pretraining ask of the rest of a study."""
+"""Rules between settings: what the task, the dataset sizes and pretraining require of other settings."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from winit.vocabulary.pretraining import parse_pretraining
 
 
 def check(settings: StudySettings) -> None:
-    """Check what no setting alone can break.
+    """Check rules that involve several settings.
 
     Raises:
-        ValueError: with one sentence that names the key, the value given and what is allowed.
+        ValueError: a rule is broken; one sentence names the key, the value and what is allowed.
     """
     for name, grid in settings.grids.items():
         for dataset in grid.dataset:
@@ -29,7 +29,7 @@ def check(settings: StudySettings) -> None:
         _check_reconstruction(settings)
     elif settings.task.encoder:
         raise ValueError(
-            f"task.encoder: got {settings.task.encoder}, but classifiers have none; allowed is [], or task=reconstruction"
+            f"task.encoder: got {settings.task.encoder}, but classifiers have no encoder; allowed is [], or task=reconstruction"
         )
     _check_sizes(settings)
     _check_budgets(settings)
@@ -43,21 +43,21 @@ def check(settings: StudySettings) -> None:
 
 
 def _prefix(name: str) -> str:
-    """Return the key of a grid: the main one's name is empty."""
+    """Return the key of a grid; the name of the main grid is empty."""
     return f"extra_grids.{name}" if name else "grid"
 
 
 def _encoder_shape(encoder: object) -> dict[str, list[int]]:
-    """Return depth and width of the deep autoencoder that an encoder makes."""
+    """Return depth and width of the deep autoencoder with a given encoder."""
     given = list(encoder) if isinstance(encoder, list | tuple) else [encoder]
     widths = [n for n in given if isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= 100_000]
     if not widths or len(widths) < len(given):
-        return {"depth": [1], "width": [1]}  # the encoder will be refused
+        return {"depth": [1], "width": [1]}  # the encoder is rejected later
     return {"depth": [2 * len(widths) - 1], "width": [max(widths)]}
 
 
 def with_encoder_shape(tree: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return unchecked settings with depth and width of a deep autoencoder, which follow from its encoder, filled in."""
+    """Return unchecked settings with depth and width of a deep autoencoder filled in from its encoder."""
     task, grid = tree.get("task"), tree.get("grid")
     if isinstance(task, Mapping) and isinstance(grid, Mapping) and task.get("name") == "reconstruction":
         return {**tree, "grid": {**_encoder_shape(task.get("encoder")), **grid}}
@@ -72,7 +72,7 @@ def _check_reconstruction(settings: StudySettings) -> None:
         )
     if settings.task.loss == "cross_entropy" and settings.data.scaling != "unit":
         raise ValueError(
-            "task.loss: got cross_entropy, but inputs are standardised; allowed is squared_error, or data.scaling=unit"
+            "task.loss: got cross_entropy, but inputs are standardized; allowed is squared_error, or data.scaling=unit"
         )
     if any({"depth", "width"} & set(levels) for levels in settings.extra_grids.values()):
         raise ValueError(
@@ -90,7 +90,7 @@ def _check_reconstruction(settings: StudySettings) -> None:
             if schemes.parse(initializer).is_data_dependent:
                 raise ValueError(
                     f"grid.initializer: got {initializer}, which calibrates classifiers; "
-                    "with task=reconstruction allowed are schemes that look at no data"
+                    "with task=reconstruction, only schemes that do not use data are allowed"
                 )
 
 
@@ -118,13 +118,13 @@ def _check_sizes(settings: StudySettings) -> None:
 
 
 def _check_budgets(settings: StudySettings) -> None:
-    """Check that shorter budgets are readings of the whole training."""
+    """Check that shorter budgets are points of the full training."""
     budgets, training = settings.measure.budgets, settings.training
     if budgets and (training.schedule != "constant" or training.warmup):
         given = f"warmup {training.warmup}" if training.schedule == "constant" else f"schedule {training.schedule}"
         raise ValueError(
-            f"measure.budgets: got {budgets} with {given}, but a shorter training is a part of a longer one only at a "
-            "constant rate; allowed is [], or training.schedule=constant without warm-up"
+            f"measure.budgets: got {budgets} with {given}, but shorter budgets need a constant learning rate; "
+            "allowed is [], or training.schedule=constant without warm-up"
         )
     for budget in budgets:
         if budget >= training.steps or budgets.count(budget) > 1:
@@ -135,7 +135,7 @@ def _check_budgets(settings: StudySettings) -> None:
 
 
 def _check_rates(grid: Grid, prefix: str) -> None:
-    """Check that extensions of a grid of rates stay within the bounds of rates."""
+    """Check that extensions keep learning rates within their bounds."""
     rates = sorted(grid.learning_rate)
     if len(rates) < 2 or not grid.tuning_replicates:
         return
@@ -149,7 +149,7 @@ def _check_rates(grid: Grid, prefix: str) -> None:
 
 
 def _check_pretrained_layers(settings: StudySettings, grid: Grid, prefix: str) -> None:
-    """Check that there are as many layers as pretraining trains."""
+    """Check that networks have at least as many layers as pretraining trains."""
     layers, encoder = settings.pretraining.layers, settings.task.encoder
     shallowest = len(encoder) or min(grid.depth)
     if layers != "all" and layers > shallowest:
@@ -160,7 +160,7 @@ def _check_pretrained_layers(settings: StudySettings, grid: Grid, prefix: str) -
 
 
 def _check_units(settings: StudySettings, grid: Grid) -> None:
-    """Check what the codes and inputs of a grid allow pretraining to learn from them."""
+    """Check that pretraining can be applied to the inputs and codes of a grid."""
     recipe, is_unit = settings.pretraining, settings.data.scaling == "unit"
     methods = {parse_pretraining(name).method for name in grid.pretraining}
     if recipe.corruption == "masking" and recipe.corruption_amount >= 1:
@@ -171,7 +171,7 @@ def _check_units(settings: StudySettings, grid: Grid) -> None:
     if methods & {"autoencoder", "denoising_autoencoder"} and recipe.loss == "cross_entropy":
         if not is_unit:
             raise ValueError(
-                "pretraining.loss: got cross_entropy, but inputs are standardised; "
+                "pretraining.loss: got cross_entropy, but inputs are standardized; "
                 "allowed is squared_error, or data.scaling=unit"
             )
         for activation in grid.activation:
@@ -182,15 +182,15 @@ def _check_units(settings: StudySettings, grid: Grid) -> None:
                 )
     if "rbm" in methods and recipe.rbm.visible == "binary" and not is_unit:
         raise ValueError(
-            "pretraining.rbm.visible: got binary, but inputs are standardised; allowed is gaussian, or data.scaling=unit"
+            "pretraining.rbm.visible: got binary, but inputs are standardized; allowed is gaussian, or data.scaling=unit"
         )
 
 
 def _check_applicability(settings: StudySettings, name: str, grid: Grid) -> None:
-    """Check that something of a grid has a meaning."""
+    """Check that a grid has at least one applicable combination."""
     for pretraining in grid.pretraining:
         reasons = [why_not_pretrainable(pretraining, activation, settings.task.name) for activation in grid.activation]
-        if all(reasons) and not name:  # an extra grid may be wider than the main one
+        if all(reasons) and not name:  # an extra grid may include combinations that the main grid lacks
             raise ValueError(f"{_prefix(name)}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
     pairs = {(i, a): schemes.why_not_applicable(i, a) for i in grid.initializer for a in grid.activation}
     if all(pairs.values()):

@@ -1,6 +1,6 @@
-"""The settings of a study: every setting is one field, with its type, its bounds and what it means.
+"""The settings of a study: every setting is one field, with its type, bounds and description.
 
-The defaults are those of conf/, and stand there alone: a resolved study states every setting.
+Defaults are in conf/ only. A resolved study states every setting.
 """
 
 from __future__ import annotations
@@ -62,20 +62,20 @@ LayerCount = Annotated[Integer, Field(ge=1)]
 LayerWidth = Annotated[Integer, Field(ge=1, le=100_000)]
 OneOrMany = TypeVar("OneOrMany")
 
-EMPTY = "empty"  # the type of pydantic's error for a mapping that needs an entry and has none
+EMPTY = "empty"  # type of pydantic's error for an empty mapping that needs an entry
 
 
 class SettingsSection(BaseModel):
-    """A mapping of settings. Unknown keys are refused."""
+    """A mapping of settings. Unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataSettings(SettingsSection):
-    """Where data lie, and how inputs are scaled."""
+    """Where data files are, and how inputs are scaled."""
 
     dir: Folder = Field(
-        description="Folder of data files (MNIST's four). auto: the folder in WINIT_DATA, else they are downloaded."
+        description="Folder with the four files of MNIST. auto: the folder in WINIT_DATA if it is set; otherwise they are downloaded."
     )
     scaling: Scaling = Field(
         description="Scaling of the inputs: standard (mean 0, variance 1 on the training part) or unit (between 0 and 1)."
@@ -89,11 +89,11 @@ class TaskSettings(SettingsSection):
     encoder: Listed[LayerWidth] = Field(
         description="Widths of the encoder's layers, the code last. The decoder is its mirror. Empty for classification."
     )
-    loss: Loss = Field(description="Loss of training. Reconstruction by cross_entropy needs inputs between 0 and 1.")
+    loss: Loss = Field(description="Loss of training. Reconstruction with cross_entropy needs inputs between 0 and 1.")
 
     @property
     def is_reconstruction(self) -> bool:
-        """Whether networks give back their inputs instead of telling classes apart."""
+        """Whether networks reconstruct their inputs instead of classifying them."""
         return self.name == "reconstruction"
 
 
@@ -101,7 +101,7 @@ class GridSettings(SettingsSection):
     """The grid: the levels of every factor, and how often each combination is trained."""
 
     dataset: Listed[Annotated[str, one_of("dataset", DATASETS)]] = Field(
-        description="Datasets, out of the study's. Empty: all of them."
+        description="Datasets of the study that the grid uses. Empty: all of them."
     )
 
     initializer: Levels[Initializer] = Field(
@@ -112,60 +112,62 @@ class GridSettings(SettingsSection):
     width: Levels[LayerWidth] = Field(description="Units in every hidden layer.")
     batch_norm: Levels[Truth] = Field(description="Whether hidden layers have batch normalization.")
     dropout: Levels[Annotated[float, Field(ge=0, lt=1), NUMBER]] = Field(
-        description="Probability that a hidden unit is dropped at a training step."
+        description="Probability that a hidden unit is dropped in a training step."
     )
     pretraining: Levels[Pretraining] = Field(
-        description="Ways of greedy layerwise pretraining. A control follows its method after a plus sign."
+        description="Ways of greedy layerwise pretraining. A control is written after its method and a plus sign."
     )
     pretraining_rate: Levels[Annotated[float, Field(ge=1e-6, le=1e6), NUMBER]] = Field(
-        description="Factors on pretraining's own learning rates, tuned before the learning rate is. "
-        "Without tuning replicates the one nearest to 1 is taken."
+        description="Factors on the learning rates of pretraining. They are tuned before the learning rate. "
+        "Without tuning replicates, the factor nearest to 1 is used."
     )
     learning_rate: Levels[Rate] = Field(
-        description="Learning rates to tune on. Runs are judged at the one with the highest mean validation score."
+        description="Grid of learning rates. Runs are judged at the rate with the highest mean validation score."
     )
     extensions: Annotated[Integer, Field(ge=0, le=20)] = Field(
-        description="Rates that tuning may add at each end of the grid, while the best lies on its edge."
+        description="Number of rates that tuning may add at each end of the grid while the best rate is at its edge."
     )
     replicates: Annotated[Integer, Field(ge=1, le=10_000)] = Field(
-        description="Judged runs of each combination, each with a split and random streams of its own."
+        description="Number of judged runs of each combination. Each has its own split and random streams."
     )
     tuning_replicates: Annotated[Integer, Field(ge=0, le=10_000)] = Field(
-        description="Further runs at every rate, on which the rate is chosen. 0: judged runs at every rate choose it."
+        description="Number of additional runs at every rate, used to choose the rate. 0: the judged runs choose it."
     )
 
     @property
     def is_pretrained(self) -> bool:
-        """Whether there are runs that are pretrained, or trained as long as if they were."""
+        """Whether any runs are pretrained, or trained longer by the updates of pretraining."""
         return any(name != "none" for name in self.pretraining)
 
 
 class Grid(GridSettings):
-    """A grid with its datasets: the main grid, or an extra grid completed by the main one's levels."""
+    """A grid with all its levels: the main grid, or an extra grid completed with levels of the main grid."""
 
-    dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(description="Datasets, out of the study's.")
+    dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(
+        description="Datasets of the study that the grid uses."
+    )
     optimizer: Levels[Optimizer] = Field(description="Optimizers; those of `training` in the main grid.")
 
 
 class ExtraGrid(Grid):
-    """What a study's file says of an extra grid: what it is for, and the levels in which it differs from the main grid."""
+    """An extra grid in a study's file: its question, and the levels that differ from the main grid."""
 
-    question: Sentence = Field(description="What the grid answers, in one sentence. The page prints it.")
+    question: Sentence = Field(description="Question that the grid answers, in one sentence. The page prints it.")
 
 
 class Training(SettingsSection, Generic[OneOrMany]):
-    """How networks are trained; of one optimizer or of several."""
+    """How networks are trained, with one optimizer or with several."""
 
     optimizer: OneOrMany = Field(description="The optimizer, or several to compare.")
     steps: Annotated[Integer, Field(ge=1, le=100_000_000)] = Field(description="Number of updates.")
     batch_size: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(description="Examples in a mini-batch.")
     momentum: Momentum = Field(description="Momentum of the optimizers momentum and nesterov.")
     weight_decay: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(
-        description="λ of all parameters. λW is added to the gradient; adamw applies it apart from the gradient."
+        description="λ for all parameters. λW is added to the gradient; adamw applies the decay separately from the gradient."
     )
     schedule: Schedule = Field(description="Schedule of the learning rate. linear and cosine fall to 0.")
     warmup: Annotated[Integer, Field(ge=0, le=100_000_000)] = Field(
-        description="Steps in which the learning rate first rises linearly from 0."
+        description="Number of steps over which the learning rate first rises linearly from 0."
     )
 
 
@@ -177,7 +179,7 @@ class TrainingRecipe(Training[Optimizer]):
     """How the networks of one workload are trained: with one optimizer."""
 
     def rate_factor(self, step: int) -> float:
-        """Return what the learning rate is multiplied with at a step, from 0: warm-up, then the schedule.
+        """Return the factor on the learning rate at a step, counted from 0: warm-up, then the schedule.
 
         (t + 1)/warmup for t < warmup;  then, with s = (t − warmup)/(steps − warmup),
         constant: 1,   linear: 1 − s,   cosine: (1 + cos πs)/2
@@ -192,28 +194,30 @@ class RbmSettings(SettingsSection):
     """How restricted Boltzmann machines are trained."""
 
     visible: Visible = Field(
-        description="Visible units of the first machine. auto: binary where data.scaling is unit, else gaussian."
+        description="Visible units of the first machine. auto: binary if data.scaling is unit, otherwise gaussian."
     )
     gibbs_steps: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(description="k of contrastive divergence, CD-k.")
     learning_rate: Annotated[float, Field(gt=0, lt=1e30), NUMBER] = Field(
-        description="Learning rate of machines that have binary units only."
+        description="Learning rate of machines with binary units only."
     )
     real_rate: Annotated[float, Field(gt=0, lt=1e30), NUMBER] = Field(
         description="Learning rate of machines with Gaussian visible or linear hidden units."
     )
     momentum: Momentum = Field(description="Momentum in the first steps.")
-    late_momentum: Momentum = Field(description="Momentum in the other steps.")
+    late_momentum: Momentum = Field(description="Momentum in the remaining steps.")
     early_share: Annotated[float, Field(ge=0, le=1), NUMBER] = Field(
-        description="Share of the steps in which `momentum` applies, before `late_momentum` does."
+        description="Share of the steps that use `momentum`; the others use `late_momentum`."
     )
-    weight_cost: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(description="λ of the weights' L2 penalty.")
+    weight_cost: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(
+        description="λ of the L2 penalty on the weights."
+    )
 
 
 class PretrainingSettings(SettingsSection):
-    """How layers are pretrained, where grid.pretraining asks for it."""
+    """How layers are pretrained in runs with grid.pretraining."""
 
     layers: LayerCount | Literal["all"] = Field(
-        description="How many layers are pretrained, counted from the input. all: every hidden layer."
+        description="Number of layers to pretrain, counted from the input. all: every hidden layer."
     )
     steps: Annotated[Integer, Field(ge=1, le=100_000_000)] = Field(description="Updates of each layer.")
     batch_size: Annotated[Integer, Field(ge=1, le=1_000_000)] = Field(description="Examples in a mini-batch.")
@@ -224,14 +228,14 @@ class PretrainingSettings(SettingsSection):
     momentum: Momentum = Field(description="Momentum of the optimizers momentum and nesterov.")
     decoder: Decoder = Field(description="Decoder of autoencoders: tied (the transposed weights), or free.")
     loss: PretrainingLoss = Field(
-        description="Loss of autoencoders. auto: cross_entropy for a layer whose inputs lie between 0 and 1, else "
+        description="Loss of autoencoders. auto: cross_entropy for layers whose inputs are between 0 and 1, otherwise "
         "squared_error. cross_entropy needs sigmoid and inputs between 0 and 1."
     )
     corruption: Corruption = Field(
-        description="Corruption for denoising autoencoders: masking (inputs become 0) or gaussian (noise is added)."
+        description="Corruption for denoising autoencoders: masking (inputs are set to 0) or gaussian (noise is added)."
     )
     corruption_amount: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(
-        description="Share of the inputs that are masked, or the noise's standard deviation."
+        description="Share of inputs that are masked, or standard deviation of the noise."
     )
     rbm: RbmSettings
 
@@ -246,43 +250,43 @@ class MeasureSettings(SettingsSection):
     """When runs are measured, and on how many examples."""
 
     budgets: Listed[Annotated[Integer, Field(ge=1, le=100_000_000)]] = Field(
-        description="Shorter budgets, in steps, at which outcomes are read beside training.steps. Needs a constant schedule."
+        description="Shorter budgets, in steps, after which runs are evaluated in addition to training.steps. Needs a constant schedule."
     )
     curve_points: Annotated[Integer, Field(ge=2, le=1000)] = Field(
-        description="Log-spaced steps at which losses and scores are evaluated, 0 and the last included."
+        description="Number of log-spaced steps at which losses and scores are evaluated, including 0 and the last step."
     )
     layer_points: Annotated[Integer, Field(ge=2, le=100)] = Field(
-        description="Log-spaced steps at which every layer is probed, 0 and the last included."
+        description="Number of log-spaced steps at which every layer is probed, including 0 and the last step."
     )
     trace_points: Annotated[Integer, Field(ge=0, le=100_000_000)] = Field(
-        description="Log-spaced steps at which a step's own mini-batch is measured, layer by layer. 0: none."
+        description="Number of log-spaced steps at which the layers are measured on the mini-batch of the step. 0: none."
     )
     probe_examples: Annotated[Integer, Field(ge=2, le=1_000_000)] = Field(
-        description="Training examples in the probe's fixed batch."
+        description="Number of training examples in the fixed probe batch."
     )
     histogram_bins: Annotated[Integer, Field(ge=0, le=1000)] = Field(
-        description="Bins of the histograms of activations and gradients in every layer. 0: no histograms."
+        description="Number of bins of the histograms of activations and gradients in every layer. 0: no histograms."
     )
 
 
 class AnalysisSettings(SettingsSection):
-    """Choices of the analysis, made before there are data."""
+    """Choices of the analysis, declared before the data are collected."""
 
-    baseline: Initializer = Field(description="The initializer with which all others are compared.")
+    baseline: Initializer = Field(description="Initializer that all others are compared with.")
     margin: Annotated[float, Field(gt=0, lt=1), NUMBER] = Field(
-        description="Differences of scores and accuracies up to this count as equivalent."
+        description="Largest difference of scores and accuracies that counts as equivalent."
     )
     fixed_rate: Rate = Field(
-        description="Learning rate at which every arm is judged, too, as if nobody tuned: the nearest one of its grid."
+        description="Learning rate at which every arm is also judged, as if it were not tuned. The nearest rate of the arm's grid is used."
     )
-    resamples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(description="Resamples of bootstrap intervals.")
+    resamples: Annotated[Integer, Field(ge=100, le=1_000_000)] = Field(description="Number of bootstrap resamples.")
 
 
 class DatasetSettings(SettingsSection):
     """A dataset of a study."""
 
     target_accuracy: Annotated[float, Field(ge=0, le=1), NUMBER] = Field(
-        description="Score on the test part that a run must have at the end of a budget to count as trained."
+        description="Test score that a run needs at the end of a budget to count as trained."
     )
 
     @property
@@ -302,14 +306,14 @@ class SpiralsSettings(DatasetSettings):
     )
 
 
-# The settings of every dataset; the ones with parameters have a class of their own.
+# The settings of every dataset. Datasets with parameters have their own class.
 DATASET_SETTINGS: dict[str, type[DatasetSettings]] = {name: DatasetSettings for name in DATASETS} | {
     "spirals": SpiralsSettings
 }
 
 
 def _in_given_order(value: Any, validate: Any) -> Any:
-    """Validate a mapping of some of its possible keys, at least one."""
+    """Validate a mapping with at least one of its possible keys, and keep the given order."""
     if value == {}:
         raise PydanticCustomError(EMPTY, "empty")
     validated = validate(value)
@@ -358,13 +362,15 @@ def _without_null(grids: dict[str, Any]) -> dict[str, Any]:
 class StudySettings(SettingsSection):
     """All settings of a study."""
 
-    name: Name = Field(description="Name of results/<name>/ and reports/<name>/. null: the name of the study's file.")
-    question: Sentence = Field(description="What the study asks, in one sentence: the title of its page.")
-    device: Device = Field(description="Device to train on. auto: CUDA where it is available, else the CPU.")
-    engine: Engine = Field(
-        description="Engine to train with. auto: the fused one of the device (kernel on a CPU, triton on CUDA) where it can run, else torch."
+    name: Name = Field(
+        description="Name of the folders results/<name>/ and reports/<name>/. null: the name of the study's file."
     )
-    seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = Field(description="Root of all random streams.")
+    question: Sentence = Field(description="Question of the study, in one sentence. It is the title of the page.")
+    device: Device = Field(description="Device to train on. auto: CUDA if it is available, otherwise the CPU.")
+    engine: Engine = Field(
+        description="Engine to train with. auto: the fused engine of the device (CPU: kernel, CUDA: triton) if it supports the network, else torch."
+    )
+    seed: Annotated[Integer, Field(ge=0, le=2**63 - 1)] = Field(description="Seed of all random streams.")
     data: DataSettings
     task: TaskSettings
     grid: GridSettings
@@ -373,17 +379,17 @@ class StudySettings(SettingsSection):
     measure: MeasureSettings
     analysis: AnalysisSettings
     dataset: Annotated[dict[str, DatasetSettings], _ByDataset()] = Field(
-        description="The datasets of the study, with their settings."
+        description="Datasets of the study, with their settings."
     )
     extra_grids: Annotated[dict[str, dict[str, Any]], _ByExtraGrid()] = Field(
         default={},
-        description="Grids whose runs are added to those of `grid`: each is the grid with other levels of some factors, "
-        "and may state its `question`.",
+        description="Grids whose runs are added to those of `grid`. Each one is `grid` with other levels of some factors, "
+        "and may have a `question`.",
     )
 
     @cached_property
     def grids(self) -> dict[str, Grid]:
-        """The grids whose runs the study unites, by name: the main grid, named '', and the extra grids."""
+        """The grids of the study by name: the main grid, named '', and the extra grids."""
         main = self.grid.model_dump() | {"optimizer": self.training.optimizer}
         main["dataset"] = self.grid.dataset or list(self.dataset)
         return {name: Grid.model_construct(**(main | levels)) for name, levels in [("", {}), *self._levels.items()]}

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Literal
 
-# What randomness is for. Part of every seed: another name gives other numbers.
+# What a random stream is for. The name is part of the seed, so renaming a stream changes its numbers.
 Stream = Literal[
     "data",  # generation and split of a dataset
     "weights",  # of a replicate and a layer
@@ -25,13 +25,13 @@ Stream = Literal[
 def seed(root: int, stream: Stream, **factors: str | int) -> int:
     """Return the seed of a random stream: 63 bits of a hash of the root, the stream's name and its factors.
 
-    An initializer or a learning rate is never among the factors: schemes share noise and mini-batches, so that they
-    are compared in pairs.
+    Initializers and learning rates are never factors: all schemes share noise and mini-batches, so comparisons are
+    paired.
 
     Args:
-        root: the study's seed.
-        stream: what the randomness is for.
-        factors: what else the stream depends on: dataset, replicate, layer, ….
+        root: the seed of the study.
+        stream: what the random numbers are for.
+        factors: what else the stream depends on, such as dataset, replicate and layer.
     """
     name = json.dumps([root, stream, sorted(factors.items())])
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1  # 63 bits: a C long for any library
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 1  # 63 bits fit into a C long

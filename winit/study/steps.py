@@ -6,7 +6,7 @@ from __future__ import annotations
 def log_spaced(last: int, points: int) -> list[int]:
     """Return at most `points` steps from 0 to `last`, evenly spaced on a log scale, both ends included.
 
-    Every step, where there are at least as many points; none for no points.
+    Return every step if there are at least as many points, and no steps for 0 points.
     """
     if points > last or not points:
         return list(range(last + 1)) if points else []

@@ -1,4 +1,4 @@
-"""Validate the settings of a study. The first mistake is named in one sentence: the key, the value, what is allowed."""
+"""Validate the settings of a study. The first error is reported in one sentence: the key, the value, what is allowed."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from winit.study.keys import DATASET_KEYS, KEYS, keys_of, with_current_keys
 from winit.study.schema import ExtraGrid, StudySettings
 from winit.vocabulary.errors import unknown_name
 
-LIST_OF_KEYS = "`winit schema`"  # which lists all keys
+LIST_OF_KEYS = "`winit schema`"  # lists all keys
 
 _UNKNOWN = ("extra_forbidden", "invalid_key")
 _NO_MAPPING = ("model_type", "dict_type")
 
 
 def check(tree: Mapping[Any, Any]) -> StudySettings:
-    """Return the settings of a study, complete and in one order and spelling.
+    """Return the complete settings of a study, in canonical order and spelling.
 
     Args:
         tree: nested mappings, as read from YAML or composed by Hydra.
 
     Raises:
-        ValueError: with one sentence that names the key, the value given and what is allowed.
+        ValueError: the settings are invalid; one sentence names the key, the value and what is allowed.
     """
     tree = rules.with_encoder_shape(with_current_keys(tree))
     if isinstance(tree.get("extra_grids"), Mapping):
@@ -44,7 +44,7 @@ def check(tree: Mapping[Any, Any]) -> StudySettings:
 
 
 def _rank(error: ErrorDetails) -> int:
-    """Return what is said first: sections that are no mappings, then datasets, then unknown keys, then all else."""
+    """Return the sort key of errors: sections that are not mappings first, then datasets, unknown keys, and all others."""
     of_datasets = error["loc"][0] == "dataset" and len(error["loc"]) <= 2
     is_no_section = error["type"] == "model_type" and error["loc"] != ("dataset",)
     order = [is_no_section, of_datasets, error["type"] in _UNKNOWN, True]
@@ -52,7 +52,7 @@ def _rank(error: ErrorDetails) -> int:
 
 
 def _sentence(error: ErrorDetails, tree: Mapping[Any, Any]) -> str:
-    """Return the sentence for one of pydantic's errors."""
+    """Return the message for one of pydantic's errors."""
     kind, where = error["type"], error["loc"]
     if kind in _UNKNOWN:
         return _unknown_key([str(part) for part in where], tree)
@@ -61,7 +61,7 @@ def _sentence(error: ErrorDetails, tree: Mapping[Any, Any]) -> str:
     path = _path(where)
     key, given = ".".join(path), _value_at(tree, path)
     if kind == REPEATED:
-        return f"{key}: got {shown(given)}, which lists {error['ctx']['value']} twice; once is enough"
+        return f"{key}: got {shown(given)}, which lists {error['ctx']['value']} twice; list it once"
     if path == ["dataset"] or (path[0] == "extra_grids" and len(path) < 3):
         return _wrong_mapping(path, given)
     words = _allowed(path)
@@ -75,7 +75,7 @@ def _sentence(error: ErrorDetails, tree: Mapping[Any, Any]) -> str:
 
 
 def _reason(error: ErrorDetails) -> str:
-    """Return the sentence that a type's own check has raised, if it has one."""
+    """Return the message of a type's own check, if there is one."""
     return str(error.get("ctx", {}).get("error", "")) if error["type"] == "value_error" else ""
 
 
@@ -90,7 +90,7 @@ def _unknown_key(path: Sequence[str], tree: Mapping[Any, Any]) -> str:
 
 
 def _wrong_mapping(path: Sequence[str], given: object) -> str:
-    """Return the sentence for datasets or extra grids that are no mapping, or an empty mapping."""
+    """Return the message for datasets or extra grids that are not a mapping, or an empty mapping."""
     if path[0] == "dataset":
         what = f"got {shown(given)}" if given else "nothing given"
         return f"dataset: {what}; it needs a mapping from {', '.join(DATASETS)} to their settings"
@@ -100,7 +100,7 @@ def _wrong_mapping(path: Sequence[str], given: object) -> str:
 
 
 def _path(where: Sequence[int | str]) -> list[str]:
-    """Return the parts of the key at which an error lies; pydantic adds the item of a list, or the branch of a union."""
+    """Return the parts of the key of an error, without the list index or union branch that pydantic adds."""
     parts = [str(part) for part in where]
     if parts[0] == "extra_grids":
         return parts[:3]
@@ -109,7 +109,7 @@ def _path(where: Sequence[int | str]) -> list[str]:
 
 
 def _value_at(tree: Mapping[Any, Any], where: Sequence[int | str]) -> object:
-    """Return what was given: the item of a list, or the whole value where it is none; None for nothing."""
+    """Return the value of an error: the item of a list, or the whole value; None if nothing was given."""
     value: Any = tree
     for part in where:
         if isinstance(value, Mapping):
@@ -125,7 +125,7 @@ def _schemas() -> tuple[JsonSchema, JsonSchema]:
 
 
 def _allowed(path: Sequence[str]) -> str:
-    """Return the words for what the JSON Schema allows at a key."""
+    """Return what the JSON Schema allows at a key, as text."""
     study, grid = _schemas()
     if path[0] == "extra_grids":
         return allowed(grid["properties"][path[2]])

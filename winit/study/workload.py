@@ -18,7 +18,7 @@ from winit.vocabulary.pretraining import parse_pretraining
 
 @dataclass(frozen=True)
 class Block:
-    """A product of the factors that a stack's networks can differ in."""
+    """A product of the factors that may differ within a stack."""
 
     initializers: tuple[str, ...]
     pretrainings: tuple[str, ...]
@@ -30,7 +30,7 @@ class Block:
 
     @classmethod
     def of(cls, grid: Grid, pretrainings: tuple[str, ...]) -> Block:
-        """Return the block of a grid with some of its ways of pretraining."""
+        """Return the block of a grid with the given ways of pretraining."""
         return cls(
             tuple(grid.initializer),
             pretrainings,
@@ -46,10 +46,10 @@ class Block:
 
         Args:
             initializer, pretraining: of the arm.
-            fixed_rate: the study's.
+            fixed_rate: of the study.
         """
         factors = self.pretraining_rates if parse_pretraining(pretraining).method != "none" else (1.0,)
-        if not self.tuning_replicates:  # nothing can choose between them
+        if not self.tuning_replicates:  # there are no runs to choose a factor
             factors = (min(factors, key=lambda factor: abs(log(factor))),)
         return Arm(
             initializer,
@@ -82,13 +82,13 @@ class Workload:
     scaling: str
     pretraining: PretrainingSettings
     fixed_rate: float
-    blocks: tuple[Block, ...] = ()  # whose union are the workload's arms
-    data_dir: str = "auto"  # where files of data lie: not part of what a run is, because their content is fixed
-    longer_by: int = 0  # updates beyond the study's budgets: as many as pretraining would have taken
+    blocks: tuple[Block, ...] = ()  # the arms of the workload are their union
+    data_dir: str = "auto"  # folder of data files; not part of the identity, because their content is fixed
+    longer_by: int = 0  # additional updates: as many as pretraining would take
 
     @cached_property
     def digest(self) -> str:
-        """Eight hexadecimal digits of all that fixes this workload's numbers, the runs in it aside."""
+        """Eight hexadecimal digits, a hash of everything that determines this workload's numbers except its runs."""
         network = (self.activation, self.depth, self.width, self.batch_norm, self.dropout)
         return identity.workload_digest(
             self.seed,
@@ -113,12 +113,12 @@ class Workload:
 
     @cached_property
     def initializers(self) -> tuple[str, ...]:
-        """The initializers of all blocks, those without a meaning for the activation included."""
+        """The initializers of all blocks, including those that are not applicable to the activation."""
         return tuple(dict.fromkeys(i for block in self.blocks for i in block.initializers))
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
-        """The arms that have a meaning, in the order of the grids; what several grids ask of an arm is united."""
+        """The applicable arms, in the order of the grids. An arm of several grids is the union of what they ask for."""
         arms: dict[tuple[str, str], Arm] = {}
         for block in self.blocks:
             for initializer in block.initializers:
@@ -137,30 +137,30 @@ class Workload:
         return schemes.same_draws(fitting, self.activation, self.widths)
 
     def why_not(self, initializer: str) -> str | None:
-        """Return the sentence why there is no arm of an initializer, or None where there is one."""
+        """Return why an initializer has no arm, as a sentence, or None if it has one."""
         twin = self._same_draws.get(initializer)
         if twin is None:
             return schemes.why_not_applicable(initializer, self.activation)
-        return f"it draws the same weights as {twin} in these networks, and is trained once"
+        return f"it draws the same weights as {twin} in these networks, which are trained only once"
 
     @property
     def budgets(self) -> tuple[int, ...]:
-        """The steps at which outcomes are read, ascending; the last is that of the whole training."""
+        """The steps after which runs are evaluated, ascending; the last one is the full budget."""
         return tuple(sorted({*self.measure.budgets, self.training.steps}))
 
     @property
     def chance(self) -> float:
-        """The score of a network that knows nothing: 1/C of a classifier, 0 of a reconstruction."""
+        """The score of random guessing: 1/C for classification, 0 for reconstruction."""
         return 0.0 if self.task.is_reconstruction else 1 / datasets.DATASETS[self.dataset].classes
 
     def schedule(self, scores: Scores) -> Schedule:
-        """Return the runs that follow from the validation scores so far, sorted by replicate, the tuning ones first.
+        """Return the runs that follow from the validation scores so far, sorted by replicate, tuning runs first.
 
         Args:
-            scores: by run id, at each budget; NaN where a run had diverged.
+            scores: by run id, at each budget; NaN if the run had diverged.
         """
         chance, limit = self.chance, datasets.guessing_limit(self.dataset, self.task.is_reconstruction)
-        # A run that diverged (NaN) or is stuck has failed, and counts as guessing.
+        # A run that diverged (NaN) or is stuck has failed and is scored as random guessing.
         known = {key: [v if v > limit else chance for v in values] for key, values in scores.items()}
         schedules = [arm.schedule(known, chance, partial(self._run_id, arm)) for arm in self.arms]
         runs = sorted((run for one in schedules for run in one.runs), key=lambda run: run.replicate)
@@ -173,17 +173,17 @@ class Workload:
 
     @cached_property
     def counts(self) -> RunCounts:
-        """How many runs there are, counted without making them."""
+        """The number of runs, counted without creating them."""
         return sum((arm.counts(len(self.budgets)) for arm in self.arms), NO_RUNS)
 
     @cached_property
     def arms_digest(self) -> str:
-        """Twelve hexadecimal digits of the arms: what the workflow compares to see whether a job is out of date."""
+        """Twelve hexadecimal digits, a hash of the arms. The workflow compares it to see whether a job is out of date."""
         return identity.arms_digest(self.arms)
 
     @property
     def widths(self) -> list[int]:
-        """Units of every layer, inputs first and classes last: depth + 2 numbers."""
+        """Units of every layer, from inputs to outputs: depth + 2 numbers."""
         facts = datasets.DATASETS[self.dataset]
         if self.task.is_reconstruction:
             return [facts.inputs, *self.task.encoder, *self.task.encoder[-2::-1], facts.inputs]
@@ -191,12 +191,12 @@ class Workload:
 
     @property
     def pretrained_layers(self) -> int:
-        """How many layers pretraining trains, where it trains any."""
+        """Number of layers that pretraining trains."""
         most = len(self.task.encoder) or self.depth
         return most if self.pretraining.layers == "all" else self.pretraining.layers
 
     def trained_longer(self) -> Workload:
-        """Return the workload with as many updates more, at every budget, as pretraining every layer would have taken."""
+        """Return the workload with additional updates at every budget: as many as pretraining all layers would take."""
         more = self.pretrained_layers * self.pretraining.steps
         budgets = [budget + more for budget in self.measure.budgets]
         return replace(
@@ -213,9 +213,9 @@ class Workload:
 
     @property
     def flops_per_run(self) -> float:
-        """Multiply-adds times two of one run's training: 6 B Σ fan_in·fan_out a step, less ∂L/∂x of the first layer.
+        """Floating-point operations to train one run: 6 B Σ fan_in·fan_out per step, without ∂L/∂x of the first layer.
 
-        Pretraining is not counted: the runs of all learning rates share it.
+        Pretraining is not counted, because the runs of all learning rates share it.
         """
         products = [a * b for a, b in pairwise(self.widths)]
         return self.training.steps * self.training.batch_size * (6 * sum(products) - 2 * products[0])

@@ -1,7 +1,7 @@
-"""YAML as winit reads and writes it: one reader for studies, settings and claims, and the writer of frozen studies.
+"""Read and write YAML: one reader for studies, settings and claims, and the writer of frozen studies.
 
-Plain scalars mean what they mean to Hydra: `1e-3` is a number, `2026-01-01` is text. A key that stands twice in a mapping
-is an error.
+Plain scalars are read as Hydra reads them: `1e-3` is a number, `2026-01-01` is text. A repeated key in a mapping is an
+error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 
 _TEXT, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 _FLOAT, _DATE = "tag:yaml.org,2002:float", "tag:yaml.org,2002:timestamp"
-# OmegaConf's floats: unlike PyYAML's they need neither a point nor the exponent's sign.
+# Floats as in OmegaConf: unlike in PyYAML, the decimal point and the sign of the exponent are optional.
 _NUMBER = re.compile(
     r"""^(?:
      [-+]?[0-9]+(?:_[0-9]+)*\.[0-9_]*(?:[eE][-+]?[0-9]+)?
@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"the key '{key.value}' stands twice", key.start_mark
+                        None, None, f"the key '{key.value}' is repeated", key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
@@ -50,7 +50,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes text that this module's reader or PyYAML's own would take for something else."""
+    """Quotes text that this module's reader or PyYAML's reader would read as another type."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -60,7 +60,7 @@ _Dumper.add_implicit_resolver(_FLOAT, _NUMBER, list("-+0123456789."))
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    # Only the double-quoted style can write every line break as an escape, which no reader folds or normalizes.
+    # Only the double-quoted style can write all line breaks as escapes, which readers do not fold or normalize.
     return dumper.represent_scalar(_TEXT, text, style=None if text.isprintable() else '"')
 
 
@@ -68,12 +68,12 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def parse(text: str, text_keys: Collection[str] = ()) -> object:
-    """Return what a YAML document says.
+    """Return the content of a YAML document.
 
     Args:
         text: the document.
-        text_keys: dotted keys, such as `name` or `data.dir`, whose plain values are text as written, whatever they look
-            like: `name: 2024_01` is not a number. `null` stays null.
+        text_keys: dotted keys, such as `name` or `data.dir`, whose plain values are kept as
+            text: `name: 2024_01` is not a number. `null` stays null.
 
     Raises:
         yaml.YAMLError: the text is not YAML.
@@ -91,7 +91,7 @@ def parse(text: str, text_keys: Collection[str] = ()) -> object:
 
 
 def _read_as_text(node: yaml.Node, path: Sequence[str]) -> None:
-    """Give the scalar at a path the tag of text, unless it is null."""
+    """Tag the scalar at a path as text, unless it is null."""
     if not path:
         if isinstance(node, yaml.ScalarNode) and node.tag != _NULL:
             node.tag = _TEXT
@@ -105,27 +105,27 @@ def read_text(path: Path) -> str:
     """Return the text of a YAML file.
 
     Raises:
-        ValueError: one sentence that names the file, if it cannot be read or is not UTF-8.
+        ValueError: the file cannot be read or is not UTF-8; one sentence names it.
     """
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ValueError(f"cannot read {shortened(path)}: {(error.strerror or 'it is no file').lower()}") from None
+        raise ValueError(f"cannot read {shortened(path)}: {(error.strerror or 'it is not a file').lower()}") from None
     except ValueError as error:  # not UTF-8, or a path with a null byte
         reason = f"byte {error.start} is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise ValueError(f"cannot read {shortened(path)} as YAML: {reason}") from None
 
 
 def read(path: Path, text_keys: Collection[str] = ()) -> object:
-    """Return what a YAML file says; see `parse`.
+    """Return the content of a YAML file; see `parse`.
 
     Raises:
-        ValueError: one sentence that names the file, if it cannot be read or is not YAML in UTF-8.
+        ValueError: the file cannot be read or is not YAML in UTF-8; one sentence names it.
     """
     text = read_text(path)
     try:
         return parse(text, text_keys)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a number that Python cannot hold
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a number too large for Python
         raise ValueError(f"cannot read {shortened(path)} as YAML: {_reason(error)}") from None
 
 
@@ -138,14 +138,14 @@ def _reason(error: Exception) -> str:
 
 
 def shortened(path: object, limit: int = 100) -> str:
-    """Return a path as errors write it: the middle of a long one is left out."""
+    """Return a path for error messages, without the middle part of a long path."""
     text = str(path).encode(errors="backslashreplace").decode().replace("\n", "\\n")
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
 
 
 def number(text: str) -> int | float | None:
-    """Return the number that a plain scalar means, or None."""
+    """Return the number that a plain scalar represents, or None."""
     try:
         value = parse(text)
     except (yaml.YAMLError, ValueError, RecursionError):
@@ -154,14 +154,15 @@ def number(text: str) -> int | float | None:
 
 
 def dump(tree: object) -> str:
-    """Return a tree as YAML in blocks. PyYAML's and this module's reader give back the same tree."""
+    """Return a tree as YAML in block style. PyYAML and this module read the same tree from it."""
     return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
 
 
 def dump_line(tree: object) -> str:
     """Return a tree as one line of YAML in ASCII, for a command line.
 
-    JSON would not do: its escapes of characters beyond the Basic Multilingual Plane are two halves to a YAML reader.
+    JSON does not work here: YAML readers read its escapes of characters beyond the Basic Multilingual Plane as two
+    surrogates.
     """
     text = yaml.dump(tree, Dumper=_Dumper, default_flow_style=True, allow_unicode=False, width=math.inf)
     return text.strip()

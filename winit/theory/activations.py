@@ -1,4 +1,4 @@
-"""Activations: one object each, with φ and φ′ on float64 arrays and the facts that theory and schemes use."""
+"""Activations: one object each, with φ and φ′ on float64 arrays and the properties that theory and schemes use."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ class Activation:
     """One activation φ.
 
     Attributes:
-        name: as it is written in a grid.
-        label: as a reader sees it.
+        name: as written in a grid.
+        label: for tables and figures.
         formula: of φ(z).
         phi, dphi: φ and φ′, elementwise on arrays.
-        kinks: points where φ or φ′ jumps or bends; quadrature is split there.
+        kinks: points where φ or φ′ is not smooth; quadrature is split there.
         value_at_0: φ(0).
-        slope_at_0: φ′(0), or None where φ has a kink at 0.
-        steepest: the largest |φ′|, where φ saturates: it is bounded on both sides, and flat towards both. None for other
-            φ; a ReLU below zero is inactive, not saturated.
-        has_critical_line: whether wide networks with some bias variance can be critical.
+        slope_at_0: φ′(0), or None if φ has a kink at 0.
+        steepest: the largest |φ′| if φ saturates, that is, if it is bounded and flat on both sides. None for other φ: a ReLU
+            below zero is inactive, not saturated.
+        has_critical_line: whether wide networks with a nonzero bias variance can be critical.
         torch: dotted path of the torch function that computes φ, such as `torch.nn.functional.hardtanh`. Networks are
-            trained with it, by autograd, unless `winit.engine.activations` has faster code under the same name.
+            trained with it and autograd, unless `winit.engine.activations` has faster code for the same name.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Activation:
 
     @property
     def is_homogeneous(self) -> bool:
-        """Whether φ(a z) = a φ(z) for every a > 0, so that lengths have no scale: ReLU, leaky ReLU and the identity."""
+        """Whether φ(a z) = a φ(z) for all a > 0, so that lengths have no scale: ReLU, leaky ReLU and the identity."""
         z = np.array([-3.0, -1.0, 0.0, 1.0, 3.0])
         return bool(np.array_equal(self.phi(2 * z), 2 * self.phi(z)))
 
@@ -178,10 +178,10 @@ ACTIVATIONS: dict[str, Activation] = {activation.name: activation for activation
 
 
 def resolve(activation: str | Activation) -> Activation:
-    """Return the activation of a name, or the activation itself.
+    """Return the activation with a name, or the activation itself.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: the name is unknown.
     """
     if isinstance(activation, Activation):
         return activation

@@ -1,4 +1,4 @@
-"""Gains of an activation: the scales of weights that keep signals or gradients."""
+"""Gains of an activation: the scales of weights that preserve signals or gradients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from winit.theory.quadrature import moments
 
 @dataclass(frozen=True)
 class Gains:
-    """Standard deviations of weights, times √fan, that keep a signal, a gradient, or both, at q = 1."""
+    """Standard deviations of weights, times √fan, that preserve signals, gradients, or both, at q = 1."""
 
     forward: float
     backward: float
@@ -35,10 +35,10 @@ CARD_LINES = {
     "mean": "mean E[φ]",
     "square": "mean square E[φ²]",
     "slope": "mean square slope E[φ′²]",
-    "forward_gain": "gain that keeps signals, 1/√E[φ²]",
-    "backward_gain": "gain that keeps gradients, 1/√E[φ′²]",
+    "forward_gain": "gain that preserves signals, 1/√E[φ²]",
+    "backward_gain": "gain that preserves gradients, 1/√E[φ′²]",
     "mean_gain": "geometric mean of the two",
-    "chi_1": "gradient's factor a layer at the forward gain, χ₁",
+    "chi_1": "gradient factor per layer at the forward gain, χ₁",
     "growth": "slope of the log-length map at the forward gain",
     "kumar_gain": "Kumar's std · √fan_in",
 }
@@ -48,7 +48,7 @@ def activation_card(activation: str | Activation) -> dict[str, float | None]:
     """Return the theory of one activation at q = 1.
 
     Returns:
-        One number for each key of `CARD_LINES`; `kumar_gain` is None where φ has a kink at 0.
+        One number for each key of `CARD_LINES`; `kumar_gain` is None if φ has a kink at 0.
     """
     phi = resolve(activation)
     m, g = moments(phi, 1.0), gains(phi)

@@ -1,4 +1,4 @@
-"""The theory of infinitely wide random networks: how signals, gradients and angles travel with depth.
+"""The theory of infinitely wide random networks: how signals, gradients and angles change with depth.
 
 In a wide layer with weights W ~ N(0, σ_w²/fan_in) and biases b ~ N(0, σ_b²), pre-activations z are Gaussian. Their mean
 square q, the correlation c of two inputs and the variance of gradients then follow one-dimensional maps, evaluated here
@@ -29,27 +29,27 @@ def length_map(activation: str | Activation, q: float, sigma_w2: float, sigma_b2
 def lengths(
     activation: str | Activation, depth: int, sigma_w2: float, sigma_b2: float = 0.0, q: float | None = None
 ) -> np.ndarray:
-    """Return q of layers 1 … depth, the first being σ_w² + σ_b² (inputs of mean square 1) unless given."""
+    """Return q of layers 1 … depth, starting from σ_w² + σ_b² (inputs of mean square 1) by default."""
     values = np.empty(depth)
     q = sigma_w2 + sigma_b2 if q is None else q
     for layer in range(depth):
         values[layer] = q
         following = length_map(activation, q, sigma_w2, sigma_b2)
-        if abs(following - q) <= 1e-15 * q:  # it has arrived
+        if abs(following - q) <= 1e-15 * q:  # converged
             values[layer:] = q
             break
         q = following
     return values
 
 
-# Numbers closer than this to the value that decides count as equal to it: the quadrature's own error is 1e-14.
+# Tolerance when comparing with a threshold: the error of the quadrature is 1e-14.
 _NOISE = 1e-12
 _SCAN = np.geomspace(1e-15, 1e15, 241)
-_SMALLEST, _LARGEST = 1e-30, 1e15  # where the limits q → 0 and q → ∞ of moments are read
+_SMALLEST, _LARGEST = 1e-30, 1e15  # q at which the limits q → 0 and q → ∞ of moments are evaluated
 
 
 def _scale(factor: float) -> float:
-    """Return the layers over which something that every layer multiplies by `factor` changes by a factor of e."""
+    """Return the number of layers over which a quantity changes by a factor of e if every layer multiplies it by `factor`."""
     if not factor > 0:
         return 0.0 if factor <= 0 else factor
     return inf if abs(log(factor)) < 1e-9 else 1 / abs(log(factor))
@@ -57,15 +57,15 @@ def _scale(factor: float) -> float:
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """A fixed point q* of the length map, and what happens there.
+    """A fixed point q* of the length map, and its properties.
 
     Attributes:
-        q_star: the mean square that a layer hands on unchanged.
-        slope: F′(q*): the point is stable where it is below 1; it is never below −1/2.
-        chi_1: σ_w² E[φ′(√q* z)²], the factor by which the variance of gradients grows with every layer: ordered below 1,
+        q_star: the mean square that a layer leaves unchanged.
+        slope: F′(q*). The point is stable if it is below 1; it is never below −1/2.
+        chi_1: σ_w² E[φ′(√q* z)²], the factor by which the variance of gradients grows per layer: ordered below 1,
             critical at 1, chaotic above.
-        c_star: the correlation to which two inputs of this length converge: 1 unless the point is chaotic.
-        chi_c: slope of the correlation map at c*, σ_w² E[φ′(u₁) φ′(u₂)]; χ₁ unless the point is chaotic.
+        c_star: correlation to which two inputs of this length converge: 1 unless the point is chaotic.
+        chi_c: slope of the correlation map at c*, σ_w² E[φ′(u₁) φ′(u₂)]; equal to χ₁ unless the point is chaotic.
 
     Source: Poole et al. 2016; Schoenholz et al. 2017.
     """
@@ -97,9 +97,9 @@ class FixedPoint:
 
 
 def _roots(function: Callable[[float], float]) -> list[float]:
-    """Return where a function of q changes sign by more than the noise of the quadrature, smallest first.
+    """Return the points at which a function of q changes sign by more than the quadrature error, in ascending order.
 
-    The scan is logarithmic. Two roots within one of its steps show as a turning point towards 0, and are found there.
+    The scan is logarithmic. Two roots within one step of the scan are found through the extremum between them.
     """
     grid, values = _SCAN, np.array([function(q) for q in _SCAN])
     signs, inner = np.sign(values), np.abs(values)[1:-1]
@@ -122,12 +122,12 @@ def _roots(function: Callable[[float], float]) -> list[float]:
 
 
 def _growth(activation: Activation, q: float, sigma_w2: float, sigma_b2: float) -> float:
-    """Return F(q)/q − 1, the relative growth of lengths in a layer."""
+    """Return F(q)/q − 1, the relative growth of q in a layer."""
     return length_map(activation, q, sigma_w2, sigma_b2) / q - 1
 
 
 def fixed_point_at(activation: str | Activation, q: float, sigma_w2: float) -> FixedPoint:
-    """Return what happens at a fixed point q > 0 of the length map."""
+    """Return the properties of a fixed point q > 0 of the length map."""
     phi, m = resolve(activation), moments(activation, q)
     chi_1 = sigma_w2 * m.slope
     return FixedPoint(q, sigma_w2 * m.growth, chi_1, *_correlation_point(phi, q, sigma_w2, chi_1))
@@ -136,7 +136,7 @@ def fixed_point_at(activation: str | Activation, q: float, sigma_w2: float) -> F
 def fixed_points(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0) -> list[FixedPoint]:
     """Return the isolated fixed points of the length map with q* between 1e-15 and 1e15, smallest first.
 
-    There may be none. Where `any_length` is σ_w² and there are no biases, every q is a fixed point and none is isolated.
+    There may be none. If σ_w² equals `any_length` and there are no biases, every q is a fixed point and none is isolated.
     """
     phi = resolve(activation)
     return [
@@ -145,9 +145,9 @@ def fixed_points(activation: str | Activation, sigma_w2: float, sigma_b2: float 
 
 
 def any_length(activation: str | Activation) -> float | None:
-    """Return the σ_w² at which every q is a fixed point, without biases; None where φ is not homogeneous.
+    """Return the σ_w² at which every q is a fixed point, without biases; None if φ is not homogeneous.
 
-    There χ₁ is 1: it is He's 2 for ReLU, 1 for the identity, 2/(1 + a²) for leaky ReLU.
+    It gives χ₁ = 1. It is 2 for ReLU (He et al. 2015), 1 for the identity, 2/(1 + a²) for leaky ReLU.
     """
     phi = resolve(activation)
     return 1 / moments(phi, 1.0).square if phi.is_homogeneous else None
@@ -170,7 +170,7 @@ class Critical:
 def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
     """Return the points of the critical line at one σ_b²: σ_w² E[φ′(√q z)²] = 1 and F(q) = q, with q* > 0.
 
-    There may be none. A homogeneous φ has none with biases; without, it is critical where every q is a fixed point
+    There may be none. A homogeneous φ has none with biases; without biases, it is critical if every q is a fixed point
     (`any_length`).
     """
 
@@ -187,7 +187,7 @@ def critical(activation: str | Activation, sigma_b2: float) -> list[Critical]:
 
 @lru_cache(maxsize=16384)
 def correlation_map(activation: str | Activation, c: float, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
-    """Return the next layer's correlation of two inputs, both of mean square q and correlation c now.
+    """Return the correlation of two inputs in the next layer, given their mean square q and correlation c in this layer.
 
         c′ = (σ_w² E[φ(u₁)φ(u₂)] + σ_b²) / F(q),   u₁ = √q z₁,   u₂ = √q (c z₁ + √(1 − c²) z₂)
 
@@ -201,12 +201,12 @@ def correlation_map(activation: str | Activation, c: float, q: float, sigma_w2: 
 def _correlation_point(phi: Activation, q: float, sigma_w2: float, chi_1: float) -> tuple[float, float]:
     """Return the stable fixed point c* of the correlation map at a fixed point q of the length map, and the slope there.
 
-    The map is convex on [0, 1] and has a fixed point at 1, of slope χ₁. Where χ₁ > 1 there is therefore one more, c* < 1.
-    With d = 1 − c it is where the map keeps d,
+    The map is convex on [0, 1] and has a fixed point at 1, with slope χ₁. If χ₁ > 1, it therefore has another one, c* < 1.
+    With d = 1 − c, it is the solution of
 
         σ_w² E[(φ(u₁) − φ(u₂))²] / (2 q d) = 1,
 
-    which decreases in d from χ₁ and cancels nothing near the critical line. Its slope is σ_w² E[φ′(u₁) φ′(u₂)].
+    whose left side decreases in d from χ₁, without cancellation near the critical line. The slope is σ_w² E[φ′(u₁) φ′(u₂)].
     """
     if _scale(chi_1) == inf or chi_1 < 1:
         return 1.0, chi_1
@@ -221,7 +221,7 @@ def _correlation_point(phi: Activation, q: float, sigma_w2: float, chi_1: float)
     if excess(0.0) > -_NOISE:  # two orthogonal inputs stay orthogonal
         c = 0.0
     elif excess(log(1e-14)) < 0:
-        return 1.0, 1.0  # critical as far as the quadrature can tell
+        return 1.0, 1.0  # critical, within the error of the quadrature
     else:
         c = 1 - exp(scipy.optimize.brentq(excess, log(1e-14), 0.0, xtol=1e-12))
     return c, sigma_w2 * pair_mean(lambda a, b: phi.dphi(a) * phi.dphi(b), c, q, phi.kinks)
@@ -233,14 +233,14 @@ HOMOGENEOUS = "q has no scale (homogeneous, no biases)"
 
 @dataclass(frozen=True)
 class DepthScale:
-    """Where the length map leads, and how far correlations and gradients get there.
+    """The limit of the length map, and the depth scales of correlations and gradients there.
 
     Attributes:
-        q: after many layers; 0 or infinite where the map goes there.
+        q: limit after many layers, possibly 0 or infinite.
         chi_1: σ_w² E[φ′(√q z)²] there.
-        c_star: the correlation to which two inputs converge there; NaN where `why_no_limit`.
-        chi_c: slope of the correlation map at c*; NaN where `why_no_limit`.
-        why_no_limit: why the theory has no depth limit, in words; "" where it has one.
+        c_star: correlation to which two inputs converge there; NaN if there is no depth limit.
+        chi_c: slope of the correlation map at c*; NaN if there is no depth limit.
+        why_no_limit: why the theory has no depth limit, as text; "" if it has one.
     """
 
     q: float
@@ -251,25 +251,25 @@ class DepthScale:
 
     @property
     def xi_c(self) -> float:
-        """Layers over which the correlation of two inputs approaches c* by a factor of e: ξ_c = −1/log χ_c."""
+        """Number of layers over which the correlation of two inputs approaches c* by a factor of e: ξ_c = −1/log χ_c."""
         return _scale(self.chi_c)
 
     @property
     def xi_gradient(self) -> float:
-        """Layers over which gradients change by a factor of e: ξ_∇ = 1/|log χ₁|."""
+        """Number of layers over which gradients change by a factor of e: ξ_∇ = 1/|log χ₁|."""
         return _scale(self.chi_1)
 
     @property
     def depth_limit(self) -> float:
-        """Layers beyond which training is not expected to work: 6 ξ_c (Schoenholz et al. 2017, §5, an empirical factor).
+        """Depth beyond which training is not expected to work: 6 ξ_c (Schoenholz et al. 2017, §5, an empirical factor).
 
-        NaN where no limit is claimed.
+        NaN if there is no limit.
         """
         return 6 * self.xi_c
 
 
 def _destination(phi: Activation, sigma_w2: float, sigma_b2: float, q: float) -> float:
-    """Return the fixed point to which the length map leads from q; 0 or infinite where it leads there."""
+    """Return the limit of the length map from q: a fixed point, 0 or infinity."""
     growth = partial(_growth, phi, sigma_w2=sigma_w2, sigma_b2=sigma_b2)
     if abs(growth(q)) <= _NOISE:
         return q
@@ -280,10 +280,10 @@ def _destination(phi: Activation, sigma_w2: float, sigma_b2: float, q: float) ->
 
 
 def depth_scale(activation: str | Activation, sigma_w2: float, sigma_b2: float = 0.0, q: float = 1.0) -> DepthScale:
-    """Return the depth scales of networks whose lengths start at q, at the fixed point to which they lead.
+    """Return the depth scales of networks whose mean square starts at q, at the limit of the length map.
 
-    No limit is claimed where lengths grow without bound, and for a homogeneous φ without biases: at q* = 0, or wherever
-    lengths stay, correlations then converge to 1 more slowly than by a factor a layer.
+    There is no depth limit if q grows without bound, and for a homogeneous φ without biases: correlations then converge to 1
+    more slowly than exponentially.
     """
     phi = resolve(activation)
     end = _destination(phi, sigma_w2, sigma_b2, q)

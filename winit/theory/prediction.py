@@ -1,4 +1,4 @@
-"""What the theory of wide networks predicts, layer by layer, for one network of any shape."""
+"""Predictions of the theory of wide networks, layer by layer, for a network of any shape."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from winit.theory.quadrature import moments, ratio
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the theory expects in each layer of a network at initialization, hidden layers first, the output last.
+    """Predictions for each layer of a network at initialization, hidden layers first, the output layer last.
 
     Attributes:
         q: mean square of the pre-activations.
         h_variance: variance of the hidden activations, over units and examples; NaN for the output layer.
         delta: mean square of ∂ℓ/∂z relative to that of the output layer.
-        q_spread, h_spread, delta_spread: what a finite width does to them: the standard deviation, over networks, of the
-            logarithm of each, for one input. Averages over many inputs vary less.
-        amplification: by what factor a small relative deviation of q in the first layer has grown here.
+        q_spread, h_spread, delta_spread: effect of finite width on these: standard deviation over networks of the
+            logarithm, for one input. Averages over many inputs vary less.
+        amplification: factor by which a small relative deviation of q in the first layer has grown in this layer.
     """
 
     q: np.ndarray
@@ -40,19 +40,19 @@ def predict(
     bias_variances: list[float],
     input_squares: float | np.ndarray = 1.0,
 ) -> Prediction:
-    """Return the theory of one network, layer by layer.
+    """Return the predictions for one network, layer by layer.
 
         q_l = n_{l−1} Var(w_l) E[h_{l−1}²] + Var(b_l),   h = φ(√q z)
         E[δ_l²] = n_{l+1} Var(w_{l+1}) E[δ_{l+1}²] E[φ′(√q_l z)²]
 
-    Inputs of different length have different q and are averaged. The spreads follow from linear propagation of the
-    noise that each layer's finite number of units adds; for ReLU, 5/n a layer in both directions.
+    Inputs of different length have different q; the predictions are averaged over them. The spreads follow from linear
+    propagation of the noise due to the finite number of units in each layer; for ReLU, 5/n per layer in both directions.
 
     Args:
         activation: φ of the hidden layers.
         widths: units of every layer, inputs first and outputs last.
         weight_variances, bias_variances: of every layer.
-        input_squares: mean square of the inputs' components, one number or one for each of several inputs.
+        input_squares: mean square of an input's components; one number, or one for each of several inputs.
 
     Source: He et al. 2015, §2.2, without the assumption that φ is ReLU; for the spread of ReLU networks Hanin & Rolnick
     2018, theorem 5.
@@ -67,7 +67,7 @@ def predict(
 def _path(
     activation: str | Activation, widths: list[int], weights: list[float], biases: list[float], square: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return q, E h², E h and the relative E δ² of every layer for one length of the input."""
+    """Return q, E h², E h and the relative E δ² of every layer for inputs of one length."""
     layers = len(widths) - 1
     q, h_square, h_mean, slopes = np.empty(layers), np.full(layers, np.nan), np.full(layers, np.nan), np.ones(layers)
     for layer in range(layers):
@@ -86,18 +86,18 @@ def _spreads(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return the spreads of log q, log Var h and log E δ², and the amplification, of every layer.
 
-    Layer i adds the noise ξ_i to log E h_i², of variance `square_noise`/n_i. `carried[l, i]` is the derivative of log q_l
-    by ξ_i.
+    Layer i adds noise ξ_i with variance `square_noise`/n_i to log E h_i². `carried[l, i]` is the derivative of log q_l with
+    respect to ξ_i.
     """
     layers = len(widths) - 1
     carried, noise = np.zeros((layers, layers)), np.zeros(layers)
     h_spread, amplification = np.full(layers, np.nan), np.ones(layers)
     elasticity = 0.0  # d log E φ²/d log q of the layer below
-    back, fresh = np.zeros(layers), np.zeros(layers)  # d log E φ′²/d log q; noise of the way back
+    back, fresh = np.zeros(layers), np.zeros(layers)  # d log E φ′²/d log q; noise of the backward pass
     for layer in range(layers):
         q = widths[layer] * weights[layer] * square + biases[layer]
         if layer:
-            share = ratio(widths[layer] * weights[layer] * square, q)  # of the weights, in q
+            share = ratio(widths[layer] * weights[layer] * square, q)  # contribution of the weights to q
             carried[layer] = share * elasticity * carried[layer - 1]
             carried[layer, layer - 1] = share
             amplification[layer] = amplification[layer - 1] * share * elasticity
@@ -112,7 +112,7 @@ def _spreads(
         square = m.square
     sizes = np.array(widths[1:])
     q_spread = np.sqrt(carried**2 @ noise + 2 / sizes)
-    # δ of layer l meets φ′ of layers l … L − 1: their elasticities add up, noise by noise.
+    # δ of layer l depends on φ′ of layers l … L − 1, so their elasticities add up for each noise term.
     delta_spread = np.zeros(layers)
     for layer in range(layers - 1):
         together = back[layer:-1] @ carried[layer:-1]
@@ -121,13 +121,13 @@ def _spreads(
 
 
 def tolerance(spread: float | np.ndarray, replicates: int) -> tuple[float | np.ndarray, float | np.ndarray]:
-    """Return the factors, below and above 1, within which a geometric mean over networks agrees with the theory.
+    """Return the factors, below and above 1, between which a geometric mean over networks agrees with the theory.
 
         exp(−3 s/√R − s²/2)  to  exp(3 s/√R),   at least 10 % either way
 
-    s is the spread of the logarithm for one input. A lognormal's logarithm lies s²/2 below its mean on average; a value
-    that many inputs average lies between the two.
+    s is the spread of the logarithm for one input. The mean logarithm of a lognormal variable is s²/2 below the logarithm of
+    its mean; for averages over many inputs the difference is smaller.
     """
-    with np.errstate(over="ignore"):  # with a spread of hundreds any length agrees, up to infinity
+    with np.errstate(over="ignore"):  # with a spread of several hundred, any value agrees
         error = 3 * spread / np.sqrt(replicates)
         return np.exp(-np.maximum(error + spread**2 / 2, -np.log(0.9))), np.exp(np.maximum(error, np.log(1.1)))

@@ -11,23 +11,23 @@ import numpy as np
 
 from winit.theory.activations import Activation, resolve
 
-REACH = 10.0  # standard deviations; the mass beyond is 1e-23
-POINTS = 24  # nodes of a panel
-PAIR_POINTS = 16  # of one over pairs, in each direction: less than half of the work, with errors below 1e-10
-# φ varies where its argument is of order 1, so the panels are laid out in units of z and, again, of √q·z.
+REACH = 10.0  # standard deviations; the probability beyond is 1e-23
+POINTS = 24  # nodes per panel
+PAIR_POINTS = 16  # nodes per panel and direction for pairs: less than half of the work, with errors below 1e-10
+# φ varies where its argument is of order 1, so panels are laid out both in units of z and in units of √q·z.
 BREAKS = np.array([-REACH, -6.0, -3.0, -1.0, 0.0, 1.0, 3.0, 6.0, REACH])
 SCALES = np.array([-20.0, -8.0, -3.0, -1.0, 1.0, 3.0, 8.0, 20.0])
 
 
 @cache
 def _legendre(points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nodes and weights of a panel from −1 to 1."""
+    """Return nodes and weights of a panel from −1 to 1."""
     return np.polynomial.legendre.leggauss(points)
 
 
 @lru_cache(maxsize=4096)
 def gauss(q: float, kinks: tuple[float, ...] = (), points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """Return nodes u and weights with Σ wᵢ g(uᵢ) = E[g(√q z)], z ~ N(0, 1), for a g that is smooth between the kinks."""
+    """Return nodes u and weights with Σ wᵢ g(uᵢ) = E[g(√q z)], z ~ N(0, 1), for g that are smooth between the kinks."""
     if q <= 0:
         return np.zeros(1), np.ones(1)
     root, (nodes, panel) = sqrt(q), _legendre(points)
@@ -42,21 +42,21 @@ def gauss(q: float, kinks: tuple[float, ...] = (), points: int = POINTS) -> tupl
 def pair_mean(
     function: Callable[[np.ndarray, np.ndarray], np.ndarray], c: float, q: float, kinks: tuple[float, ...] = ()
 ) -> float:
-    """Return E[g(u₁, u₂)] of two Gaussian inputs of mean square q and correlation c.
+    """Return E[g(u₁, u₂)] for two Gaussian inputs with mean square q and correlation c.
 
         u₁ = √q z₁,   u₂ = √q (c z₁ + √(1 − c²) z₂)
 
     Args:
-        function: g, elementwise on arrays that are broadcast together.
+        function: g, elementwise on arrays with broadcasting.
         c: the correlation, from −1 to 1.
         q: the mean square.
-        kinks: where g may jump or bend, in u₁ and in u₂.
+        kinks: points in u₁ and u₂ where g may not be smooth.
     """
-    spread = sqrt(max((1 - c) * (1 + c), 0.0) * q)  # of u₂ at a given u₁
+    spread = sqrt(max((1 - c) * (1 + c), 0.0) * q)  # standard deviation of u₂ given u₁
     if spread <= 1e-12 * sqrt(q):
         u, outer = gauss(q, kinks)
         return float(outer @ function(u, np.sign(c) * u))
-    # The mean over u₂ is smooth in u₁, but changes over `spread` where u₂ crosses a kink.
+    # The mean over u₂ is smooth in u₁, but changes quickly, over `spread`, where u₂ crosses a kink.
     u, outer = gauss(q, tuple(kink + spread * step for kink in kinks for step in (-8, -3, -1, 0, 1, 3, 8)), PAIR_POINTS)
     nodes, panel = _legendre(PAIR_POINTS)
     breaks = np.unique(np.concatenate([BREAKS, SCALES / spread]).clip(-REACH, REACH))[None, :]
@@ -101,12 +101,12 @@ class Moments:
 
 
 def ratio(numerator: float, denominator: float) -> float:
-    """Return numerator/denominator, or 0 where the denominator is 0."""
+    """Return numerator/denominator, or 0 if the denominator is 0."""
     return numerator / denominator if denominator > 0 else 0.0
 
 
 def _kurtosis(weights: np.ndarray, values: np.ndarray) -> float:
-    """Return E X²/(E X)² of values X ≥ 0, scaled so that nothing overflows; 1, no noise, where all are 0."""
+    """Return E X²/(E X)² of values X ≥ 0, scaled to avoid overflow; 1 (no noise) if all are 0."""
     top = values.max()
     scaled = values / top if 0 < top < inf else np.ones_like(values)
     return float(weights @ (scaled * scaled)) / float(weights @ scaled) ** 2
@@ -120,7 +120,7 @@ def _moments(phi: Activation, q: float) -> Moments:
     mean, square, slope = float(weights @ f), float(weights @ squares), float(weights @ slopes)
     centred = (f - mean) ** 2
     if q > 0:
-        # d/dq of the Gaussian density: E[g(u)]′ = E[g(u)(u²/q − 1)]/(2q), whatever the kinks of g.
+        # From d/dq of the Gaussian density: E[g(u)]′ = E[g(u)(u²/q − 1)]/(2q), also for g with kinks.
         score = weights * (u * u / q - 1) / (2 * q)
         growth = float(weights @ (f * df * u)) / q
         mean_growth, slope_growth = float(score @ f), float(score @ slopes)

@@ -12,20 +12,20 @@ from winit.theory.gains import CARD_LINES, activation_card
 from winit.theory.maps import HOMOGENEOUS, Critical, any_length, critical
 from winit.vocabulary.errors import unknown_name
 
-# Variances of the biases at which the critical points are given.
+# Bias variances for which critical points are listed.
 SIGMA_B2 = (0.01, 0.05, 0.2)
 
 
 @dataclass(frozen=True)
 class ActivationTheory:
-    """What theory says of one activation.
+    """Mean-field quantities of one activation.
 
     Attributes:
         activation: its name.
-        numbers: one for each key of `theory.gains.CARD_LINES`; None where it does not exist.
-        critical: points of the critical line, for the variances of biases in `SIGMA_B2`.
-        any_length: σ_w² at which every q is a fixed point without biases, critical; None where φ is not homogeneous.
-        torch_gain: `torch.nn.init.calculate_gain`, or None where torch has none.
+        numbers: one for each key of `theory.gains.CARD_LINES`; None if it does not exist.
+        critical: points of the critical line for the bias variances in `SIGMA_B2`.
+        any_length: critical σ_w² at which every q is a fixed point without biases; None if φ is not homogeneous.
+        torch_gain: `torch.nn.init.calculate_gain`, or None if torch has none.
     """
 
     activation: str
@@ -61,9 +61,9 @@ def gain(activation: str) -> ActivationTheory:
 
 
 def _torch_gain(activation: str) -> float | None:
-    """Return torch's own gain, or None where it has none.
+    """Return torch's gain, or None if it has none.
 
-    A homogeneous activation is torch's leaky ReLU of some slope: 0 for ReLU, 1 for the identity.
+    Homogeneous activations are leaky ReLUs in torch, with slope 0 for ReLU and 1 for the identity.
     """
     from torch.nn.init import calculate_gain
 
@@ -77,7 +77,7 @@ def _torch_gain(activation: str) -> float | None:
 
 
 def lines(theory: ActivationTheory) -> list[str]:
-    """Return the quantities as a person reads them."""
+    """Return the quantities as lines of text."""
     phi = ACTIVATIONS[theory.activation]
     text = [f"{phi.label}: φ(z) = {phi.formula}; z ~ N(0, 1)"]
     for key, meaning in CARD_LINES.items():
@@ -89,10 +89,10 @@ def lines(theory: ActivationTheory) -> list[str]:
             f"(σ_w = {point.sigma_w2**0.5:.4g}), q* = {point.q_star:.4g}, {'stable' if point.is_stable else 'unstable'}"
         )
     if not theory.critical:
-        text.append("  critical with biases: nowhere")
+        text.append("  critical with biases: none")
     if theory.any_length is not None:
         text.append(
             f"  critical without biases: σ_w² = {theory.any_length:.5g}, every q is a fixed point; "
-            f"depth limit not claimed: {HOMOGENEOUS}"
+            f"no depth limit: {HOMOGENEOUS}"
         )
     return [*text, f"  torch.nn.init.calculate_gain: {theory.torch_gain or 'refuses'}"]

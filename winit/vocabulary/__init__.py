@@ -1,1 +1,1 @@
-"""What things are called: factors, statuses, ways of pretraining, looks; and the sentence for an unknown name."""
+"""Names and labels: factors, statuses, ways of pretraining, looks; and the error message for an unknown name."""

@@ -1,21 +1,21 @@
-"""The sentence for a name that does not exist."""
+"""The error message for an unknown name."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-LONGEST_LIST = 16  # names that are printed whole
+LONGEST_LIST = 16  # longest list of names that is printed completely
 
 
 def unknown_name(kind: str, given: str, allowed: Iterable[str], listed_in: str = "") -> str:
-    """Return the sentence for a name that does not exist, with the nearest names that do.
+    """Return the error message for an unknown name, with the most similar allowed names.
 
     Args:
-        kind: what the name is of: `activation`.
+        kind: what the name refers to, such as `activation`.
         given: the unknown name.
-        allowed: all names that exist. Up to 16 are printed; of more only the three nearest to `given` are.
-        listed_in: where a long list can be read, as a file or a command: `README.md`.
+        allowed: all allowed names. If there are more than 16, only the three most similar ones are printed.
+        listed_in: where a long list can be found, such as a file or a command: `README.md`.
     """
     allowed = list(allowed)
     if len(allowed) <= LONGEST_LIST:

@@ -1,4 +1,4 @@
-"""Names of optimizers, tasks, losses, devices and statuses, and how a reader sees them."""
+"""Names of optimizers, tasks, losses, devices and statuses, and their labels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SCHEDULES: dict[str, str] = {
 
 @dataclass(frozen=True)
 class TaskNames:
-    """What a network is trained for: how its loss and its score are called, and the score of knowing nothing."""
+    """What a network is trained for, and the names of its loss and its score."""
 
     label: str
     loss: str
@@ -32,28 +32,28 @@ TASKS: dict[str, TaskNames] = {
     "reconstruction": TaskNames(
         "reconstruction",
         "squared error, summed over the outputs, mean over examples",
-        "share of the mean predictor's error that is explained",
+        "explained share of the mean predictor's error",
     ),
 }
 
 LOSSES = ("squared_error", "cross_entropy")  # of autoencoders
-PRETRAINING_LOSSES = ("auto", *LOSSES)  # of their layers, each learned by itself
+PRETRAINING_LOSSES = ("auto", *LOSSES)  # of layers during pretraining
 CORRUPTIONS = ("masking", "gaussian")
 DECODERS = ("tied", "free")
 VISIBLE = ("binary", "gaussian")  # units of RBMs
 SCALINGS: dict[str, str] = {
-    "standard": "standardised on the training part",
-    "unit": "brought to [0, 1] by the smallest and largest values of the training part",
+    "standard": "standardized with the mean and standard deviation of the training part",
+    "unit": "scaled to [0, 1] with the minimum and maximum of the training part",
 }
 
 DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("auto", "kernel", "torch", "triton")
 
-# In the order in which a reader should meet them: success first.
+# In the order in which they are listed: success first.
 STATUSES: dict[str, str] = {
-    "ok": "is at the target at the end of the budget, on test data",
-    "lost_target": "was at the target at an earlier step, but not at the end of the budget",
+    "ok": "at the target at the end of the budget, on test data",
+    "lost_target": "at the target at an earlier step, but not at the end of the budget",
     "missed_target": "learned, but never reached the target",
-    "stuck": "ended within three standard errors of guessing; it counts as guessing",
-    "diverged": "produced a non-finite value; it counts as guessing",
+    "stuck": "ended within three standard errors of random guessing, and is scored as such",
+    "diverged": "produced a non-finite value, and is scored as random guessing",
 }

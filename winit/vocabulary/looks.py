@@ -13,7 +13,7 @@ class Look(TypedDict):
     dashes: tuple[float, ...]
 
 
-# Okabe & Ito's palette: one hue a family; members differ in marker and dash, so colour never speaks alone.
+# Okabe & Ito's palette, one hue per family. Members of a family differ in marker and dash, so colour is never the only cue.
 FAMILY_COLOURS: dict[str, str] = {
     "constant": "#999999",
     "fixed": "#D55E00",
@@ -27,8 +27,8 @@ FAMILY_COLOURS: dict[str, str] = {
     "data-dependent": "#B8336A",
 }
 
-# Looks of the members of a scheme with a parameter, beyond the scheme's own: the tutorial's are fixed, others follow from
-# the parameter's spelling, so that they too are the same on every page.
+# Looks of schemes with a parameter. Those of the tutorial are fixed; others are derived from the spelling of the parameter, so
+# they are the same on every page.
 KNOWN_LOOKS: dict[str, tuple[str, tuple[float, ...]]] = {
     "normal:0.01": ("v", ()),
     "normal:1": ("^", (4, 2)),

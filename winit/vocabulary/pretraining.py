@@ -12,15 +12,15 @@ from winit.vocabulary.looks import Look
 
 @dataclass(frozen=True)
 class PretrainingMethod:
-    """One way to train layer by layer before the whole network is trained.
+    """A method of training layer by layer before the whole network is trained.
 
     Attributes:
-        label: as a reader sees it.
+        label: for tables and figures.
         rule: what the method does, in one line.
         source: the paper.
         colour, marker: of its lines in figures.
-        activations: the activations of hidden layers it is defined for; empty for all.
-        needs_labels: whether it learns from labels.
+        activations: activations of hidden layers it is defined for; empty for all.
+        needs_labels: whether it needs labels.
     """
 
     label: str
@@ -33,10 +33,10 @@ class PretrainingMethod:
 
 
 PRETRAINING: dict[str, PretrainingMethod] = {
-    "none": PretrainingMethod("none", "the network is trained as it was drawn", "–", "#7a7a7a", "o"),
+    "none": PretrainingMethod("none", "the network is trained as drawn", "–", "#7a7a7a", "o"),
     "autoencoder": PretrainingMethod(
         "autoencoders",
-        "each layer learns to give back the codes of the one below",
+        "each layer learns to reconstruct the codes of the layer below",
         "Bengio et al. 2007",
         "#0072b2",
         "s",
@@ -46,7 +46,7 @@ PRETRAINING: dict[str, PretrainingMethod] = {
     ),
     "rbm": PretrainingMethod(
         "RBMs",
-        "each layer is a restricted Boltzmann machine on the codes of the one below, trained by contrastive divergence",
+        "each layer is a restricted Boltzmann machine on the codes of the layer below, trained by contrastive divergence",
         "Hinton & Salakhutdinov 2006",
         "#d55e00",
         "^",
@@ -54,7 +54,7 @@ PRETRAINING: dict[str, PretrainingMethod] = {
     ),
     "supervised": PretrainingMethod(
         "supervised layers",
-        "each layer is the hidden layer of a classifier of the codes of the one below, whose output layer is then dropped",
+        "each layer is the hidden layer of a classifier of the codes of the layer below, whose output layer is then discarded",
         "Bengio et al. 2007",
         "#009e73",
         "v",
@@ -65,13 +65,13 @@ PRETRAINING: dict[str, PretrainingMethod] = {
 
 @dataclass(frozen=True)
 class PretrainingControl:
-    """An arm that shares one property with pretraining and lacks the others, written after a method: `rbm+shuffled`.
+    """A control, which shares one property with a pretrained network. It is written after a method: `rbm+shuffled`.
 
     Attributes:
-        label: what follows the method's label.
+        label: text after the label of the method.
         rule: what the control is, in one line.
         dashes: of its line in figures.
-        is_pretrained: whether it controls a method of pretraining, or, if not, `none`.
+        is_pretrained: whether it belongs to a method of pretraining; otherwise it belongs to `none`.
     """
 
     label: str
@@ -82,16 +82,16 @@ class PretrainingControl:
 
 CONTROLS: dict[str, PretrainingControl] = {
     "shuffled": PretrainingControl(
-        ", shuffled", "its weights, permuted within each layer: the values without the structure", (1, 1)
+        ", shuffled", "the pretrained weights, permuted within each layer: the values without the structure", (1, 1)
     ),
     "moments": PretrainingControl(
-        ", their moments alone",
-        "normal weights with the mean and deviation of each of its layers: the scale, nothing else",
+        ", moments only",
+        "normal weights with the mean and standard deviation of each pretrained layer: the scale only",
         (4, 2),
     ),
     "longer": PretrainingControl(
         ", trained longer",
-        "no pretraining, and as many updates more as pretraining every layer would have taken",
+        "no pretraining, but as many additional updates as pretraining all layers would take",
         (6, 1, 1, 1),
         is_pretrained=False,
     ),
@@ -99,17 +99,17 @@ CONTROLS: dict[str, PretrainingControl] = {
 
 
 class ParsedPretraining(NamedTuple):
-    """A pretraining taken apart: the method, and the control or an empty string."""
+    """A parsed pretraining: the method, and the control or an empty string."""
 
     method: str
     control: str
 
 
 def parse_pretraining(text: str) -> ParsedPretraining:
-    """Take `rbm+shuffled` apart: the method and its control.
+    """Parse a pretraining such as `rbm+shuffled` into method and control.
 
     Raises:
-        ValueError: an unknown method or control, or a pair without meaning.
+        ValueError: the method or control is unknown, or the pair is not applicable.
     """
     method, plus, control = text.partition("+")
     if method not in PRETRAINING:
@@ -121,14 +121,14 @@ def parse_pretraining(text: str) -> ParsedPretraining:
 
 
 def pretraining_label(text: str) -> str:
-    """Return the name of a pretraining as a reader sees it: `rbm+shuffled` is 'RBMs, shuffled'."""
+    """Return the label of a pretraining: `rbm+shuffled` is 'RBMs, shuffled'."""
     method, control = parse_pretraining(text)
     label = "no pretraining" if method == "none" else PRETRAINING[method].label
     return label + CONTROLS[control].label if control else label
 
 
 def pretraining_style(text: str) -> Look:
-    """Return colour, marker and dash pattern of a pretraining: a control has its method's colour."""
+    """Return colour, marker and dash pattern of a pretraining. A control has the colour of its method."""
     method, control = parse_pretraining(text)
     facts = PRETRAINING[method]
     return {"color": facts.colour, "marker": facts.marker, "dashes": CONTROLS[control].dashes if control else ()}

@@ -1,1 +1,1 @@
-"""The joint between studies and Snakemake: paths, locks, what is due, progress."""
+"""The interface between studies and Snakemake: paths, locks, what is due, progress."""

@@ -1,4 +1,4 @@
-"""What is checked before anything is changed on disk."""
+"""Checks before anything is changed on disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from winit.workflow.progress import FILE
 
 
 def check_paths(study: Study, paths: StudyPaths) -> None:
-    """Check that a study's files can be written where they belong. Creates nothing.
+    """Check that the files of a study can be written. Creates nothing.
 
     Raises:
-        ValueError: a file lies where a folder is needed, or the reverse; or there is no permission to write.
+        ValueError: there is a file where a folder is needed, or the reverse, or no permission to write.
     """
     store, workloads = paths.store.root, [w.name for w in study.workloads]
     folders = [paths.results, paths.folder, paths.folder / "workloads", paths.folder / "logs", store]
@@ -24,7 +24,7 @@ def check_paths(study: Study, paths: StudyPaths) -> None:
     folders += [store / name for name in workloads]
     for folder in folders:
         if os.path.lexists(folder) and not folder.is_dir():
-            raise ValueError(f"{folder} is not a folder, but winit needs one there; move it away, or set name=…")
+            raise ValueError(f"{folder} is not a folder, but winit needs a folder there; move it, or set name=…")
         existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
         if not os.access(existing, os.W_OK | os.X_OK):
             raise ValueError(f"no permission to write to {existing}; change it, or run in another folder")
@@ -33,13 +33,13 @@ def check_paths(study: Study, paths: StudyPaths) -> None:
     files += [paths.manifest(name) for name in workloads] + [store / name / ".lock" for name in workloads]
     for file in files:
         if file.is_dir():
-            raise ValueError(f"{file} is a folder, but winit writes a file there; move it away, or set name=…")
+            raise ValueError(f"{file} is a folder, but winit writes a file there; move it, or set name=…")
 
 
 def other_question(study: Study, paths: StudyPaths) -> str | None:
-    """Return the sentence that refuses to replace the tables of another question; None if nothing would be lost.
+    """Return the error message if a study would replace the tables of a different study; None if nothing would be lost.
 
-    A study may replace the tables of its name if its runs contain all of theirs.
+    A study may replace existing tables of the same name if its runs include all of theirs.
     """
     made = [paths.provenance, paths.report, *(paths.folder / f"{name}.parquet" for name in COLLECTED)]
     if not paths.study.exists() or not any(path.exists() for path in made):
@@ -58,7 +58,7 @@ def other_question(study: Study, paths: StudyPaths) -> str | None:
 
 
 def _contains(study: Study, other: Study) -> bool:
-    """Return whether the arms of a study contain those of another one, each tried on at least as much."""
+    """Return whether the arms of a study include those of another study, with at least the same runs."""
     workloads = {workload.name: workload for workload in study.workloads}
     if any(workload.name not in workloads for workload in other.workloads):
         return False
@@ -70,7 +70,7 @@ def _contains(study: Study, other: Study) -> bool:
 
 
 def _leaves(tree: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yield the dotted keys of nested settings, and their values."""
+    """Yield the dotted keys of nested settings with their values."""
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
             yield from _leaves(value, f"{prefix}{key}.")

@@ -1,4 +1,4 @@
-"""Where a study's files lie."""
+"""Paths of a study's files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from winit.store.parts import RunStore
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """Where a study's files lie, below the folder in which it runs."""
+    """Paths of a study's files, relative to the folder in which it runs."""
 
     name: str
     results: Path = Path("results")
@@ -37,7 +37,7 @@ class StudyPaths:
         return self.reports / self.name / "index.html"
 
     def manifest(self, workload: str) -> Path:
-        """The file that says that a workload is trained: what Snakemake looks at."""
+        """The file that tells Snakemake that a workload is trained."""
         return self.folder / "workloads" / f"{workload}.json"
 
     @property

@@ -33,11 +33,14 @@ def test_an_interval_across_a_threshold_decides_nothing():
 
 def test_few_initializers_are_named_and_many_counted(tmp_path):
     names = ["he_normal", "he_uniform", "kumar"]
-    what = "gain in test accuracy where both train"
+    what = "gain in test accuracy over pairs that both train"
     for n, title in ((2, "He normal or He uniform over Glorot normal"), (3, "3 initializers over Glorot normal")):
         assert declared(tmp_path, gain(*names[:n]))[0].contrast[0].title == f"{what}, {title}"
     pretrained = declared(tmp_path, gain("normal:0.01", pretraining="rbm"))[0].contrast[0]
-    assert pretrained.title == f"{what}, normal σ = 0.01 with pretraining over Glorot normal, trained as much longer"
+    assert (
+        pretrained.title
+        == f"{what}, normal σ = 0.01 with pretraining over Glorot normal, trained for as many additional updates"
+    )
 
 
 def test_what_pretraining_is_compared_at_is_said(tmp_path):

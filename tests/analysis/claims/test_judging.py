@@ -109,13 +109,13 @@ def test_the_ledger_says_what_was_declared_and_what_came_of_it(judged):
     assert claim["claim"] == "so" and claim["correction"] == "" and claim["figure"] == "signals"
     assert claim["rule"] == (
         "share of runs at the target, Kumar at the full budget: supports if at least 50 %, refutes if at most 50 %; "
-        "gain in test accuracy where both train, He normal over Glorot normal at the full budget: supports if at least 1 point, "
+        "gain in test accuracy over pairs that both train, He normal over Glorot normal at the full budget: supports if at least 1 point, "
         "refutes if at most 1 point"
     )
     assert claim["evidence"] == (
         "Share of runs at the target, Kumar, after 2,000 updates: 2 of 3 cells support it, 1 refute it, 0 undecided "
-        "(no evidence from 1 more); median 100 %, from 0 to 100 %. Gain in test accuracy where both train, He normal over "
-        "Glorot normal: no runs to tell."
+        "(1 more without evidence); median 100 %, from 0 to 100 %. Gain in test accuracy over pairs that both train, He normal over "
+        "Glorot normal: no runs."
     )
     assert claim[["verdict", "budget"]].to_list() == ["mixed", "2,000 updates"]
     assert claim[["cells", "supporting", "refuting", "without_evidence"]].to_list() == [4, 2, 1, 1]
@@ -176,7 +176,7 @@ def test_claims_without_their_arms_and_of_autoencoders_are_not_tested(judged):
     lacking = tables(arm("torch_default"))
     claim, shown = judged(lacking, gain("he_normal"))
     assert claim["verdict"] == "not tested here" and claim["cells"] == 0 and shown.empty and claim["budget"] == ""
-    assert claim["evidence"] == "This study has none of the runs that it needs."
+    assert claim["evidence"] == "This study has no runs for it."
     made = tables(arm("he_normal"), arm("glorot_normal"))
     assert judged(made, gain("he_normal"))[0]["cells"] == 1
     assert judged(made, gain("he_normal"), is_reconstruction=True)[0]["verdict"] == "not tested here"

@@ -52,8 +52,8 @@ def test_four_replicates_decide_nothing(judged):
         assert (
             claim["verdict"] == "undecided" and (cells["outcome"] == "no evidence").all() and cells["low"].isna().all()
         )
-        assert claim["evidence"].split(": ", 1)[1].startswith("the only cell is no evidence: at most ")
-        assert claim["evidence"].endswith(" replicates count, and fewer than 5 decide nothing.")
+        assert claim["evidence"].split(": ", 1)[1].startswith("the only cell is not evidence: at most ")
+        assert claim["evidence"].endswith(" replicates count, and at least 5 are needed.")
 
 
 def best_of(*initializers: str, **more: object) -> dict:

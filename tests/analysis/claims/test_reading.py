@@ -38,7 +38,9 @@ def test_files_are_read_by_name_and_ids_are_taken_once(tmp_path):
     assert [claim.id for claim in claims] == ["a", "b", "z"] and claims[1].statement == "Folded over lines."
     assert claims[0].contrast[0].parameters == {"initializer": ("zeros", "constant:0.1")}
     (tmp_path / "3.yaml").write_text(yaml.safe_dump([entry]))
-    with pytest.raises(ValueError, match=r"3\.yaml, claim 1: id: got a, which another claim has; take another"):
+    with pytest.raises(
+        ValueError, match=r"3\.yaml, claim 1: id: got a, which another claim already has; use another id"
+    ):
         read(sorted(tmp_path.glob("*.yaml")))
 
 
@@ -64,7 +66,7 @@ def test_files_that_are_no_claims(tmp_path, text, sentence):
         ({"id": "So it is"}, {}, "claim 1: id: got \"So it is\"; allowed is lower-case letters, digits and '-'"),
         ({"statment": "x"}, {}, "claim 1: unknown key 'statment'; did you mean 'statement'? choose from id, "),
         ({"statement": None}, {}, "claim so: statement: nothing given; it needs a sentence"),
-        ({"source": 3}, {}, "claim so: source: got 3; allowed is who claims it"),
+        ({"source": 3}, {}, "claim so: source: got 3; allowed is the source of the claim"),
         ({"correction": " "}, {}, 'claim so: correction: got " "; allowed is a sentence'),
         ({"figure": "signal"}, {}, "claim so: figure: unknown figure 'signal'; did you mean 'signals'? choose from "),
         ({"contrast": None}, {}, "claim so: contrast: nothing given; it needs a mapping with a measure, supported_if and refuted_if"),
@@ -79,8 +81,8 @@ def test_files_that_are_no_claims(tmp_path, text, sentence):
         ({}, {"initializer": ["zeros", "zeros"]}, 'claim so: contrast.initializer: got ["zeros", "zeros"], which lists zeros twice'),
         ({}, {"activation": ["tan"]}, "claim so: contrast.activation: unknown activation 'tan'; did you mean 'tanh'?"),
         ({}, {"dataset": "digit"}, "claim so: contrast.dataset: unknown dataset 'digit'; did you mean 'digits'?"),
-        ({}, {"depth": 0}, "claim so: contrast.depth: got 0; allowed is all, a whole number (so many layers and more), or a list"),
-        ({}, {"depth": "deep"}, 'claim so: contrast.depth: got "deep"; allowed is all, a whole number (so many layers and more), or a list'),
+        ({}, {"depth": 0}, "claim so: contrast.depth: got 0; allowed is all, a whole number (at least that many layers), or"),
+        ({}, {"depth": "deep"}, 'claim so: contrast.depth: got "deep"; allowed is all, a whole number (at least that many layers), or'),
         ({}, {"depth": [5, 0]}, "claim so: contrast.depth: got [5, 0]; allowed is all, a whole number"),
         ({}, {"depth": [5, 5]}, "claim so: contrast.depth: got [5, 5]; allowed is all, a whole number"),
         ({}, {"budget": "first"}, "claim so: contrast: the measure distinct_units has no parameter budget; it has dataset, "),

@@ -1,1 +1,1 @@
-"""The claims ledger: declarations, measures, judging."""
+"""Claims: declarations, measures, judging."""

@@ -1,11 +1,10 @@
-"""The claims ledger: what the tutorial says, declared before the data, to be tested on a study's own tables.
+"""Declarations of claims: the tutorial's claims, declared before the data are collected and tested on a study's tables.
 
-A claim names one or more *contrasts*: a measure, what it is taken of, and two conditions on its number, written down
-beforehand. A measure gives one number for each *cell* (dataset × activation × depth × width × optimizer, and often
-initializer), with an interval. A cell supports the claim if its whole interval meets the one condition, refutes it if it
-meets the other, and is undecided otherwise: an effect within its own interval of a threshold decides nothing.
-`winit.analysis.claims.judging` says how wide an interval is, and what the cells of a contrast and the contrasts of a claim
-come to.
+A claim has one or more *contrasts*: a measure with its parameters, and two conditions on its value. A measure gives one
+value with an interval for each *cell* (dataset × activation × depth × width × optimizer, and often initializer). A cell
+supports the claim if its whole interval meets `supported_if`, refutes it if the interval meets `refuted_if`, and is undecided
+otherwise. `winit.analysis.claims.judging` determines the levels of the intervals and combines cells and contrasts to
+verdicts.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ VERDICTS = ("supported", "refuted", "mixed", "undecided", "not tested here")
 
 @dataclass(frozen=True)
 class Condition:
-    """Where a number must lie: `at_least` or `at_most` one end, `between` or `outside` two; the ends belong to it."""
+    """A condition on a value: `at_least` or `at_most` one end, `between` or `outside` two ends, inclusive."""
 
     word: str
     ends: tuple[float, ...]
 
     def holds(self, low: float, high: float) -> bool:
-        """Return whether the condition holds for every number from low to high."""
+        """Return whether the condition holds for all values from low to high."""
         first, last = self.ends[0], self.ends[-1]
         return {
             "at_least": low >= first,
@@ -45,7 +44,7 @@ class Condition:
         }[self.word]
 
     def text(self, write: Callable[[float], str]) -> str:
-        """Return the condition in words, its numbers as `write` writes them."""
+        """Return the condition as text, with numbers formatted by `write`."""
         first, last = write(self.ends[0]), write(self.ends[-1])
         return {
             "at_least": f"at least {first}",
@@ -55,15 +54,15 @@ class Condition:
         }[self.word]
 
 
-# Where outcomes are read, and how a rule says it.
+# Budgets at which a contrast is judged, and their text in a rule.
 BUDGETS = {"first": "at the shortest budget", "last": "at the full budget", "all": "at every budget"}
 
-CONDITIONS = {"at_least": 1, "at_most": 1, "between": 2, "outside": 2}  # and how many numbers each has
+CONDITIONS = {"at_least": 1, "at_most": 1, "between": 2, "outside": 2}  # and the number of ends
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """One measure with its parameters, and what its number must be for a cell to support or to refute."""
+    """A measure with its parameters, and the conditions for a cell to support or refute the claim."""
 
     measure: str
     parameters: Parameters
@@ -72,7 +71,7 @@ class Contrast:
 
     @property
     def title(self) -> str:
-        """What its number says, and of which initializers, by name if they are few."""
+        """What is measured, with the names of the initializers if there are at most two."""
 
         def listed(names: tuple[str, ...]) -> str:
             return " or ".join(map(schemes.label, names)) if len(names) < 3 else f"{len(names)} initializers"
@@ -83,7 +82,7 @@ class Contrast:
         )
         if "pretraining" in self.parameters:
             ours = f"{ours} with pretraining".strip()
-        theirs += ", trained as much longer" if theirs and "pretraining" in self.parameters else ""
+        theirs += ", trained for as many additional updates" if theirs and "pretraining" in self.parameters else ""
         equal = self.parameters.get("compared_at", "")
         return (
             MEASURES[self.measure].quantity
@@ -94,21 +93,21 @@ class Contrast:
 
     @property
     def budget(self) -> str:
-        """Which budgets it is read at: a word of `BUDGETS`; empty where it is of layers."""
+        """The budgets at which it is judged: a key of `BUDGETS`, or empty for measures of layers."""
         return "" if MEASURES[self.measure].moment == "layers" else self.parameters.get("budget", "last")
 
     @property
     def overlap(self) -> str:
-        """The sentence that says where a number would meet both conditions; empty where none does."""
+        """The error message if a value could meet both conditions; otherwise empty."""
         ends = [-inf, *sorted({*self.supported_if.ends, *self.refuted_if.ends}), inf]
         if not any(self.supported_if.holds(*span) and self.refuted_if.holds(*span) for span in pairwise(ends)):
             return ""
         supported_if, refuted_if = (side.text("{:g}".format) for side in (self.supported_if, self.refuted_if))
-        return f"supported_if {supported_if} and refuted_if {refuted_if} overlap; a number may meet only one of them"
+        return f"supported_if {supported_if} and refuted_if {refuted_if} overlap; a value may meet only one of them"
 
     @property
     def rule(self) -> str:
-        """The rule in words and numbers."""
+        """The rule as text."""
         write = MEASURES[self.measure].threshold
         when = f" {BUDGETS[self.budget]}" if self.budget else ""
         return (
@@ -116,16 +115,16 @@ class Contrast:
         )
 
     def outcome(self, low: float, high: float) -> str:
-        """Return what a cell says whose number lies between low and high."""
+        """Return the outcome of a cell whose interval is from low to high."""
         supports, refutes = self.supported_if.holds(low, high), self.refuted_if.holds(low, high)
-        if supports == refutes:  # neither; or both, on the point where the conditions meet
+        if supports == refutes:  # neither, or both at the point where the conditions meet
             return "undecided"
         return "supports" if supports else "refutes"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim, as it was declared before the data."""
+    """A claim, as declared before the data are collected."""
 
     id: str
     statement: str

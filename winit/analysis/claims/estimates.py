@@ -1,4 +1,4 @@
-"""Numbers with an interval of any level, because a cell among many needs a wider one than 95 %."""
+"""Estimates with intervals at any level, because with many cells the level must be above 95 %."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ EVERYWHERE = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number, and the ends of its interval at a level of confidence.
+    """A value, and the ends of its interval at any confidence level.
 
     Attributes:
-        value: the number; NaN where nothing is known.
-        at: the ends for a level, such as 0.95.
+        value: the value; NaN if it is unknown.
+        at: returns the ends for a level such as 0.95.
     """
 
     value: float
     at: Callable[[float], Ends]
 
     def transformed(self, function: Callable[[float], float]) -> Estimate:
-        """Return a growing function of the number."""
+        """Return an increasing function of the estimate."""
         return Estimate(function(self.value), lambda level: (function(self.at(level)[0]), function(self.at(level)[1])))
 
 
@@ -39,22 +39,22 @@ UNKNOWN = Estimate(math.nan, lambda level: NOWHERE)
 
 
 def counted(value: float) -> Estimate:
-    """Return a number that is known exactly: it is its own interval at any level."""
+    """Return an exactly known value, with an interval of width 0 at any level."""
     return Estimate(value, lambda level: (value, value))
 
 
 def median(values: np.ndarray) -> float:
-    """Return the median of sorted values; of two in the middle the lower, if one is infinite."""
+    """Return the median of sorted values. If one of two middle values is infinite, return the lower one."""
     middle = values[(len(values) - 1) // 2], values[len(values) // 2]
     return float(sum(middle) / 2 if np.isfinite(middle).all() else middle[0])
 
 
 def mean(sample: ArrayLike) -> Estimate:
-    """Return the mean of values (n,) with its t-interval; of infinite ones the median, with its sign-test interval.
+    """Return the mean of values (n,) with its t-interval, or with infinite values the median with its sign-test interval.
 
-    Values that are all the same are their own interval.
+    If all values are equal, the interval has width 0.
     """
-    values = np.round(np.sort(np.asarray(sample, dtype=float)), 12)  # rounding errors are no spread
+    values = np.round(np.sort(np.asarray(sample, dtype=float)), 12)  # rounding errors do not count as spread
     n = len(values)
     if n == 0:
         return UNKNOWN
@@ -72,13 +72,13 @@ def mean(sample: ArrayLike) -> Estimate:
 
 
 def _between_order_statistics(values: np.ndarray, level: float) -> Ends:
-    """Return the interval of the median of sorted values; unbounded where they are too few for the level."""
+    """Return the interval of the median of sorted values; unbounded if there are too few values for the level."""
     k = int(binom.ppf((1 - level) / 2, len(values), 0.5))
     return (float(values[k - 1]), float(values[-k])) if k else EVERYWHERE
 
 
 def share(successes: int, trials: int) -> Estimate:
-    """Return a proportion with its exact interval, which covers at least as often as it says.
+    """Return a proportion with its exact (conservative) interval.
 
     Source: Clopper & Pearson 1934, by scipy.
     """
@@ -92,7 +92,7 @@ def share(successes: int, trials: int) -> Estimate:
 
 
 def share_difference(ours: ArrayLike, theirs: ArrayLike) -> Estimate:
-    """Return the difference of two proportions in n pairs, with the interval that the rest of the analysis uses for it.
+    """Return the difference of two proportions in n pairs, with the interval that the rest of the analysis uses.
 
     Args:
         ours, theirs: successes (n,) of both sides, paired by position.
@@ -111,13 +111,13 @@ def share_difference(ours: ArrayLike, theirs: ArrayLike) -> Estimate:
 
 
 def widened(value: float, low: float, high: float, pairs: int, known: float = 0.95) -> Estimate:
-    """Return a number whose interval at one level is known: its sides grow with the level as those of a t-interval do.
+    """Return an estimate from an interval at one level. Its sides grow with the level like those of a t-interval.
 
     Args:
-        value: the number.
-        low, high: the ends of that interval.
-        pairs: that it is of, at least 2.
-        known: the level of that interval.
+        value: the value.
+        low, high: the ends of the known interval.
+        pairs: number of pairs, at least 2.
+        known: the level of the known interval.
     """
 
     def ends(level: float) -> Ends:

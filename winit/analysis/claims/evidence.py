@@ -1,6 +1,6 @@
-"""What a contrast asks for, and what a cell answers.
+"""Parameters of a contrast, and the evidence of a cell.
 
-A cell is a dataset, activation, depth, width and optimizer, often with an initializer. The contrast itself fixes the
+A cell is a dataset, activation, depth, width and optimizer, often with an initializer. The contrast determines the
 regularization.
 """
 
@@ -13,13 +13,13 @@ from typing import Any, TypedDict
 from winit.analysis.claims.estimates import Estimate
 
 PLAIN_CELL = ["dataset", "activation", "depth", "width", "optimizer"]
-FEWEST_REPLICATES = 5  # with fewer, no cell decides anything
+FEWEST_REPLICATES = 5  # with fewer, a cell is not evidence
 
 Cell = tuple[Any, ...]  # values of PLAIN_CELL
 
 
 class Parameters(TypedDict, total=False):
-    """What a contrast is narrowed to, and what it compares; a key that is not given narrows nothing."""
+    """What a contrast selects and compares. A missing key does not restrict the selection."""
 
     dataset: tuple[str, ...]
     activation: tuple[str, ...]
@@ -34,15 +34,15 @@ class Parameters(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one cell says: a number with its interval, of how many networks or pairs of them, and of which arms.
+    """The evidence of one cell: a value with its interval, the number of networks or pairs, and their arms.
 
     Attributes:
         cell: the values of `PLAIN_CELL`.
-        estimate: the number; unknown where the cell has runs and they say nothing.
-        replicates: networks, or pairs of them, that it is of.
-        initializer, pretraining: what it is of.
-        compared_with: the initializer of what it is compared with; empty where it stands alone.
-        quantity: what the number says, where that differs between the cells of a measure.
+        estimate: the value; unknown if the runs of the cell are not evidence.
+        replicates: number of networks or pairs of networks.
+        initializer, pretraining: the arm that was measured.
+        compared_with: the initializer of the reference; empty if there is none.
+        quantity: what was measured, if it differs between the cells of a measure.
     """
 
     cell: Cell
@@ -55,17 +55,17 @@ class Evidence:
 
     @property
     def depth(self) -> int:
-        """The hidden layers of its networks."""
+        """Number of hidden layers."""
         return int(self.cell[PLAIN_CELL.index("depth")])
 
     @property
     def is_silent(self) -> bool:
-        """Whether it can decide nothing: the replicates are too few, or there is no number."""
+        """Whether it is not evidence: there are too few replicates, or no value."""
         return self.replicates < FEWEST_REPLICATES or math.isnan(self.estimate.value)
 
     @property
     def row(self) -> dict[str, object]:
-        """Its columns in the table `claims_evidence`, intervals and outcome aside."""
+        """Its columns in the table `claims_evidence`, without interval and outcome."""
         arms = {"initializer": self.initializer, "pretraining": self.pretraining, "compared_with": self.compared_with}
         number = {"value": self.estimate.value, "replicates": self.replicates}
         return dict(zip(PLAIN_CELL, self.cell, strict=True)) | arms | number

@@ -1,15 +1,15 @@
-"""Judge claims by a study's tables.
+"""Judge claims by the tables of a study.
 
 1. *Cells.* The more cells a contrast has, the more of them would decide by chance. If r of m cells decide, each is judged by
-   its interval at the level 1 − 0.05 r/m, r as large as it can be: of the cells that decide at most 5 % are expected to
-   decide wrongly, and if no cell should decide, the chance that any does is at most 5 %. (An adjustment of the chance of
-   *any* wrong cell would ask more of each than ten replicates can give, from 26 cells on, even if they all agree.) A cell
-   with fewer than five replicates, or without a number, is no evidence: it decides nothing and is not counted. No training
-   on either side is such a case.
-2. *Contrasts.* A contrast is supported if more than half of its cells with evidence support it, refuted if more than half
-   refute it. It is mixed only if at least a tenth of them say the one and at least a tenth the other: a single cell among
-   forty does not turn a rule around. Else it is undecided.
-3. *Claims.* A claim says that all its contrasts hold. It is refuted if one is refuted, and supported if all are supported.
+   its interval at the level 1 − 0.05 r/m, with the largest possible r. At most 5 % of the cells that decide are then expected
+   to be wrong, and if no cell should decide, the probability that any does is at most 5 %. (Controlling the probability of
+   *any* wrong cell would need more than ten replicates per cell from 26 cells on, even if all replicates agree.) A cell
+   with fewer than five replicates or without a value is not evidence and is not counted. This includes cells in which
+   nothing trains on either side.
+2. *Contrasts.* A contrast is supported if more than half of its cells with evidence support it, and refuted if more than half
+   refute it. It is mixed if at least a tenth support it and at least a tenth refute it, so that a single cell among forty does
+   not decide. Otherwise it is undecided.
+3. *Claims.* A claim asserts all its contrasts. It is refuted if one is refuted, and supported if all are supported.
 
 Source: Benjamini & Hochberg 1995, J. R. Statist. Soc. B 57; of the intervals Benjamini & Yekutieli 2005, JASA 100.
 """
@@ -30,19 +30,24 @@ from winit.analysis.claims.measures import MEASURES
 from winit.analysis.select import Tables, at_budget, at_chosen_rate, of_budget
 from winit.store.schema import TABLES
 
-ERROR = 0.05  # of the cells of a contrast that decide, the share that may do so wrongly
-MIXED_SHARE = 0.1  # of the cells, on either side
-WORDS = ("refuted", "mixed", "not tested here", "undecided")  # of contrasts: the first that any has is the claim's
+ERROR = 0.05  # largest expected share of wrong cells among those that decide
+MIXED_SHARE = 0.1  # smallest share of cells on either side
+WORDS = (
+    "refuted",
+    "mixed",
+    "not tested here",
+    "undecided",
+)  # verdicts on contrasts; the first one that occurs is the verdict on the claim
 
 
 class CellOutcome(NamedTuple):
-    """What one cell has measured, and what this says of a contrast.
+    """The evidence of one cell, and its outcome for a contrast.
 
     Attributes:
-        evidence: the number.
-        budget: at which it was read; None where it is of layers.
+        evidence: the value.
+        budget: at which it was measured; None for measures of layers.
         outcome: one of `OUTCOMES`.
-        level: of the interval by which it was judged; NaN without evidence, like its ends.
+        level: of the interval by which it was judged; NaN without evidence, as are its ends.
         low, high: the ends.
     """
 
@@ -61,11 +66,11 @@ class CellOutcome(NamedTuple):
 
 
 def decide(contrast: Contrast, cells: Sequence[CellOutcome]) -> list[CellOutcome]:
-    """Return the cells of a contrast with what each says, adjusted for their number."""
+    """Return the outcomes of the cells of a contrast, adjusted for their number."""
     number = sum(not cell.evidence.is_silent for cell in cells)
     deciding = number
     while True:
-        # At a stricter level no more of them decide: what is left is the next number that can be reached.
+        # At a stricter level, no more cells decide. The number that still decide is the next candidate for r.
         told = [_at_level(contrast, cell, 1 - ERROR * max(deciding, 1) / max(number, 1)) for cell in cells]
         still = sum(cell.outcome in ("supports", "refutes") for cell in told)
         if still >= deciding:
@@ -74,7 +79,7 @@ def decide(contrast: Contrast, cells: Sequence[CellOutcome]) -> list[CellOutcome
 
 
 def _at_level(contrast: Contrast, cell: CellOutcome, level: float) -> CellOutcome:
-    """Return a cell with what it says by its interval at a level."""
+    """Return the outcome of a cell by its interval at a level."""
     if cell.evidence.is_silent:
         return cell
     low, high = cell.evidence.estimate.at(level)
@@ -82,7 +87,7 @@ def _at_level(contrast: Contrast, cell: CellOutcome, level: float) -> CellOutcom
 
 
 def verdict(outcomes: Sequence[str]) -> str:
-    """Return the verdict on a contrast, given what each of its cells says."""
+    """Return the verdict on a contrast, given the outcomes of its cells."""
     if not outcomes:
         return "not tested here"
     supporting, refuting, undecided = (outcomes.count(word) for word in ("supports", "refutes", "undecided"))
@@ -95,12 +100,12 @@ def verdict(outcomes: Sequence[str]) -> str:
 
 
 def combined(verdicts: Sequence[str]) -> str:
-    """Return the verdict on a claim, given those on its contrasts, all of which it says."""
+    """Return the verdict on a claim, given the verdicts on all its contrasts."""
     return next((word for word in WORDS if word in verdicts), "supported")
 
 
 def _at_depth(cells: Sequence[Evidence], depth: str | int | tuple[int, ...]) -> list[Evidence]:
-    """Return the cells of all depths, of networks at least so deep, or of the depths listed."""
+    """Return the cells of all depths, of at least the given depth, or of the listed depths."""
     if isinstance(depth, str):
         return list(cells)
     return [cell for cell in cells if (cell.depth >= depth if isinstance(depth, int) else cell.depth in depth)]
@@ -115,9 +120,9 @@ def _narrowed(frame: pd.DataFrame, parameters: Parameters) -> pd.DataFrame:
 
 
 def _by_budget(tables: Tables) -> dict[int, Tables]:
-    """Return the tables as they are at each budget: the judged runs and those that chose, with their outcomes then.
+    """Return the tables at each budget, with the outcomes of judged and tuning runs at that budget.
 
-    `chosen` are the judged runs at the chosen rates, scored.
+    `chosen` has the judged runs at the chosen rates, scored.
     """
     at: dict[int, Tables] = {}
     for budget in sorted(tables["outcomes"]["budget"].unique().tolist()):
@@ -128,10 +133,10 @@ def _by_budget(tables: Tables) -> dict[int, Tables]:
 
 
 def evidence(contrast: Contrast, at: Mapping[int, Tables]) -> list[CellOutcome]:
-    """Return what each cell has measured for one contrast, and what it says.
+    """Return the outcomes of all cells for one contrast.
 
     Args:
-        contrast: what is asked.
+        contrast: the contrast.
         at: the study's tables at each of its budgets, ascending.
     """
     budgets = {"first": [*at][:1], "all": [*at]}.get(contrast.budget, [*at][-1:])
@@ -146,37 +151,37 @@ def evidence(contrast: Contrast, at: Mapping[int, Tables]) -> list[CellOutcome]:
 
 
 def _after(cells: Sequence[CellOutcome]) -> str:
-    """Return the budgets of some cells in words; empty where they are of layers."""
+    """Return the budgets of some cells as text; empty for measures of layers."""
     *others, last = [f"{budget:,}" for budget in sorted({c.budget for c in cells if c.budget is not None})] or [""]
     together = f"{', '.join(others)} and {last}" if others else last
     return f"{together} updates" if together else ""
 
 
 def _counts(cells: Sequence[CellOutcome]) -> str:
-    """Say what so many cells say."""
+    """Return the numbers of cells by outcome as text."""
     outcomes = [cell.outcome for cell in cells]
     if len(cells) == 1:
         said = {"supports": "supports it", "refutes": "refutes it", "undecided": "is undecided"}
-        return f"the only cell {said.get(outcomes[0], 'is no evidence')}"
+        return f"the only cell {said.get(outcomes[0], 'is not evidence')}"
     supporting, refuting, undecided, silent = map(outcomes.count, ("supports", "refutes", "undecided", "no evidence"))
     if silent == len(cells):
-        return f"none of {silent} cells is evidence"
+        return f"none of the {silent} cells is evidence"
     text = f"{supporting} of {len(cells) - silent} cells support it, {refuting} refute it, {undecided} undecided"
-    return text + (f" (no evidence from {silent} more)" if silent else "")
+    return text + (f" ({silent} more without evidence)" if silent else "")
 
 
 def _sentence(contrast: Contrast, cells: Sequence[CellOutcome]) -> str:
-    """Say what the cells of one contrast have shown, with the numbers."""
+    """Return the result of one contrast as a sentence with numbers."""
     title, write = contrast.title[0].upper() + contrast.title[1:], MEASURES[contrast.measure].write
     if not cells:
-        return f"{title}: no runs to tell."
+        return f"{title}: no runs."
     after = _after(cells)
     text = f"{title}{f', after {after}' if after else ''}: {_counts(cells)}"
     telling = [cell for cell in cells if cell.outcome != "no evidence"]
     if not telling:
         most = max(cell.evidence.replicates for cell in cells)
-        few = f"at most {most} replicates count, and fewer than {FEWEST_REPLICATES} decide nothing"
-        return f"{text}: {few if most < FEWEST_REPLICATES else 'nothing trains that could be compared'}."
+        few = f"at most {most} replicates count, and at least {FEWEST_REPLICATES} are needed"
+        return f"{text}: {few if most < FEWEST_REPLICATES else 'nothing trains on either side'}."
     values = np.sort([cell.evidence.estimate.value for cell in telling])
     if len(cells) == 1:
         return (
@@ -187,7 +192,7 @@ def _sentence(contrast: Contrast, cells: Sequence[CellOutcome]) -> str:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """A claim with what each cell of its contrasts says."""
+    """A claim with the outcomes of all cells of its contrasts."""
 
     claim: Claim
     contrasts: list[tuple[Contrast, list[CellOutcome]]]
@@ -207,7 +212,7 @@ class _Judgement:
             | {name: outcomes.count(word) for name, word in counts.items()}
             | {"claim": claim.id, "budget": _after(cells), "cells": len(cells)}
             | {"verdict": combined([verdict([cell.outcome for cell in cells]) for _, cells in self.contrasts])}
-            | {"evidence": sentences if cells else "This study has none of the runs that it needs."}
+            | {"evidence": sentences if cells else "This study has no runs for it."}
         )
 
     @property
@@ -220,13 +225,13 @@ class _Judgement:
 
 
 def judge(claims: Sequence[Claim], tables: Tables, is_reconstruction: bool = False) -> dict[str, pd.DataFrame]:
-    """Return the tables `claims` and `claims_evidence`: what a study's tables say to each claim, and the cells that say it.
+    """Return the tables `claims` and `claims_evidence`: the verdict on each claim, and the outcomes of its cells.
 
     Args:
         claims: as `read` returns them.
         tables: the study's `runs`, `outcomes`, `predictions`, `layers`, `tuning`, `summary`, `pretraining_effects` and
             `pretraining_time_effects`, of all budgets and with extra grids.
-        is_reconstruction: whether it trains deep autoencoders. They test nothing: the claims are of classifiers.
+        is_reconstruction: whether the study trains deep autoencoders, for which no claim is tested.
     """
     if is_reconstruction:
         emptied = ("runs", "pretraining_effects", "pretraining_time_effects")

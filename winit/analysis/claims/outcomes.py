@@ -1,7 +1,7 @@
-"""Measures of what training comes to within a budget: success first, then what is left to compare among runs that train.
+"""Measures of training within a budget: success, and comparisons of runs that train.
 
-Every arm is read at the rate chosen for it at that budget. The best of several arms is chosen on tuning runs. An arm whose
-runs all diverged had no rate that it could be trained with, and says nothing.
+Every arm is evaluated at the rate chosen for it at that budget. The best of several arms is chosen on tuning runs. An arm
+whose runs all diverged is not evidence, because no rate was suitable for it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Arm = tuple[str, str]  # values of ARM
 
 
 def named(parameters: Parameters, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs from the initializers that a contrast names; from all of them if it names none."""
+    """Return the runs with the initializers that a contrast names, or all runs if it names none."""
     return runs[runs["initializer"].isin(parameters["initializer"])] if "initializer" in parameters else runs
 
 
 def plain(runs: pd.DataFrame, dropout: float = 0.0) -> pd.DataFrame:
-    """Return the runs without batch normalization and pretraining, and with so much dropout."""
+    """Return the runs without batch normalization and pretraining, and with the given dropout."""
     return runs[~runs["batch_norm"] & (runs["pretraining"] == "none") & (runs["dropout"] == dropout)]
 
 
@@ -47,7 +47,7 @@ def _success(runs: pd.DataFrame) -> Estimate:
 
 
 def success(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the share of an initializer's runs that are at the target when the budget ends."""
+    """Return the share of an initializer's runs at the target at the end of the budget."""
     runs = named(parameters, plain(tables["chosen"]))
     return [
         Evidence(tuple(cell), _success(rows), len(rows), initializer)
@@ -60,8 +60,8 @@ class _Field(NamedTuple):
 
     Attributes:
         rows: their judged runs at the chosen rates.
-        arms: the places of each in these rows.
-        scores: the mean score on tuning runs of each that has such runs.
+        arms: indices of the rows of each arm.
+        scores: mean tuning score of each arm with tuning runs.
     """
 
     rows: pd.DataFrame
@@ -73,9 +73,9 @@ class _Field(NamedTuple):
         return self.rows.iloc[self.arms[arm]].set_index("replicate")
 
     def best(self, candidates: Sequence[Arm]) -> Arm | None:
-        """Return the arm with the highest mean score on tuning runs, of equals the first; none if it cannot be chosen.
+        """Return the arm with the highest mean tuning score (the first one for ties), or None if it cannot be chosen.
 
-        A single arm needs no choice. Judged runs choose nothing.
+        A single arm is returned without a choice. Judged runs are not used.
         """
         there = [arm for arm in candidates if arm in self.arms]
         if len(there) == 1:
@@ -96,7 +96,7 @@ def _fields(tables: Tables) -> Iterator[tuple[Cell, _Field]]:
 
 
 def best_success(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the share of runs at the target when the budget ends, of the best of several initializers."""
+    """Return the share of runs at the target at the end of the budget, for the best of several initializers."""
     rows = []
     for cell, field in _fields(tables):
         best = field.best([(initializer, "none") for initializer in parameters["initializer"]])
@@ -107,12 +107,12 @@ def best_success(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 class _Pair(NamedTuple):
-    """The best of ours beside one of theirs.
+    """The best arm on our side paired with one arm on their side.
 
     Attributes:
-        cell: where.
-        names: of the arms, as `Evidence` has them.
-        both: the runs of ours, and with the suffix `_reference` those of theirs, by replicate.
+        cell: the cell.
+        names: of the arms, as in `Evidence`.
+        both: our runs, and with the suffix `_reference` their runs, by replicate.
     """
 
     cell: Cell
@@ -120,15 +120,15 @@ class _Pair(NamedTuple):
     both: pd.DataFrame
 
     def evidence(self, estimate: Estimate, pairs: int) -> Evidence:
-        """Return a number of so many pairs as evidence; unknown where all runs of one side diverged."""
+        """Return an estimate over pairs as evidence; unknown if all runs of one side diverged."""
         is_lost = _all_diverged(self.both) or _all_diverged(self.both, "_reference")
         return Evidence(self.cell, UNKNOWN if is_lost else estimate, pairs, **self.names)
 
 
 def _pairs(tables: Tables, parameters: Parameters) -> Iterator[_Pair]:
-    """Yield, in each cell, the best of `initializer` beside each of `compared_with`, paired by replicate.
+    """Yield, in each cell, the best of `initializer` with each of `compared_with`, paired by replicate.
 
-    Ways of pretraining are ours alone, one at a time. What they are compared with is trained as much longer.
+    Ways of pretraining apply to our side only, one at a time. The other side is trained for as many additional updates.
     """
     for cell, field in _fields(tables):
         for pretraining in parameters.get("pretraining", ("none",)):
@@ -142,9 +142,9 @@ def _pairs(tables: Tables, parameters: Parameters) -> Iterator[_Pair]:
 
 
 def success_difference(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the difference in the share of runs at the target, the best of ours − theirs, paired by replicate.
+    """Return the difference in the share of runs at the target, the best of ours − theirs, paired by replicate.
 
-    Where no run of either side trains there is no difference to speak of.
+    It is unknown if no run of either side trains.
     """
     rows = []
     for pair in _pairs(tables, parameters):
@@ -155,7 +155,7 @@ def success_difference(tables: Tables, parameters: Parameters) -> list[Evidence]
 
 
 def accuracy_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the difference in test accuracy, the best of ours − theirs, among the pairs in which both train."""
+    """Return the difference in test accuracy, the best of ours − theirs, over pairs in which both train."""
     rows = []
     for pair in _pairs(tables, parameters):
         both = pair.both[_is_ok(pair.both) & _is_ok(pair.both, "_reference")]
@@ -164,13 +164,13 @@ def accuracy_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def speed(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the factor by which the best of ours is faster to the target, theirs/ours, the geometric mean over pairs.
+    """Return the factor by which the best of ours reaches the target faster, theirs/ours, geometric mean over pairs.
 
-    Only pairs in which both arrive count: a run that never arrives is not slow, it does not train.
+    Only pairs in which both reach the target count: a run that never does is not slow, it does not train.
     """
     rows = []
     for pair in _pairs(tables, parameters):
-        # Of at least one step: a network may be at its target before training.
+        # At least one step, because a network may be at the target before training.
         steps = pair.both[["steps_to_target", "steps_to_target_reference"]].clip(lower=1)
         steps = steps[np.isfinite(steps).all(axis=1)]
         logs = np.log2(steps["steps_to_target_reference"] / steps["steps_to_target"])
@@ -181,7 +181,7 @@ def speed(tables: Tables, parameters: Parameters) -> list[Evidence]:
 def _with_and_without_norm(
     tables: Tables, parameters: Parameters, column: str
 ) -> Iterator[tuple[Cell, list[pd.DataFrame]]]:
-    """Yield, in each cell, a column of the runs without and with batch normalization: replicates × initializers that have both."""
+    """Yield, in each cell, a column of the runs without and with batch normalization: replicates × initializers with both."""
     runs = named(parameters, tables["chosen"])
     runs = runs[(runs["pretraining"] == "none") & (runs["dropout"] == 0)]
     runs = runs[runs.groupby(PLAIN_CELL)["batch_norm"].transform("nunique") == 2]
@@ -198,7 +198,7 @@ def _with_and_without_norm(
 
 
 def success_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take how much less often it depends on the initializer whether a network trains, if it has batch normalization.
+    """Return how much less often success depends on the initializer with batch normalization.
 
     share of replicates in which some initializers train and others do not, without − with
     """
@@ -212,7 +212,7 @@ def success_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def accuracy_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take by how much batch normalization narrows the range of test accuracy over the initializers that train both ways.
+    """Return by how much batch normalization narrows the range of test accuracy over initializers that train both ways.
 
     (max − min over these initializers, without) − (max − min, with), paired by replicate
     """
@@ -227,11 +227,11 @@ def accuracy_spread(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take what pretraining gains over the best random start: in success or, where that is the same, in test score.
+    """Return what pretraining gains over the best random start: in success or, if that is equal, in test score.
 
-    Read from the tables of pretraining's effects. Success comes first: it is the number unless as many runs train on both
-    sides. Both are looked at, so each has half of the error that a level leaves. A comparison with a reference whose
-    training ended before its time was up says nothing.
+    The values come from the tables of pretraining effects. Success comes first; the score is used if equally many runs train
+    on both sides. Both are tested, so each gets half of the error. A comparison with a reference that was cut short is not
+    evidence.
     """
     table = pd.concat([tables["pretraining_effects"], tables["pretraining_time_effects"]])
     chosen = named(parameters, _unnormed(table))
@@ -242,14 +242,14 @@ def pretraining_gain(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def _gain(row: pd.Series) -> Evidence:
-    """Return the evidence of one row of the pretraining effects; unknown where nothing trains on either side."""
+    """Return the evidence of one row of the pretraining effects; unknown if nothing trains on either side."""
     is_score = row["success_difference"] == 0
     prefix, count, what = (
         ("difference", "trained_pairs", "test score") if is_score else ("success_difference", "pairs", "success")
     )
     pairs = int(row[count])
     value, low, high = (float(row[prefix + end]) for end in ("", "_low", "_high"))
-    # A reference that was cut short could have gone on. To keep its defeats alone would refute by selection.
+    # A reference that was cut short could have improved. Counting only its wins would select cells that refute the claim.
     is_known = pairs > 1 and not row["is_cut_short"]
     number = widened(value, low, high, pairs, float(row["level"])) if is_known else UNKNOWN
     estimate = Estimate(number.value, lambda level: number.at((1 + level) / 2))

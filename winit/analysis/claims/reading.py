@@ -1,4 +1,4 @@
-"""Read claims from YAML files. The first mistake is named in one sentence: file, claim, key, value, what is allowed."""
+"""Read claims from YAML files. The first error is reported in one sentence: file, claim, key, value, what is allowed."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Key(Generic[Value]):
-    """One key of a declaration: its type, and the words for what is allowed."""
+    """One key of a declaration: its type, and what is allowed, as text."""
 
     adapter: TypeAdapter[Value]
     allowed: str
 
     @classmethod
     def of(cls, type_: Any, words: str = "") -> Key[Value]:
-        """Return the key of a type; its schema has the words unless they are given."""
+        """Return the key for a type. Its schema describes what is allowed unless text is given."""
         adapter = TypeAdapter(type_)
         return cls(adapter, words or allowed(adapter.json_schema()))
 
     def read(self, where: str, value: object) -> Value:
-        """Return a value as it is kept.
+        """Return the normalized value.
 
         Raises:
-            ValueError: with one sentence that begins with `where`.
+            ValueError: the value is not allowed; the message starts with `where`.
         """
         if value is None or value == []:
             raise ValueError(f"{where}: nothing given; it needs {self.allowed}")
@@ -59,7 +59,7 @@ class Key(Generic[Value]):
         except ValidationError as mistakes:
             error = mistakes.errors(include_url=False)[0]
         if error["type"] == REPEATED:
-            raise ValueError(f"{where}: got {shown(value)}, which lists {error['ctx']['value']} twice; once is enough")
+            raise ValueError(f"{where}: got {shown(value)}, which lists {error['ctx']['value']} twice; list it once")
         item = next((part for part in error["loc"] if isinstance(part, int)), None)
         wrong = value[item] if isinstance(value, list) and item is not None else value
         reason = str(error.get("ctx", {}).get("error", "")) if error["type"] == "value_error" else ""
@@ -72,7 +72,7 @@ def _identifier(value: object) -> str:
     return value
 
 
-Text = Annotated[Sentence, AfterValidator(lambda text: " ".join(text.split()))]  # files fold long lines
+Text = Annotated[Sentence, AfterValidator(lambda text: " ".join(text.split()))]  # files may fold long lines
 Number = Annotated[float, Field(allow_inf_nan=False), NUMBER]
 Layers = Annotated[Integer, Field(ge=1)]
 COMPARED_AT = ("equal updates", "equal time")
@@ -80,8 +80,8 @@ COMPARED_AT = ("equal updates", "equal time")
 TEXTS: dict[str, Key[str]] = {
     "id": Key.of(Annotated[str, CheckedText(_identifier, "lower-case letters, digits and '-'")]),
     "statement": Key.of(Text),
-    "source": Key.of(Text, "who claims it"),
-    "measured": Key.of(Text, "what is measured, in words"),
+    "source": Key.of(Text, "the source of the claim"),
+    "measured": Key.of(Text, "what is measured, as text"),
     "figure": Key.of(Annotated[str, one_of("figure", FIGURES)]),
     "correction": Key.of(Text),
 }
@@ -90,7 +90,7 @@ PARAMETERS: dict[str, Key[Any]] = {
     "activation": Key.of(Levels[Annotated[str, one_of("activation", ACTIVATIONS)]]),
     "depth": Key.of(
         Literal["all"] | Layers | Levels[Layers],
-        "all, a whole number (so many layers and more), or a list of whole numbers (these depths)",
+        "all, a whole number (at least that many layers), or a list of whole numbers (exactly these depths)",
     ),
     "budget": Key.of(Annotated[str, one_of("budget", BUDGETS)]),
     "initializer": Key.of(Levels[Initializer], "a list of initializers"),
@@ -106,7 +106,7 @@ KEYS = [field.name for field in fields(Claim)]
 
 
 def _mapping(where: str, value: object, keys: Iterable[str], what: str) -> Mapping[str, object]:
-    """Return a mapping that has no keys but the allowed ones."""
+    """Return a mapping after checking that it has only allowed keys."""
     if not isinstance(value, Mapping) or not value:
         given = "nothing given" if value is None or value == {} else f"got {shown(value)}"
         raise ValueError(f"{where}: {given}; it needs a mapping with {what}")
@@ -132,7 +132,7 @@ def _condition(where: str, value: object) -> Condition:
 
 
 def _parameters(where: str, tree: Mapping[str, object], name: str) -> Parameters:
-    """Return the parameters of a contrast: those that its measure takes."""
+    """Return the parameters of a contrast that its measure takes."""
     measure = MEASURES[name]
     for key in tree:
         if key in PARAMETERS and key not in measure.takes:
@@ -168,13 +168,13 @@ def _claim(file: str, index: int, value: object) -> Claim:
 
 
 def read(files: Iterable[Path]) -> list[Claim]:
-    """Read every claim declared in some files, the claims of each in their order.
+    """Read the claims declared in files, in order.
 
     Args:
-        files: of YAML, each a list of claims.
+        files: YAML files, each with a list of claims.
 
     Raises:
-        ValueError: with one sentence that names the file, the claim, the key, what was given and what is allowed.
+        ValueError: a declaration is invalid; one sentence names the file, claim, key, value and what is allowed.
     """
     claims: dict[str, Claim] = {}
     for file in files:
@@ -185,7 +185,7 @@ def read(files: Iterable[Path]) -> list[Claim]:
             claim = _claim(file.name, index, entry)
             if claim.id in claims:
                 raise ValueError(
-                    f"{file.name}, claim {index}: id: got {claim.id}, which another claim has; take another"
+                    f"{file.name}, claim {index}: id: got {claim.id}, which another claim already has; use another id"
                 )
             claims[claim.id] = claim
     return list(claims.values())

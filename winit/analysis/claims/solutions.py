@@ -1,8 +1,8 @@
-"""Measures of solutions: how far apart networks end that were trained alike from different initializers.
+"""Measures of solutions: how much trained networks differ that differ only in their initializer.
 
-Two runs are compared if they have the same cell, replicate and learning rate: the same data, mini-batches and steps, so
-that their weights at the start are all that differs. Both must be at the target when training ends, and have come down
-to the same small training loss: what is compared are solutions, and not how far training has got.
+Two runs are compared if they have the same cell, replicate and learning rate, hence the same data, mini-batches and steps.
+Both must be at the target at the end of training and have a small training loss, so that solutions are compared and not
+the progress of training.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from winit.analysis.claims.evidence import PLAIN_CELL, Evidence, Parameters
 from winit.analysis.claims.outcomes import named, plain
 from winit.analysis.select import Tables, judged
 
-SOLVED = 0.05  # nats: the true class has a probability of 95 % in the geometric mean over training examples
+SOLVED = 0.05  # nats: a probability of 95 % of the true class, in the geometric mean over training examples
 
 
 def is_solved(runs: pd.DataFrame) -> pd.Series:
@@ -28,13 +28,13 @@ def is_solved(runs: pd.DataFrame) -> pd.Series:
 
 
 def _mean_distance(values: np.ndarray, metric: str) -> float:
-    """Return the mean over pairs of networks, and over examples, of how far their values (networks, examples) differ."""
+    """Return the mean distance between values (networks, examples), over pairs of networks and over examples."""
     distances = pdist(values, metric)
     return float(distances.mean() / (values.shape[1] if metric == "cityblock" else 1))
 
 
 def _between(column: str, metric: str, tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the mean distance of predictions between the solutions of a replicate, then over replicates."""
+    """Return the mean distance between predictions of the solutions of a replicate, averaged over replicates."""
     runs = named(parameters, plain(judged(tables["runs"])))
     runs = runs[runs.groupby(PLAIN_CELL)["initializer"].transform("nunique") > 1]
     solved = is_solved(runs)

@@ -1,4 +1,4 @@
-"""Measures of layers: of networks before training, and how many of their units differ after it."""
+"""Measures of layers: networks before training, and distinct units after training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from winit.analysis.select import Tables, before_training, judged
 
 
 def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, str, list[pd.DataFrame]]]:
-    """Yield each cell and initializer, and the hidden layers of each of its networks before training.
+    """Yield each cell and initializer with the hidden layers of each of its networks before training.
 
-    A network has one state before training, whatever the learning rates it is trained with.
+    The state before training does not depend on the learning rate.
     """
     key = [*PLAIN_CELL, "initializer"]
     runs = named(parameters, plain(judged(tables["runs"]))).drop_duplicates([*key, "replicate"])
@@ -29,9 +29,9 @@ def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, s
 
 
 def distinct_units(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Count the distinct units of the hidden layer that has most of them, at the last step measured, in any run of a cell.
+    """Return the largest number of distinct units in a hidden layer at the last measured step, over all runs of a cell.
 
-    A claim that units stay equal is refuted by one run in which they do not: the number is its own interval.
+    A claim that units stay equal is refuted by a single run, so the interval has width 0.
     """
     runs = named(parameters, plain(judged(tables["runs"]), parameters.get("dropout", 0.0)))
     layers = tables["layers"]
@@ -51,14 +51,14 @@ def distinct_units(tables: Tables, parameters: Parameters) -> list[Evidence]:
 
 
 def _decades(first: float, last: float) -> float:
-    """Return log10(last/first); −∞ where nothing is left, +∞ where one of the two is not finite."""
+    """Return log10(last/first); −∞ if the last value is 0, +∞ if one of the two is not finite."""
     if not (math.isfinite(first) and math.isfinite(last)):
         return math.inf
     return math.log10(last / first) if first > 0 and last > 0 else -math.inf
 
 
 def _factor(of: str, is_backward: bool, tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the total factor of a variance over the hidden layers before training, the way its signal goes, in decades."""
+    """Return the change of a variance over the hidden layers before training, in the direction of its signal, in decades."""
     rows = []
     for cell, initializer, networks in _untrained(tables, parameters):
         depth = cell[PLAIN_CELL.index("depth")]
@@ -66,7 +66,7 @@ def _factor(of: str, is_backward: bool, tables: Tables, parameters: Parameters) 
             continue
         factors = []
         for network in networks:
-            values = np.full(depth, np.inf)  # the layers of a network that is not finite are missing
+            values = np.full(depth, np.inf)  # the layers of non-finite networks are missing
             values[network["layer"].to_numpy() - 1] = network[of]
             is_finite = np.isfinite(values).all()
             ends = (values[-1], values[0]) if is_backward else (values[0], values[-1])
@@ -76,17 +76,17 @@ def _factor(of: str, is_backward: bool, tables: Tables, parameters: Parameters) 
 
 
 def activation_factor(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take log10 of the variance over examples in the last hidden layer, relative to the first, before training."""
+    """Return log10 of the variance over examples in the last hidden layer, relative to the first, before training."""
     return _factor("h_example_variance", False, tables, parameters)
 
 
 def gradient_factor(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take log10 of the gradient's variance in the first hidden layer, relative to the last, before training."""
+    """Return log10 of the gradient's variance in the first hidden layer, relative to the last, before training."""
     return _factor("delta_variance", True, tables, parameters)
 
 
 def saturated_share(tables: Tables, parameters: Parameters) -> list[Evidence]:
-    """Take the saturated share of units and examples, the mean over hidden layers before training."""
+    """Return the saturated share of units and examples, mean over hidden layers, before training."""
     rows = []
     for cell, initializer, networks in _untrained(tables, parameters):
         means = [network["saturated"].mean() for network in networks if network["saturated"].notna().all()]

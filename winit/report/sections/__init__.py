@@ -38,5 +38,5 @@ SECTIONS: dict[str, list[SectionFunction]] = {
     "reconstruction": [reconstruction, pretraining],
 }  # fmt: skip
 
-# Those that take longest to draw are begun first, so that no process waits for them at the end.
+# The slowest sections start first, so that no process waits for them at the end.
 LONGEST: list[SectionFunction] = [convergence, pretraining, state, gradients, learning_rate, trainability]

@@ -1,4 +1,4 @@
-"""Section: do two inputs stay apart?"""
+"""Section: do two inputs stay distinguishable?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def angles(context: PageContext) -> Section:
     layers, theory = context.tables["layers"], context.tables["theory"]
     return Section(
         "angles",
-        "Do two inputs stay apart?",
-        "A network can tell two examples apart only as long as their signals differ. At 1 they have become the same direction.",
+        "Do two inputs stay distinguishable?",
+        "A network can distinguish two examples only as long as their signals differ. At a correlation of 1 they point in the same direction.",
         context.each_setting(
             "angles",
             "Correlation of two inputs by layer at initialization",
@@ -21,10 +21,9 @@ def angles(context: PageContext) -> Section:
             Caption(
                 shows="Mean cosine of the pre-activations of two different examples, over "
                 f"{context.probe_examples // 2} pairs and all replicates.",
-                see="Ordered networks pull inputs together until nothing is left to learn from; chaotic ones push neighbours apart. "
-                "Biases and activations with a mean other than 0 pull, too (sigmoid, ReLU).",
-                basis="Not centred: the quantity c of the correlation map (Poole et al. 2016). Dotted: the map, begun at the mean cosine "
-                "of the inputs.",
+                see="A line that rises to 1 loses the differences between inputs; a line that falls amplifies small differences.",
+                basis="The cosine is not centred: it is c of the correlation map (Poole et al. 2016). Dotted lines: the map, "
+                "starting from the mean cosine of the inputs.",
             ),
         ),
     )

@@ -1,4 +1,4 @@
-"""Section: does the gradient return?"""
+"""Section: does the gradient reach the first layer?"""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def gradients(context: PageContext) -> Section:
     layers, theory, over = context.tables["layers"], context.tables["theory"], f"over {context.replicates}"
     return Section(
         "gradients",
-        "Does the gradient return?",
-        "The same networks, read from right to left: what is left of the error when it reaches the first layer?",
+        "Does the gradient reach the first layer?",
+        "The same networks, from right to left: how much of the gradient is left in the first layer?",
         [
             *context.each_setting(
                 "gradients",
@@ -21,10 +21,10 @@ def gradients(context: PageContext) -> Section:
                 lambda runs, summary: figures.signal(layers, runs, "delta_variance", deepest(runs), theory),
                 Caption(
                     shows=f"Variance of ∂ℓ/∂z, the gradient of one example's loss by a layer's pre-activations, geometric mean {over}.",
-                    see="A signal can keep its variance on the way up and the gradient still vanish on the way down: compare sigmoid "
-                    "here and above.",
-                    basis="Layer 1 is next to the inputs, the last layer is the output. Edges as above. Dotted: the theory of infinitely "
-                    "wide networks, begun at the output layer's measured value.",
+                    see="Compare with the previous section: the variance of the activations can stay level while the gradient vanishes "
+                    "(sigmoid).",
+                    basis="Layer 1 is the first hidden layer; the last layer is the output. Values below 10⁻²⁴ or above 10¹² are drawn at the "
+                    "edge. Dotted lines: the theory of infinitely wide networks, starting from the measured value of the output layer.",
                 ),
             ),
             *context.each_setting(
@@ -33,9 +33,9 @@ def gradients(context: PageContext) -> Section:
                 lambda runs, summary: figures.signal(layers, runs, "gradient_variance", deepest(runs)),
                 Caption(
                     shows=f"Variance of ∂L/∂W over the weights of a layer, L being the mean loss of the probe batch; geometric mean {over}.",
-                    see="This is what moves the weights. It mixes the signal from below with the gradient from above, so it can look "
-                    "level while both change (Glorot & Bengio 2010).",
-                    basis="Edges as above.",
+                    see="This is the gradient that updates the weights. It is a product of activations and back-propagated gradients, so it "
+                    "can stay level while both change (Glorot & Bengio 2010).",
+                    basis="Values below 10⁻²⁴ or above 10¹² are drawn at the edge.",
                 ),
             ),
         ],

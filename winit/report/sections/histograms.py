@@ -12,7 +12,7 @@ def histograms(context: PageContext) -> Section:
     return Section(
         "histograms",
         "How are the values distributed?",
-        "The deepest networks before training, layer by layer: brighter is more common.",
+        "The deepest networks before training, layer by layer. Brighter means more frequent.",
         [
             *_histograms(context, "h_count", "histograms-activations", "activations"),
             *_histograms(context, "delta_count", "histograms-gradients", "gradients ∂ℓ/∂z"),
@@ -29,7 +29,8 @@ def _histograms(context: PageContext, column: str, name: str, quantity: str) -> 
         lambda runs, summary: figures.histograms(table, runs, column, deepest(runs)),
         Caption(
             shows=f"Counts of {quantity} over units and {context.probe_examples} examples, all of {context.replicates} together.",
-            see="Two bright columns apart are saturated units; one bright column at 0 with faint tails is a layer where few units speak.",
-            basis="Each layer in units of its own root mean square, so that shapes can be compared where sizes vanish.",
+            see="Two separate bright columns are saturated units. One bright column at 0 with faint tails is a layer in which few units are "
+            "active.",
+            basis="Values are divided by the layer's root mean square, so shapes can be compared even where the values vanish.",
         ),
     )

@@ -20,7 +20,7 @@ def learning_rate(context: PageContext) -> Section:
     return Section(
         "learning-rate",
         "How much does the learning rate matter?",
-        "An initialization that trains at one rate alone is a fragile one. Every initializer had the same grid of rates to choose from.",
+        "An initialization that trains at only one learning rate is fragile. All initializers were tried on the same grid of rates.",
         context.gallery.each(
             PRETRAINED_SETTING,
             context.tables["tuning"],
@@ -29,10 +29,10 @@ def learning_rate(context: PageContext) -> Section:
             f"Validation accuracy against learning rate {after}",
             figures.learning_rate,
             Caption(
-                shows=f"Mean validation accuracy over {replicates}. Ring: the chosen rate; square: a choice on the edge of the rates "
-                "tried; cross: a rate that tuning added to the grid.",
-                see="Wide plateaus are forgiving. Beyond a square a better rate may lie.",
-                basis="A run that diverged or is stuck counts as guessing, and no score counts below it.",
+                shows=f"Mean validation accuracy over {replicates}. Ring: the chosen rate; square: a chosen rate at the edge of the grid; "
+                "cross: a rate that tuning added to the grid.",
+                see="A wide plateau means that the choice of rate matters little. Beyond a square there may be a better rate.",
+                basis="Runs that diverged or are stuck are scored as random guessing, and no score is below that.",
             ),
         ),
     )

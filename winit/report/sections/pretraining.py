@@ -33,15 +33,15 @@ def pretraining(context: PageContext) -> Section:
     return Section(
         "pretraining",
         title,
-        "It is where deep learning began again in 2006. Here it is compared with the best random weights, at equal updates and at equal "
-        "time, and with controls that tell scale from structure.",
+        "Pretraining restarted deep learning in 2006. Here it is compared with the best random weights, at equal updates and at equal "
+        "time, and with controls that separate scale from structure.",
         shown,
     )
 
 
 @dataclass(frozen=True)
 class _PretrainedArms:
-    """The runs of all starts that are pretrained anywhere, in the main grid or beside it."""
+    """The runs of all initializers that are pretrained anywhere, in the main grid or in extra grids."""
 
     context: PageContext
     runs: pd.DataFrame
@@ -54,7 +54,7 @@ class _PretrainedArms:
         pretrained = runs[is_pretrained(runs["pretraining"])]
         if pretrained.empty:
             return None
-        # The same replicates on all sides: a random start of the main grid may have more.
+        # All arms need the same replicates; a random start of the main grid may have more.
         runs = runs[runs["replicate"].isin(pretrained["replicate"])]
         runs = runs.merge(pretrained[[*CELL, "initializer"]].drop_duplicates())
         return cls(context, runs, schemes.in_order(runs["initializer"]))
@@ -66,12 +66,12 @@ class _PretrainedArms:
 
     @property
     def over(self) -> str:
-        """What medians and means are taken over."""
+        """What medians and means are taken over, in words."""
         return f"over {count(self.replicates, 'replicate')}"
 
     @property
     def small(self) -> str:
-        """The start with the smallest random weights, or the first of all."""
+        """The initializer with the smallest random weights, or the first one."""
         return small_weights(self.initializers) or self.initializers[0]
 
     def each(
@@ -93,19 +93,20 @@ def _accuracy(arms: _PretrainedArms) -> Figures:
         "Test accuracy with and without pretraining",
         lambda runs, summary: figures.accuracy_by_depth(runs, summary, arms.initializers),
         Caption(
-            shows=f"Median test accuracy {arms.over} at each arm's chosen rate, single runs as dots; one row for each start.",
-            see="Grey is the same start without pretraining, dash-dotted with as many updates more as pretraining takes. "
-            "Where coloured lines stay up and grey falls, pretraining carries the depth.",
-            basis="A diverged run counts as guessing. RBMs have binary or linear hidden units, so they fit sigmoid and identity alone.",
+            shows=f"Median test accuracy {arms.over} at each arm's chosen rate, with single runs as dots; one row per initializer.",
+            see="Grey lines are the same initializer without pretraining (dash-dotted: trained longer, by the updates of pretraining). "
+            "Pretraining helps where coloured lines stay high and grey lines fall.",
+            basis="A diverged run is scored as random guessing. RBMs have binary or linear hidden units, so they work only with sigmoid and "
+            "identity.",
         ),
     )
 
 
 # How a comparison is named, and what makes it equal.
 COMPARISONS = {
-    "updates": "it is trained longer by as many updates as pretraining takes, each counted like one of the whole network",
-    "time": "it is trained for as many seconds, those of pretraining included, as they were measured here: they differ between "
-    "two computations of a study, and between machines; where its training ends before, it has had less (in the data: is cut short)",
+    "updates": "It is trained for as many additional updates as pretraining takes; an update of one layer counts like one of the whole network.",
+    "time": "It is trained for as many seconds as pretraining and fine-tuning took. Measured times vary between runs and machines; "
+    "a random start whose training ended earlier is marked `is_cut_short` in the data.",
 }
 
 
@@ -124,13 +125,12 @@ def _gains(arms: _PretrainedArms) -> Figures:
                 rows[rows["compared_at"] == f"equal {equal}"], initializer
             ),
             Caption(
-                shows=f"Difference to the best random start of the cell in the share of runs that train, at equal {equal}: "
-                f"{count(arms.replicates, 'pair')} of replicates, with the interval of Bonett & Price; those of all arms of a cell "
-                "hold together with 95 %.",
-                see="Filled: the method. Hollow: its controls. If normal weights with the moments of the pretrained ones gain as much, "
-                "the gain is scale; what the method gains beyond them is structure.",
-                basis=f"The best random start is chosen on tuning runs among all of the table; {what}. Every arm has its own learning "
-                "rate, chosen on validation, and pretraining's own rate is tuned in the same way where the grid has several.",
+                shows="Difference in the share of runs that train between each arm and the best random start of its cell, at equal "
+                f"{equal}, with Bonett-Price intervals over {count(arms.replicates, 'pair')} of replicates.",
+                see="Filled marks are methods, hollow marks their controls. Normal weights with the same moments as the pretrained ones "
+                "show what scale alone gains; what the method gains beyond that is structure.",
+                basis=f"The best random start is chosen on tuning runs, among all arms without pretraining. {what} The intervals of a cell are "
+                "simultaneous 95 % intervals.",
             ),
         )
     ]
@@ -141,15 +141,15 @@ def _clock(arms: _PretrainedArms) -> Figures:
     return arms.each(
         (tables["all_summary"],),
         "pretraining-clock",
-        "Test accuracy, with the cost of pretraining on the clock",
+        "Test accuracy, with the updates of pretraining counted",
         lambda runs, summary: figures.on_the_clock(
             tables["all_curves"], runs, summary, arms.initializers, _deepest(runs)
         ),
         Caption(
-            shows=f"Median test accuracy {arms.over} in the deepest pretrained networks, against all updates: curves begin where "
+            shows=f"Median test accuracy {arms.over} in the deepest pretrained networks against all updates. Curves start where "
             "pretraining ends.",
-            see="Pretraining pays where a coloured curve overtakes the grey ones.",
-            basis="An update of pretraining moves one layer. What it costs in time is in the comparison at equal time.",
+            see="Pretraining pays off where a coloured curve overtakes the grey ones.",
+            basis="An update of pretraining changes one layer only. The comparison at equal time accounts for its cost in seconds.",
         ),
     )
 
@@ -161,11 +161,10 @@ def _layers(arms: _PretrainedArms) -> Figures:
         "How each layer learns",
         lambda runs: figures.layer_errors(arms.context.tables["pretraining"], runs, _deepest(runs), arms.small),
         Caption(
-            shows=f"Error of each layer while it is pretrained from {schemes.label(arms.small)}, relative to that of the mean of its inputs "
-            f"(supervised layers: cross-entropy relative to log C); geometric mean {arms.over}.",
-            see="Above 1 a layer is worse than knowing nothing of its inputs; a layer that stays there passes nothing on worth learning "
-            "from.",
-            basis="On a fixed sample of training examples, uncorrupted, in the deepest pretrained networks.",
+            shows=f"Error of each layer during pretraining from {schemes.label(arms.small)}, relative to the error of predicting the mean "
+            f"of its inputs (supervised layers: cross-entropy relative to log C); geometric mean {arms.over}.",
+            see="A layer that stays at 1 or above is no better than a constant prediction and passes no useful codes on.",
+            basis="Measured on a fixed sample of uncorrupted training examples, in the deepest pretrained networks.",
         ),
     )
 
@@ -180,9 +179,9 @@ def _signal(arms: _PretrainedArms) -> Figures:
             tables["all_layers"], runs, summary, _deepest(runs), arms.small
         ),
         Caption(
-            shows=f"Variance of the activations by layer, from {schemes.label(arms.small)}: as fine-tuning begins, and at its end; geometric "
-            f"mean {arms.over}.",
-            see="Grey is what was drawn; what pretraining does to it before the first step of training shows in the other solid lines.",
-            basis="Deepest pretrained networks, each arm at its chosen rate; edges as in the section on signals.",
+            shows=f"Variance of the activations by layer, from {schemes.label(arms.small)}, when fine-tuning starts and when it ends; "
+            f"geometric mean {arms.over}.",
+            see="The grey solid line is the network as drawn. The other solid lines show how pretraining changed it.",
+            basis="The deepest pretrained networks, each arm at its chosen rate. Values below 10⁻²⁴ or above 10¹² are drawn at the edge.",
         ),
     )

@@ -1,4 +1,4 @@
-"""Section: how does the field compare?"""
+"""Section: how do the initializers compare?"""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def ranking(context: PageContext) -> Section:
         *(_field(context, budget, baseline) for budget in context.budgets),
         context.gallery.exhibit(
             "ranking-speed",
-            f"Who arrives, and how fast, within {count(context.budgets[0], 'update')}",
+            f"How many runs reach the target, and how fast, within {count(context.budgets[0], 'update')}",
             lambda: figures.speed(tables["profiles"], tables["arrivals"], "tuned"),
             Caption(
-                shows="Left: the share of cells in which an initializer's median steps to the target are at most τ times the fewest of "
-                "any. Right: the share of runs that have arrived by each step (Kaplan and Meier).",
-                see="High on the left edge: often the fastest. High on the right edge: arrives nearly everywhere, if late.",
-                basis="A run that is not at the target at the end of the full budget takes infinitely many steps on the left and is "
-                "censored at the budget on the right. The profile depends on who else is in the study.",
+                shows="Left: performance profile, the share of cells in which an initializer's median steps to the target are at most τ times "
+                "the fewest of any initializer. Right: the share of runs at the target by each step (Kaplan-Meier).",
+                see="A curve that starts high on the left is often the fastest; a curve that ends high reaches the target in most cells.",
+                basis="A run that is not at the target at the end of the full budget counts as infinitely many steps on the left and is "
+                "censored on the right. The profile depends on which initializers are in the study.",
             ),
         ),
         context.gallery.exhibit(
@@ -34,33 +34,33 @@ def ranking(context: PageContext) -> Section:
             f"What tuning is worth {after}",
             lambda: figures.tuning_gain(tables["ranking"]),
             Caption(
-                shows="Share of runs at the target when all train at one rate, against that when each has its own.",
-                see="Far above the line: an initializer that needs its own rate. On the line: one that does not care.",
-                basis="The fixed rate is declared in analysis.fixed_rate; the same grid of rates for all.",
+                shows="Share of runs at the target with a tuned learning rate (vertical) against one fixed rate for all (horizontal).",
+                see="An initializer far above the line needs tuning; one on the line does not.",
+                basis="The fixed rate is the setting analysis.fixed_rate. All initializers were tuned on the same grid of rates.",
             ),
         ),
     ]
     return Section(
         "ranking",
-        "How does the field compare?",
+        "How do the initializers compare?",
         f"All initializers over all cells of the main grid, against the declared baseline, {baseline}; {context.at_rate}.",
         exhibits,
     )
 
 
 def _field(context: PageContext, budget: int, baseline: str) -> Exhibit | Omission:
-    """Return the figure of the field at a budget."""
+    """Return the figure of all initializers at a budget."""
     name, after = context.at_budget("ranking", budget)
     return context.gallery.exhibit(
         name,
-        f"The field over all cells {after}",
+        f"All initializers over all cells {after}",
         lambda: figures.intervals(of_budget(context.tables["ranking"], budget), "tuned"),
         Caption(
             shows="Share of runs at the target and mean score of all runs, with 95 % intervals, and the difference in that share to "
-            f"{baseline}, with intervals that hold together for all initializers.",
-            see="Sorted by success. The small bars are the mean of the worst tenth of scores: an initializer can be good in the "
-            "middle and fail at the edge. On the dashed line it trains as often as the baseline.",
-            basis="Initializers tried in every cell of the main grid. A score is scaled from guessing, 0, to 1; a diverged run counts "
-            "as guessing. The cells are fixed and the same for all; intervals contain the noise of the choice of rate.",
+            f"{baseline}, with simultaneous intervals.",
+            see="Sorted by success. Small bars are the mean of the worst tenth of the scores. An initializer on the dashed line trains as "
+            "often as the baseline.",
+            basis="Only initializers that were tried in every cell of the main grid. Scores are scaled from 0 (random guessing) to 1; a diverged "
+            "run is scored as random guessing. The intervals include the uncertainty from choosing the learning rate.",
         ),
     )

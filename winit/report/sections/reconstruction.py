@@ -1,4 +1,4 @@
-"""Section: how well does a deep autoencoder give back its inputs?"""
+"""Section: how well does a deep autoencoder reconstruct its inputs?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from winit.report.wording import count
 
 
 def reconstruction(context: PageContext) -> Section:
-    """Show the error of deep autoencoders beside the mean predictor and principal components."""
+    """Show the error of deep autoencoders next to the mean predictor and principal components."""
     tables = context.tables
     runs, summary, curves = tables["judged_runs"], tables["all_summary"], tables["all_curves"]
     over = f"over {count(runs['replicate'].nunique(), 'replicate')}"
@@ -23,24 +23,23 @@ def reconstruction(context: PageContext) -> Section:
 
     return Section(
         "reconstruction",
-        "How well does a deep autoencoder give back its inputs?",
-        f"An encoder of {encoder} units and its mirror, against the mean of the training data and as many principal components as the "
-        "code has units.",
+        "How well does a deep autoencoder reconstruct its inputs?",
+        f"An encoder of {encoder} units and its mirror, compared with the mean of the training data and with as many principal components "
+        "as the code has units.",
         [
             *context.gallery.each(
                 SETTING,
                 runs,
                 (summary,),
                 "reconstruction",
-                "Reconstruction error by start",
+                "Reconstruction error by arm",
                 lambda runs, summary: figures.errors(runs, summary, baselines(runs)),
                 Caption(
                     shows="Squared error, summed over the outputs and averaged over the test examples (Hinton & Salakhutdinov 2006), one "
-                    "mark a replicate; dashed: the baselines.",
-                    see="Left is better. Hollow marks are controls: they share the values or the moments of pretrained weights, or the "
-                    "longer training. An arm at the mean predictor's line has learned nothing.",
-                    basis=f"{context.at_rate[:1].upper()}{context.at_rate[1:]}; all have the same mini-batches, and the same number of updates after "
-                    "pretraining. Updates of pretraining are not counted here.",
+                    "mark per replicate. Dashed lines: the baselines.",
+                    see="Left is better. Hollow marks are controls. An arm at the line of the mean predictor has learned nothing.",
+                    basis=f"{context.at_rate[:1].upper()}{context.at_rate[1:]}. All arms have the same mini-batches and the same number of updates "
+                    "after pretraining; the updates of pretraining are not counted here.",
                 ),
             ),
             *context.gallery.each(
@@ -51,10 +50,10 @@ def reconstruction(context: PageContext) -> Section:
                 "Reconstruction error against updates",
                 lambda runs, summary: figures.error_curves(curves, runs, summary, baselines(runs)),
                 Caption(
-                    shows=f"Median squared error per test example {over}, against all updates: a pretrained network begins where its "
+                    shows=f"Median squared error per test example {over}, against all updates. Curves of pretrained networks start where "
                     "pretraining ends.",
-                    see="Where curves cross is where pretraining has paid for itself.",
-                    basis="An update of pretraining moves one layer and costs less than one of the whole network.",
+                    see="Pretraining has paid off where its curve crosses below the others.",
+                    basis="An update of pretraining changes one layer only and costs less than an update of the whole network.",
                 ),
             ),
         ],

@@ -11,13 +11,13 @@ from winit.report.figures import regularization as figures
 
 
 def regularization(context: PageContext) -> Section:
-    """Compare networks with batch normalization or dropout with their twins without."""
+    """Compare networks with batch normalization or dropout to the same networks without."""
     exhibits = [*_normalization(context), *_dropout(context)]
     title = "Do batch normalization and dropout change the picture?"
     return Section(
         "regularization",
         title,
-        "In passing, as in the tutorial: arms beside the main grid, each against its twin without.",
+        "Arms of the extra grids with batch normalization or dropout, each compared with the same arm without.",
         exhibits or [Omission(title, "no network has batch normalization or dropout")],
     )
 
@@ -34,10 +34,10 @@ def _normalization(context: PageContext) -> list[Exhibit | Omission]:
             f"With and without batch normalization, {depth} layers",
             partial(figures.normalization, both[both["depth"] == depth]),
             Caption(
-                shows="Test accuracy of every judged run at its arm's rate, at the end of the full budget: hollow without batch "
-                "normalization, filled with it.",
-                see="If filled marks stand in one column, normalization has made the initialization matter less.",
-                basis="Batch normalization lies between weights and activation; the initializer draws the weights all the same.",
+                shows="Test accuracy of every judged run at its arm's rate, at the end of the full budget. Filled marks: with batch "
+                "normalization; hollow marks: without.",
+                see="If the filled marks line up in one column, initialization matters less with batch normalization.",
+                basis="Batch normalization is applied between weights and activation. The weights are initialized in the same way.",
             ),
         )
         for depth in sorted(chosen.loc[chosen["batch_norm"], "depth"].unique())
@@ -59,9 +59,9 @@ def _dropout(context: PageContext) -> list[Exhibit | Omission]:
             Caption(
                 shows="Distinct units of the hidden layers as a share of all, over the steps, with and without dropout; mean over runs and "
                 "layers.",
-                see="A line that leaves the bottom is a symmetry that broke: units that were dropped at different steps are no longer "
-                "alike.",
-                basis="Equality is exact, in float32.",
+                see="Where a line rises from the bottom, the symmetry is broken: units that were dropped at different steps are no longer "
+                "identical.",
+                basis="Units are compared bit by bit, in float32.",
             ),
         )
     ]

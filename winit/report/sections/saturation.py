@@ -13,16 +13,17 @@ def saturation(context: PageContext) -> Section:
     return Section(
         "saturation",
         "Do units saturate or die?",
-        "Large weights push tanh and sigmoid into their tails, where the slope is nearly zero; a ReLU unit can be off for every example.",
+        "Large weights push tanh and sigmoid units into their tails, where the slope is nearly zero. A ReLU unit can be zero for every "
+        "example.",
         context.each_setting(
             "saturation",
             "Saturated and dead share by layer at initialization",
             lambda runs, summary: figures.saturation(layers, runs, deepest(runs)),
             Caption(
-                shows="Share of units and probe examples with a slope below 5 % of the largest; for ReLU the share of units with "
+                shows="Share of units and probe examples with a slope below 5 % of the largest slope; for ReLU, the share of units with "
                 f"zero slope on every probe example. Mean over {context.replicates}.",
-                see="A high line is a layer in which most units pass hardly any gradient. Whether such a network trains all the same is "
-                "a question for the map above, not for this figure.",
+                see="Where a line is high, most units of the layer pass on hardly any gradient. Such a network may still train: see the map "
+                "in “Where does training work?”.",
                 basis="Activations that neither saturate nor die stay at 0.",
             ),
         ),

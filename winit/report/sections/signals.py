@@ -1,4 +1,4 @@
-"""Section: does the signal arrive?"""
+"""Section: does the signal reach the last layer?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def signals(context: PageContext) -> Section:
     layers, theory = context.tables["layers"], context.tables["theory"]
     return Section(
         "signals",
-        "Does the signal arrive?",
+        "Does the signal reach the last layer?",
         "Before any training: the variance of the activations, layer by layer, in the deepest networks of the grid.",
         context.each_setting(
             "signals",
@@ -21,10 +21,10 @@ def signals(context: PageContext) -> Section:
             Caption(
                 shows=f"Variance of h over {context.probe_examples} training examples and all units of a layer, geometric mean over "
                 f"{context.replicates}; log scale.",
-                see="A straight falling line is a signal that shrinks by the same factor in every layer (vanishing); a level one is "
-                "kept; tanh and sigmoid bound the variance from above, so large weights show there as saturation instead (below).",
-                basis="Values outside 10⁻²⁴ to 10¹² are drawn at that edge; so are exact zeros. Dotted: what the theory of infinitely "
-                "wide networks expects; shaded: within this, a mean over networks of this width and number agrees with it.",
+                see="A straight falling line is a signal that shrinks by the same factor in every layer; a level line is a signal that is "
+                "preserved.",
+                basis="Values below 10⁻²⁴ (zeros included) or above 10¹² are drawn at the edge. Dotted lines: the theory of infinitely wide "
+                "networks; shaded: the range in which a mean over this many networks of this width agrees with it.",
             ),
         ),
     )

@@ -1,4 +1,4 @@
-"""Section: what do untrained networks do to their inputs, and updates to weights?"""
+"""Section: how sensitive are untrained networks, and how large are updates?"""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def state(context: PageContext) -> Section:
     tables, over = context.tables, f"over {context.replicates}"
     return Section(
         "state",
-        "What do untrained networks do to their inputs, and updates to weights?",
-        "Three more looks at the same networks: how strongly outputs depend on inputs, how much that varies from draw to draw, and how "
-        "large the steps of training are.",
+        "How sensitive are untrained networks, and how large are updates?",
+        "Three more measurements of the same networks: how strongly outputs depend on inputs, how much networks vary from draw to draw, "
+        "and how large the updates are.",
         [
             *context.each_setting(
                 "jacobians",
@@ -23,10 +23,10 @@ def state(context: PageContext) -> Section:
                 Caption(
                     shows=f"Median and quartiles of the singular values of ∂logits/∂inputs over 8 training examples, median {over}; log "
                     "scale.",
-                    see="On the dashed line small changes of an input arrive as they are. Long bars: some directions explode while others "
+                    see="On the dashed line, small changes of an input keep their size. With long bars, some directions explode while others "
                     "vanish.",
-                    basis="Not for networks with batch normalization, in which no example has a Jacobian of its own. Edges as in the "
-                    "section on signals.",
+                    basis="Networks with batch normalization are left out: an example's output depends on its batch. Values below 10⁻²⁴ or "
+                    "above 10¹² are drawn at the edge.",
                 ),
             ),
             *context.each_setting(
@@ -35,9 +35,9 @@ def state(context: PageContext) -> Section:
                 lambda runs, summary: figures.length_spread(summary),
                 Caption(
                     shows=f"Standard deviation {over} of log mean z² in the last hidden layer, before training.",
-                    see="A line that rises with depth is an initialization whose networks differ more and more from one another: the mean "
-                    "of the theory is then no typical network.",
-                    basis="The second failure of Hanin & Rolnick 2018. Bounded activations cannot fluctuate so.",
+                    see="Where a line rises with depth, networks of one initialization differ more and more from each other, and the mean "
+                    "of the theory no longer describes a typical network.",
+                    basis="This is the second failure mode of Hanin & Rolnick 2018. Bounded activations do not show it.",
                 ),
             ),
             *context.each_setting(
@@ -47,8 +47,8 @@ def state(context: PageContext) -> Section:
                 Caption(
                     shows=f"‖ΔW‖/‖W‖ of the next update, median over hidden layers and {context.replicates}, in the deepest networks, "
                     f"{context.at_rate}.",
-                    see="Far below the dashed line (10⁻³, a rule of thumb) layers hardly move; far above it they are overwritten.",
-                    basis="Zero weights that move have an infinite ratio, drawn at the upper edge; what does not move is at the lower one.",
+                    see="Far below the dashed line (10⁻³, a rule of thumb) weights hardly change; far above it they are overwritten.",
+                    basis="Ratios of 0 and infinite ratios (zero weights with a nonzero update) are drawn at the edges.",
                 ),
             ),
         ],

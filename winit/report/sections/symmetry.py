@@ -27,7 +27,7 @@ def symmetry(context: PageContext) -> Section:
     return Section(
         "symmetry",
         "Is the symmetry broken?",
-        "Two units that start with the same weights get the same gradient and stay the same unit, for ever.",
+        "Two units that start with the same weights get the same gradient and stay identical.",
         context.gallery.each(
             PRETRAINED_SETTING,
             _with_constants(context),
@@ -36,12 +36,11 @@ def symmetry(context: PageContext) -> Section:
             "Distinct units over the steps",
             lambda runs: figures.symmetry(layers, runs, shallowest(runs)),
             Caption(
-                shows="Units of the hidden layers that differ from one another, bit for bit, in their incoming weights or bias, as a "
-                "share of the layer's units, in the shallowest networks. Mean over all hidden layers, learning rates and "
-                "replicates.",
-                see="Zero and constant weights start with one distinct unit a layer. A line that stays at the bottom is a wide network "
-                "that works as if it had one unit a layer; any random weights start at the top.",
-                basis="Equality is exact, in float32. Runs from constant weights are those of all grids, without dropout.",
+                shows="Share of hidden units with distinct incoming weights and bias, in the shallowest networks. Mean over all hidden "
+                "layers, learning rates and replicates.",
+                see="Zero and constant weights start with one distinct unit per layer. If a line stays at the bottom, every layer works like "
+                "a single unit; random weights start at the top.",
+                basis="Units are compared bit by bit, in float32. Runs from constant weights are those of all grids, without dropout.",
             ),
         ),
     )

@@ -10,7 +10,7 @@ from winit.report.wording import PRETRAINED_SETTING
 
 
 def trainability(context: PageContext) -> Section:
-    """Show which initializers train at which depths, at every budget: the shorter ones beside the full one."""
+    """Show which initializers train at which depths, at every budget."""
     by_budget = [_maps(context, budget) for budget in context.budgets]
     return Section(
         "trainability",
@@ -33,10 +33,10 @@ def _maps(context: PageContext, budget: int) -> list[Exhibit | Omission]:
         f"Test accuracy by initializer and depth {after}",
         lambda runs, summary: figures.trainability(summary, context.tables["not_applicable"]),
         Caption(
-            shows=f"Mean test accuracy in per cent over {context.replicates}.",
-            see="✓: every run is at the target at the end of the budget; (2/5): two of five are; no mark: none is. "
-            "Read along a row: where it turns dark, that initialization has run out of depth. Why a "
-            "row was not trained stands under “How runs ended”.",
-            basis="A run that diverged or is stuck counts as guessing, and no score counts below it. Test data chose nothing.",
+            shows=f"Mean test accuracy over {context.replicates}, in per cent. ✓: every run is at the target at the end of the budget; "
+            "(2/5): two of five runs are; no mark: no run is.",
+            see="Where a row turns dark, networks of that depth no longer train from that initialization.",
+            basis="Runs that diverged or are stuck are scored as random guessing, and no score is below that. No choice was made on test data. "
+            "“How runs ended” explains missing rows.",
         ),
     )

@@ -1,5 +1,5 @@
-// The page is complete without this script. It adds what a script can: files made from the page alone, tables that sort
-// and filter, a table of contents that follows, and charts for chosen initializers. It loads nothing.
+// The page works without this script. The script adds downloads, sorting and filtering of tables, a table of contents that
+// highlights the current section, and charts for chosen initializers. It loads nothing.
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const $$ = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -12,7 +12,7 @@ for (const element of $$("[data-static]")) element.hidden = true;
 const STUDY = document.body.dataset.study;
 const INK = JSON.parse($("#page-ink").textContent); // the variables' colours in a file: dark ink on white
 
-/** Return the text that winit.report.explorer.packed has packed into an element. */
+/** Return the text that winit.report.explorer.packed has stored in an element. */
 async function unpacked(id) {
   const bytes = Uint8Array.from(atob(document.getElementById(id).textContent), (c) => c.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
@@ -26,7 +26,7 @@ function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
-/** Return a drawing of the page as the text of an SVG file, and its size. */
+/** Return an SVG of the page as the text of an SVG file, and its size. */
 function standalone(svg) {
   const copy = svg.cloneNode(true);
   const [, , width, height] = (svg.getAttribute("viewBox") ?? `0 0 ${svg.getAttribute("width")} ${svg.getAttribute("height")}`)
@@ -72,7 +72,7 @@ for (const button of $$("[data-save]")) {
 
 // ---- Tables
 
-/** Return what a cell is sorted by: its number if it begins with one, else its words; ∞ last, a dash before all. */
+/** Return the sort key of a cell: its number if it begins with one, else its text; ∞ sorts last, a dash first. */
 function sortKey(cell) {
   const words = cell.textContent.trim().replace("−", "-");
   if (words === "∞") return Infinity;
@@ -82,7 +82,7 @@ function sortKey(cell) {
 }
 
 function compare(a, b) {
-  if (typeof a === "number" && typeof b === "number") return a - b || 0; // ∞ − ∞ is no order
+  if (typeof a === "number" && typeof b === "number") return a - b || 0; // ∞ − ∞ is NaN
   if (typeof a === "number") return -1;
   if (typeof b === "number") return 1;
   return a.localeCompare(b);
@@ -98,7 +98,7 @@ function makeSortable(table) {
     button.append(...head.childNodes);
     head.replaceChildren(button);
     button.addEventListener("click", () => {
-      // Up, down, and back to the order it came in.
+      // Ascending, descending, and the original order in turn.
       const next = { ascending: "descending", descending: null }[head.getAttribute("aria-sort")];
       const order = next === undefined ? "ascending" : next;
       for (const other of heads) other.removeAttribute("aria-sort");
@@ -143,7 +143,7 @@ function makeFilterable(controls) {
   for (const select of selects) select.addEventListener("change", apply);
   apply();
   const copy = $('[data-table="copy"]', controls);
-  copy.hidden = !navigator.clipboard; // not to be had everywhere
+  copy.hidden = !navigator.clipboard; // not available in every browser
   copy.addEventListener("click", async () => {
     await navigator.clipboard.writeText(asText(table, "\t"));
     $("output", controls).value = `${shownRows(table).length} rows copied`;
@@ -158,7 +158,7 @@ $$(".filters").forEach(makeFilterable);
 
 const links = $$("nav a").filter((link) => !link.closest("[hidden]"));
 
-/** Mark the section that is being read: the last that begins above the upper third; at the end of the page, the last. */
+/** Mark the current section: the last one that begins above the upper third of the window, or the last one at the end of the page. */
 function follow() {
   const isEnd = scrollY + innerHeight >= document.documentElement.scrollHeight - 2;
   const begun = links.filter((link) => $(link.hash).getBoundingClientRect().top < innerHeight / 3);
@@ -179,18 +179,18 @@ follow();
 
 // ---- Charts for chosen initializers
 
-/** Return rows of numbers: the tables of charts hold nothing else, and an empty field is a missing value. */
+/** Return the rows of a table of numbers; an empty field is a missing value. */
 async function numbers(id) {
   const [head, ...lines] = (await unpacked(id)).trim().split("\n");
   const names = head.split(",");
   return lines.map((line) => Object.fromEntries(line.split(",").map((word, i) => [names[i], word === "" ? null : Number(word)])));
 }
 
-/** Vega is a script of a megabyte: it waits, packed, until a chart comes into view. The policy knows it by its hash. */
+/** Load Vega when a chart scrolls into view: it is a megabyte of code, stored compressed. The security policy allows it by its hash. */
 let vega;
 function loadVega() {
   vega ??= (async () => {
-    const script = document.createElement("script"); // a classic one: it leaves names that a module of ours could not bear
+    const script = document.createElement("script"); // a classic script, because Vega defines globals
     script.textContent = await unpacked("vega");
     document.head.append(script);
     return window.vegaEmbed;
@@ -257,8 +257,8 @@ async function explore(state) {
     return { fg: variable("--fg"), muted: variable("--muted"), grid: variable("--grid"), font: style.fontFamily };
   }
 
-  // With ast, Vega interprets its expressions; otherwise it would make functions of them, which the policy forbids. It is
-  // not to warn of empty charts, which a reader may well choose.
+  // With ast, Vega interprets its expressions instead of compiling them to functions, which the policy forbids. logLevel 1
+  // suppresses warnings about empty charts, which a reader may choose.
   const embed = async (element, spec) => (await loadVega())(element, spec, { renderer: "svg", actions: false, ast: true, logLevel: 1 });
 
   async function draw(name) {
@@ -276,7 +276,7 @@ async function explore(state) {
     const shown = chosen();
     const rates = shown.map((a) => `${a.label} at rate ${a.learning_rate}`);
     choice("status").textContent = shown.length === 0
-      ? "No such arm in this study: choose another initializer or setting."
+      ? "This study has no such arm: choose another initializer or setting."
       : `${shown.length} of ${boxes.length} initializers, ${shown[0].runs} replicates: ${rates.join(", ")}.`;
     for (const name of visible) draw(name);
   }
@@ -307,7 +307,7 @@ async function explore(state) {
         const lines = [columns, ...rows.map((row) => columns.map((c) => row[c] ?? ""))].map((line) => line.map((w) => quoted(String(w))).join(",") + "\n");
         return save(`${file}.csv`, lines.join(""), "text/csv");
       }
-      // Drawn anew, as a file is: dark on white.
+      // Files are drawn dark on white, whatever the theme of the page.
       const spec = { ...specification(name, LIGHT), width: 760 };
       const result = await embed(document.createElement("div"), spec);
       const holder = document.createElement("div");

@@ -1,4 +1,4 @@
-"""The schema: every column of every table once, with its type, unit and meaning, and the rows of the run store."""
+"""The schema: every column of every table, with type, unit and meaning, and the rows of the run store."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = [
 
 TABLES: dict[str, Table] = MEASURED | ANALYSED
 
-# Which tables a rule of the workflow writes, and which of them have a CSV copy.
+# Tables written by each rule of the workflow, and tables with a CSV copy.
 REPLAYED = ("replay",)
 COLLECTED = tuple(name for name in TABLES if name not in REPLAYED)
 COPIED = ("runs", "summary", "not_applicable")

@@ -1,4 +1,4 @@
-"""The tables that are computed from those of single runs, or from the study alone."""
+"""Tables that are computed from the tables of single runs, or from the study alone."""
 
 from __future__ import annotations
 
@@ -6,73 +6,76 @@ from winit.store.schema.column import BOOL, FLOAT, INT, INT32, OPTIONAL_INT, STR
 from winit.store.schema.compared import BUDGET, COMPARED
 from winit.store.schema.measured import FACTORS, LAYER
 
-_DROPPED = "a run that diverged or is stuck counts as guessing, and no score counts below it"
-_INFINITE = "a diverged run counts as infinite"
+_DROPPED = "runs that diverged or are stuck are scored as random guessing, and no score is below that"
+_INFINITE = "infinite for diverged runs"
 
 PRETRAINING_EFFECTS: Table = table(
     BUDGET,
     *others(FACTORS, "learning_rate", "role", "replicate"),
-    Column("learning_rate", FLOAT, "", "the rate chosen for it, as in summary"),
+    Column("learning_rate", FLOAT, "", "learning rate chosen for the arm, as in summary"),
     Column(
         "compared_at",
         STR,
         "",
-        "equal training: updates of all layers, pretraining not counted; equal updates: those of pretraining counted; "
-        "equal time: in pretraining_time_effects alone",
+        "equal training: the same number of updates, not counting pretraining; equal updates: counting pretraining; equal time: "
+        "only in pretraining_time_effects",
     ),
     Column(
         "compared_with",
         STR,
         "",
-        "same start; best random start: of all in the cell that with the highest tuning score; random start: every other; "
-        "moments or shuffled: the control",
+        "same start: the same initializer without pretraining; best random start: the random start of the cell with the highest "
+        "tuning score; random start: any other; moments or shuffled: the control",
     ),
-    Column("reference_initializer", STR, "", "initializer of what it is compared with"),
+    Column("reference_initializer", STR, "", "initializer of the reference"),
     Column(
-        "reference_pretraining", STR, "", "and its pretraining; none+longer: no pretraining, and the updates it takes"
+        "reference_pretraining",
+        STR,
+        "",
+        "pretraining of the reference; none+longer: no pretraining, but as many additional updates",
     ),
-    Column("reference_updates", INT, "updates", "after which the reference is read, those of its pretraining included"),
+    Column("reference_updates", INT, "updates", "updates of the reference, including those of its pretraining"),
     Column(
-        "is_cut_short", BOOL, "", "whether the reference has had less than would be equal: see pretraining_time_effects"
+        "is_cut_short", BOOL, "", "whether the reference had fewer updates or less time than an equal comparison needs"
     ),
     Column("pairs", INT, "pairs", "pairs of runs with the same split and the same streams of weights and mini-batches"),
-    Column("level", FLOAT, "", "of both intervals: those of all pretrained arms of a cell hold together with 95 %"),
-    Column("success_difference", FLOAT, "", "difference in the share of runs that are ok"),
-    Column("success_difference_low", FLOAT, "", "lower end of its interval (Bonett & Price)"),
-    Column("success_difference_high", FLOAT, "", "upper end"),
-    Column("trained_pairs", INT, "pairs", "pairs in which both runs are ok"),
     Column(
-        "difference", FLOAT, "", "mean over these pairs of the difference in test score; missing where there are none"
+        "level",
+        FLOAT,
+        "",
+        "confidence level of both intervals; the intervals of all pretrained arms of a cell are simultaneous at 95 %",
     ),
-    Column("difference_low", FLOAT, "", "lower end of its t-interval; missing with fewer than three of these pairs"),
+    Column("success_difference", FLOAT, "", "difference in the share of runs with status ok"),
+    Column("success_difference_low", FLOAT, "", "lower end of its Bonett-Price interval"),
+    Column("success_difference_high", FLOAT, "", "upper end"),
+    Column("trained_pairs", INT, "pairs", "pairs in which both runs have status ok"),
+    Column("difference", FLOAT, "", "mean difference in test score over trained_pairs; missing if there are none"),
+    Column("difference_low", FLOAT, "", "lower end of its t-interval; missing with fewer than three trained_pairs"),
     Column("difference_high", FLOAT, "", "upper end"),
     Column(
         "verdict",
         STR,
         "",
-        "better or worse by the interval of success; where success is alike in every pair, better, worse or equivalent "
-        "(within analysis.margin) by that of the score; else, and with fewer than five pairs, undecided",
+        "better or worse, by the interval of success_difference; if all pairs agree in success, better, worse or equivalent (within "
+        "analysis.margin), by the interval of difference; otherwise, and with fewer than five pairs, undecided",
     ),
 )
 
-# The same columns, of comparisons at equal time. The seconds are measured, so that the table differs between two
-# computations of a study, as they do.
+# The same columns for comparisons at equal time. They depend on measured seconds, so this table is not reproducible.
 PRETRAINING_TIME_EFFECTS: Table = PRETRAINING_EFFECTS | table(
-    Column(
-        "compared_at", STR, "", "equal time: as many seconds, which are measured and differ between two computations"
-    ),
+    Column("compared_at", STR, "", "equal time: the same number of measured seconds"),
     Column(
         "reference_updates",
         INT,
         "updates",
-        "the last evaluated ones that take no longer than calibration, pretraining and training of the arm, by the medians "
-        "of calibration_time_s, pretraining_time_s and wall_time_s/steps; the reference's last ones where it ends before",
+        "last evaluated step of the reference that takes no longer than calibration, pretraining and training of the arm, by the "
+        "medians of calibration_time_s, pretraining_time_s and wall_time_s/steps; its last step if its training ends earlier",
     ),
     Column(
         "is_cut_short",
         BOOL,
         "",
-        "whether the reference ends before, and has had less time: only worse is a verdict then",
+        "whether the training of the reference ends earlier; the verdict is then worse or undecided",
     ),
 )
 
@@ -82,21 +85,21 @@ BASELINES: Table = table(
         "baseline",
         STR,
         "",
-        "of a classifier: linear model (logistic regression); of a reconstruction: mean predictor, PCA",
+        "classification: linear model (logistic regression); reconstruction: mean predictor or PCA",
     ),
-    Column("components", INT, "components", "of PCA, as many as a code has units; otherwise 0"),
+    Column("components", INT, "components", "components of PCA, as many as units in the code; otherwise 0"),
     Column(
         "test_loss",
         FLOAT,
         "",
-        "on the test part: of a classifier the cross-entropy in nats; of a reconstruction the squared error, summed over the "
-        "inputs, mean over examples",
+        "loss on the test part. Classification: cross-entropy in nats; reconstruction: squared error, summed over the inputs, "
+        "mean over examples",
     ),
     Column(
         "test_score",
         FLOAT,
         "",
-        "on the test part: of a classifier the accuracy; of a reconstruction the share of the mean predictor's error explained",
+        "score on the test part. Classification: accuracy; reconstruction: explained share of the mean predictor's error",
     ),
 )
 
@@ -105,13 +108,18 @@ _STATUSES = ("ok", "lost_target", "missed_target", "stuck", "diverged")
 TUNING: Table = table(
     BUDGET,
     *others(FACTORS, "role", "replicate"),
-    Column("runs", INT, "runs", "tuning replicates; judged ones, where there are no tuning runs"),
-    Column("ok", INT, "runs", "of these, runs with status ok"),
+    Column("runs", INT, "runs", "tuning runs; judged runs if there are no tuning runs"),
+    Column("ok", INT, "runs", "runs with status ok"),
     Column("diverged", INT, "runs", "runs that diverged"),
-    Column("mean_score", FLOAT, "", "mean validation score; a failure counts as guessing"),
+    Column("mean_score", FLOAT, "", "mean validation score; failures are scored as random guessing"),
     Column("is_extension", BOOL, "", "whether tuning added the rate to the grid"),
-    Column("is_chosen", BOOL, "", "the rate chosen for this arm at this budget: highest mean, of equals the smaller"),
-    Column("is_edge", BOOL, "", "the chosen rate is the smallest or largest that was tried"),
+    Column(
+        "is_chosen",
+        BOOL,
+        "",
+        "whether the rate was chosen for this arm at this budget: highest mean score, ties go to the smaller rate",
+    ),
+    Column("is_edge", BOOL, "", "whether it was chosen and is the smallest or largest rate tried"),
 )
 
 SUMMARY: Table = table(
@@ -119,71 +127,81 @@ SUMMARY: Table = table(
     *others(FACTORS, "role", "replicate"),
     Column("runs", INT, "runs", "judged replicates"),
     *(Column(s, INT, "runs", f"runs with status {s}") for s in _STATUSES),
-    Column("success_rate", FLOAT, "", "share of runs that are ok"),
+    Column("success_rate", FLOAT, "", "share of runs with status ok"),
     Column("success_low", FLOAT, "", "lower end of its 95 % Wilson interval"),
     Column("success_high", FLOAT, "", "upper end"),
     Column("train_loss", FLOAT, "nats", f"median over replicates; {_INFINITE}"),
     Column("test_loss", FLOAT, "nats", f"median over replicates; {_INFINITE}"),
     Column("test_score", FLOAT, "", f"mean over replicates; {_DROPPED}"),
-    Column("test_score_minimum", FLOAT, "", "smallest replicate"),
-    Column("test_score_maximum", FLOAT, "", "largest replicate"),
-    Column("steps_to_target", FLOAT, "updates", "median over replicates; infinite where half or more never arrive"),
+    Column("test_score_minimum", FLOAT, "", "minimum over replicates"),
+    Column("test_score_maximum", FLOAT, "", "maximum over replicates"),
     Column(
-        "initial_loss", FLOAT, "nats", "median training loss before training; log C for a network that says nothing"
+        "steps_to_target", FLOAT, "updates", "median over replicates; infinite if half or more never reach the target"
+    ),
+    Column(
+        "initial_loss",
+        FLOAT,
+        "nats",
+        "median training loss before training; log C if all classes get the same probability",
     ),
     Column(
         "log_length_spread",
         FLOAT,
         "",
-        "standard deviation over replicates of log(mean z²), last hidden layer, untrained",
+        "standard deviation over replicates of log(mean z²) in the last hidden layer, before training",
     ),
     Column("tuning_score", FLOAT, "", "mean validation score of the tuning replicates, as in tuning"),
-    Column("is_best_rate", BOOL, "", "the rate chosen for this arm at this budget, as in tuning"),
-    Column("is_edge_rate", BOOL, "", "the chosen rate is the smallest or largest that was tried"),
+    Column("is_best_rate", BOOL, "", "whether the rate was chosen for this arm at this budget, as in tuning"),
+    Column("is_edge_rate", BOOL, "", "whether it was chosen and is the smallest or largest rate tried"),
 )
 
 CLAIMS: Table = table(
-    Column("claim", STR, "", "key: the claim's id"),
-    Column("statement", STR, "", "as the tutorial makes it"),
-    Column("source", STR, "", "where it is claimed"),
+    Column("claim", STR, "", "key: id of the claim"),
+    Column("statement", STR, "", "the claim"),
+    Column("source", STR, "", "where it is made"),
     Column("measured", STR, "", "what is measured, in words"),
-    Column("rule", STR, "", "when a cell supports or refutes it, written down before the data"),
-    Column("budget", STR, "", "after how many updates it was judged; empty where it is of layers alone"),
-    Column("figure", STR, "", "the page's section that shows it"),
-    Column("correction", STR, "", "where the tutorial is wrong or imprecise; else empty"),
-    Column("cells", INT, "cells", "cells that have the runs it needs"),
-    Column("supporting", INT, "cells", "of these, cells that support it"),
+    Column("rule", STR, "", "when a cell supports or refutes it, declared before the data were collected"),
+    Column("budget", STR, "", "budgets at which it was judged; empty for claims about layers"),
+    Column("figure", STR, "", "section of the page that shows it"),
+    Column("correction", STR, "", "where the tutorial is wrong or imprecise; may be empty"),
+    Column("cells", INT, "cells", "cells with the runs that it needs"),
+    Column("supporting", INT, "cells", "cells that support it"),
     Column("refuting", INT, "cells", "cells that refute it"),
     Column(
         "without_evidence",
         INT,
         "cells",
-        "cells that can say nothing: too few replicates, or nothing trains on either side",
+        "cells without evidence: too few replicates, or nothing trains on either side",
     ),
     Column(
         "verdict",
         STR,
         "",
-        "refuted if one of its contrasts is, else mixed, not tested here or undecided if one is, else supported; a contrast is "
-        "supported or refuted by more than half of its cells with evidence, and mixed if at least a tenth say the one and at "
-        "least a tenth the other",
+        "refuted, mixed, not tested here or undecided: the first of these that applies to one of its contrasts; otherwise "
+        "supported. A contrast is supported or refuted by more than half of its cells with evidence, and mixed if at least a "
+        "tenth support it and at least a tenth refute it",
     ),
-    Column("evidence", STR, "", "the sentence with the numbers"),
+    Column("evidence", STR, "", "result in one sentence, with numbers"),
 )
 
 CLAIMS_EVIDENCE: Table = table(
-    Column("claim", STR, "", "the claim's id"),
+    Column("claim", STR, "", "id of the claim"),
     *some(FACTORS, "dataset", "activation", "depth", "width", "optimizer"),
-    Column("initializer", STR, "", "what the number is of; several, where it is of all of them together"),
+    Column("initializer", STR, "", "initializer that was measured; several if they were measured together"),
     FACTORS["pretraining"],
-    Column("quantity", STR, "", "what the number says"),
-    Column("budget", OPTIONAL_INT, "updates", "when it was read; missing where it is of layers"),
-    Column("value", FLOAT, "", "the number; missing where it has none"),
-    Column("level", FLOAT, "", "of confidence, adjusted for the number of cells that decide; missing without evidence"),
-    Column("low", FLOAT, "", "lower end of its interval at that level"),
+    Column("quantity", STR, "", "what was measured"),
+    Column("budget", OPTIONAL_INT, "updates", "budget at which it was measured; missing for measures of layers"),
+    Column("value", FLOAT, "", "measured value; missing if there is none"),
+    Column(
+        "level",
+        FLOAT,
+        "",
+        "confidence level of the interval, adjusted for the number of cells that decide; missing without evidence",
+    ),
+    Column("low", FLOAT, "", "lower end of the interval"),
     Column("high", FLOAT, "", "upper end"),
-    Column("replicates", INT, "", "networks, or pairs of them, that it is of"),
-    Column("compared_with", STR, "", "initializer of what it is compared with; empty where it stands alone"),
+    Column("replicates", INT, "", "networks, or pairs of networks, measured"),
+    Column("compared_with", STR, "", "initializer of the reference; empty if there is none"),
     Column("outcome", STR, "", "supports, refutes, undecided or no evidence"),
 )
 
@@ -204,89 +222,111 @@ THEORY: Table = table(
         "correlation",
         FLOAT,
         "",
-        "cosine of the pre-activations of two inputs, begun at the mean of the probe's pairs",
+        "cosine of the pre-activations of two inputs, starting from the mean over pairs of probe inputs",
     ),
     Column(
         "z_spread",
         FLOAT,
         "",
-        "what this width does to z_mean_square: standard deviation of its logarithm over networks",
+        "standard deviation of log z_mean_square over networks of this width",
     ),
-    Column("h_spread", FLOAT, "", "the same of h_variance; missing in the output layer"),
-    Column("delta_spread", FLOAT, "", "the same of delta_ratio"),
-    Column("amplification", FLOAT, "", "growth of a small relative deviation of the first layer's q up to this layer"),
+    Column("h_spread", FLOAT, "", "standard deviation of log h_variance; missing in the output layer"),
+    Column("delta_spread", FLOAT, "", "standard deviation of log delta_ratio"),
+    Column(
+        "amplification",
+        FLOAT,
+        "",
+        "factor by which a small relative deviation of q in the first layer has grown in this layer",
+    ),
 )
 
 AGREEMENT: Table = table(
     *_NETWORK,
-    Column("quantity", STR, "", "h_variance, in the last hidden layer, or delta_ratio, in the first"),
-    Column("layer", INT32, "", "where"),
+    Column("quantity", STR, "", "h_variance (last hidden layer) or delta_ratio (first hidden layer)"),
+    Column("layer", INT32, "", "the layer"),
     Column("replicates", INT, "networks", "networks measured"),
     Column("measured", FLOAT, "", "geometric mean over replicates, before training"),
-    Column("predicted", FLOAT, "", "by the theory of infinitely wide networks"),
-    Column("spread", FLOAT, "", "the theory's spread at this width, of the logarithm"),
+    Column("predicted", FLOAT, "", "value predicted by the theory of infinitely wide networks"),
+    Column("spread", FLOAT, "", "standard deviation of the logarithm that the theory predicts at this width"),
     Column(
         "low",
         FLOAT,
         "",
-        "smallest mean that agrees: predicted · exp(−3 spread/√replicates − spread²/2), at most −10 %",
+        "smallest value that agrees: predicted · exp(−3 spread/√replicates − spread²/2), or 10 % less if that is smaller",
     ),
-    Column("high", FLOAT, "", "largest: predicted · exp(3 spread/√replicates), at least +10 %"),
-    Column("agrees", BOOL, "", "whether measured lies between low and high"),
-    Column("reason", STR, "", "where it is not: what stands out; else empty"),
+    Column(
+        "high",
+        FLOAT,
+        "",
+        "largest value that agrees: predicted · exp(3 spread/√replicates), or 10 % more if that is larger",
+    ),
+    Column("agrees", BOOL, "", "whether measured is between low and high"),
+    Column("reason", STR, "", "likely cause of a disagreement; otherwise empty"),
 )
 
 _DEPTH_SCALES = (
-    Column("q", FLOAT, "", "where the length map leads from q = 1; infinite where it grows without bound"),
+    Column(
+        "q", FLOAT, "", "limit of the mean square q over layers, starting from 1; infinite if it grows without bound"
+    ),
     Column(
         "chi_1",
         FLOAT,
         "",
-        "σ_w² E[φ′(√q z)²] there, the factor of the gradient's variance a layer: ordered below 1, chaotic above",
+        "σ_w² E[φ′(√q z)²], the factor by which the gradient's variance changes per layer: ordered below 1, chaotic above",
     ),
-    Column("c_star", FLOAT, "", "correlation to which two inputs converge there: 1 unless chaotic"),
-    Column("xi_c", FLOAT, "layers", "ξ_c = −1/log of the correlation map's slope at c*; in the ordered phase ξ_∇"),
-    Column("xi_gradient", FLOAT, "layers", "ξ_∇ = 1/abs(log χ₁): gradients change by a factor of e"),
+    Column("c_star", FLOAT, "", "correlation to which two inputs converge: 1 unless chaotic"),
+    Column(
+        "xi_c",
+        FLOAT,
+        "layers",
+        "ξ_c = −1/log of the slope of the correlation map at c*; equal to ξ_∇ in the ordered phase",
+    ),
+    Column(
+        "xi_gradient",
+        FLOAT,
+        "layers",
+        "ξ_∇ = 1/abs(log χ₁), the number of layers over which gradients change by a factor of e",
+    ),
     Column(
         "depth_limit",
         FLOAT,
         "layers",
-        "6 ξ_c: deeper, training is not expected to work (Schoenholz et al. 2017); missing where no limit is claimed",
+        "6 ξ_c; deeper networks are not expected to train (Schoenholz et al. 2017); missing if there is no limit",
     ),
     Column(
         "why_no_limit",
         STR,
         "",
-        "why none is claimed: q grows without bound, or has no scale (homogeneous φ, no biases); else empty",
+        "why there is no limit: q grows without bound, or has no scale (homogeneous φ, no biases); otherwise empty",
     ),
 )
 
 DEPTH_LIMITS: Table = table(
     *(FACTORS[name] for name in ("dataset", "optimizer", "activation", "width", "initializer")),
-    Column("sigma_w2", FLOAT, "", "fan_in Var(w) of the square hidden layers"),
+    Column("sigma_w2", FLOAT, "", "fan_in · Var(w) of the square hidden layers"),
     Column("sigma_b2", FLOAT, "", "variance of their biases"),
     *_DEPTH_SCALES,
     Column(
         "deepest_trained",
         INT,
         "layers",
-        "largest depth of the grid at which half of the runs reached the target; 0: none",
+        "largest depth of the grid at which at least half of the runs are at the target; 0: none",
     ),
     Column("deepest_tried", INT, "layers", "largest depth of the grid"),
 )
 
 PHASE: Table = table(
     FACTORS["activation"],
-    Column("sigma_w2", FLOAT, "", "fan_in Var(w)"),
+    Column("sigma_w2", FLOAT, "", "fan_in · Var(w)"),
     Column("sigma_b2", FLOAT, "", "Var(b)"),
     *_DEPTH_SCALES,
 )
 
 NOT_APPLICABLE: Table = table(
-    Column("initializer", STR, "", "scheme and its parameters; empty where a way of pretraining has no meaning"),
-    Column("pretraining", STR, "", "way of pretraining; empty where an initializer has no meaning"),
+    Column("initializer", STR, "", "scheme and its parameters; empty if the way of pretraining is not applicable"),
+    Column("pretraining", STR, "", "way of pretraining; empty if the initializer is not applicable"),
     FACTORS["activation"],
-    Column("reason", STR, "", "why the pair has no meaning"),
+    Column("reason", STR, "", "why the pair is not applicable"),
 )
 
 REPLAY: Table = table(
@@ -316,6 +356,6 @@ ANALYSED: dict[str, Table] = {
     "replay": REPLAY,
 }
 
-# Tables that depend on measured seconds: the only ones that differ between two computations of the same study, beside
-# the columns in TIME_COLUMNS.
+# Tables that depend on measured seconds. Only these and the columns in TIME_COLUMNS differ between two computations of
+# the same study.
 TIME_TABLES = ("pretraining_time_effects",)

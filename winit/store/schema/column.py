@@ -1,11 +1,11 @@
-"""A column is one object: its name, type, unit and meaning, and how the run store holds it."""
+"""Columns: name, type, unit, meaning, and how the run store holds them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-# Types as pandas writes them; Int64 is an integer that can be missing.
+# Names of types in pandas. Int64 is an integer that may be missing.
 Type = Literal["str", "int32", "int64", "Int64", "float32", "float64", "bool"]
 STR: Type = "str"
 INT32: Type = "int32"
@@ -15,7 +15,7 @@ FLOAT32: Type = "float32"
 FLOAT: Type = "float64"
 BOOL: Type = "bool"
 
-# What the lists of the run store extend over. A run that is pretrained is probed once more, before pretraining.
+# Axes of lists in the run store. Pretrained runs are probed once more, before pretraining.
 Axis = Literal[
     "curve_step",
     "budget",
@@ -36,7 +36,7 @@ class Stored:
     Attributes:
         name: of the field.
         type: of the field, or of the entries of its list.
-        axes: what the list extends over, the last axis running fastest; none where the field is a single value.
+        axes: axes of the list, the last one varying fastest; empty for a single value.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Column:
 
     Attributes:
         name: of the column.
-        type: of its values, as pandas writes it.
-        unit: of its values; empty where they have none.
-        meaning: what it holds, for the reference.
-        stored: how the run store holds it; None where it is computed from other columns.
+        type: of its values, as named in pandas.
+        unit: of its values; empty if they have none.
+        meaning: description for the reference.
+        stored: how the run store holds it; None if it is computed from other columns.
     """
 
     name: str
@@ -69,13 +69,13 @@ Table = dict[str, Column]
 def kept(
     name: str, type: Type, unit: str, meaning: str, *axes: Axis, field: str = "", field_type: Type | None = None
 ) -> Column:
-    """Return a column that the run store holds.
+    """Return a column that is stored in the run store.
 
     Args:
-        name, type, unit, meaning: those of the column.
-        axes: what the list in the run store extends over; none for a single value.
-        field: the name in the run store, where it is not that of the column.
-        field_type: the type in the run store, where it is not that of the column.
+        name, type, unit, meaning: of the column.
+        axes: axes of the list in the run store; none for a single value.
+        field: the name in the run store, if it differs from that of the column.
+        field_type: the type in the run store, if it differs from that of the column.
     """
     return Column(name, type, unit, meaning, Stored(field or name, field_type or type, axes))
 
@@ -86,10 +86,10 @@ def table(*columns: Column) -> Table:
 
 
 def some(columns: Table, *names: str) -> list[Column]:
-    """Return some columns of a table, in the table's order."""
+    """Return the named columns of a table, in the order of the table."""
     return [column for name, column in columns.items() if name in names]
 
 
 def others(columns: Table, *names: str) -> list[Column]:
-    """Return the columns of a table without those named."""
+    """Return the columns of a table except the named ones."""
     return [column for name, column in columns.items() if name not in names]

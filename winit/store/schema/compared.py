@@ -1,29 +1,41 @@
-"""The tables that compare initializers: over the cells of the main grid, and in each of them."""
+"""Tables that compare initializers: over all cells of the main grid, and within each cell."""
 
 from __future__ import annotations
 
 from winit.store.schema.column import BOOL, FLOAT, INT, OPTIONAL_INT, STR, Column, Table, some, table
 from winit.store.schema.measured import FACTORS
 
-BUDGET = Column("budget", INT, "updates", "the budget at whose end outcomes are read")
-ACTIVATION_OR_ALL = Column("activation", STR, "", "of the cells that are compared; all: those of every activation")
+BUDGET = Column("budget", INT, "updates", "budget after which runs are evaluated")
+ACTIVATION_OR_ALL = Column("activation", STR, "", "activation of the compared cells; all: cells of all activations")
 
 RANKING: Table = table(
     BUDGET,
-    Column("view", STR, "", "tuned: at the rate chosen for each initializer and cell; fixed: at one rate for all"),
+    Column(
+        "view",
+        STR,
+        "",
+        "tuned: at the rate chosen for each initializer and cell; fixed: at one rate for all initializers",
+    ),
     ACTIVATION_OR_ALL,
     FACTORS["initializer"],
-    Column("rate", FLOAT, "", "that one rate; missing in the tuned view, and where optimizers have rates of their own"),
-    Column("cells", INT, "cells", "settings × activations × depths, the same for all initializers of the table"),
+    Column(
+        "rate",
+        FLOAT,
+        "",
+        "rate of the fixed view; missing in the tuned view, and where optimizers have different grids of rates",
+    ),
+    Column(
+        "cells", INT, "cells", "combinations of setting, activation and depth; the same for all initializers of a table"
+    ),
     Column("runs", INT, "runs", "judged runs"),
-    Column("ok", INT, "runs", "of these, runs with status ok"),
+    Column("ok", INT, "runs", "runs with status ok"),
     Column("diverged", INT, "runs", "runs that diverged"),
-    Column("success_rate", FLOAT, "", "share of runs that are ok"),
+    Column("success_rate", FLOAT, "", "share of runs with status ok"),
     Column(
         "success_low",
         FLOAT,
         "",
-        "lower end of its 95 % interval: stratified Wilson, with the noise of the choice of rate",
+        "lower end of its 95 % interval: stratified Wilson, including the uncertainty from choosing the rate",
     ),
     Column("success_high", FLOAT, "", "upper end"),
     Column("mean_score", FLOAT, "", "mean of (accuracy − chance)/(1 − chance) over all runs"),
@@ -31,33 +43,41 @@ RANKING: Table = table(
         "mean_score_low",
         FLOAT,
         "",
-        "lower end of its 95 % t-interval over replicates, with the noise of the choice of rate",
+        "lower end of its 95 % t-interval over replicates, including the uncertainty from choosing the rate",
     ),
     Column("mean_score_high", FLOAT, "", "upper end"),
     Column("worst_score", FLOAT, "", "mean of the worst tenth of the scores"),
     Column("profile_score", FLOAT, "", "area under the performance profile of steps to target, τ from 1 to 4"),
-    Column("level", FLOAT, "", "of each interval of a difference: those of a table hold together with 95 %"),
-    Column("success_difference", FLOAT, "", "share of runs that are ok, less the baseline's"),
+    Column(
+        "level",
+        FLOAT,
+        "",
+        "confidence level of each interval of a difference; the intervals of a table are simultaneous at 95 %",
+    ),
+    Column("success_difference", FLOAT, "", "success_rate minus that of the baseline"),
     Column(
         "success_difference_low",
         FLOAT,
         "",
-        "lower end of its interval, in pairs, with the noise of both choices of rate",
+        "lower end of its paired interval, including the uncertainty from choosing both rates",
     ),
     Column("success_difference_high", FLOAT, "", "upper end"),
     Column(
-        "trained_cells", OPTIONAL_INT, "cells", "cells in which at least five pairs train, its run and the baseline's"
+        "trained_cells",
+        OPTIONAL_INT,
+        "cells",
+        "cells with at least five pairs in which both its run and the baseline's train",
     ),
-    Column("score_difference", FLOAT, "", "mean over these cells of the difference in score within these pairs"),
-    Column("score_difference_low", FLOAT, "", "lower end of its interval, likewise"),
+    Column("score_difference", FLOAT, "", "mean difference in score over these pairs, averaged over trained_cells"),
+    Column("score_difference_low", FLOAT, "", "lower end of its interval, as for success"),
     Column("score_difference_high", FLOAT, "", "upper end"),
     Column(
         "verdict",
         STR,
         "",
-        "baseline, better, worse, equivalent or undecided, by these two intervals: success first, then the score",
+        "baseline, better, worse, equivalent or undecided, by these two intervals: success first, then score",
     ),
-    Column("reason", STR, "", "what decided it: success or score; or why nothing is decided"),
+    Column("reason", STR, "", "what decided it (success or score), or why it is undecided"),
 )
 
 VIEW = Column("view", STR, "", "tuned or fixed, as in ranking")
@@ -68,8 +88,13 @@ PROFILES: Table = table(
     ACTIVATION_OR_ALL,
     FACTORS["initializer"],
     Column("tau", FLOAT, "", "factor τ"),
-    Column("share", FLOAT, "", "of cells in which its median steps to target are at most τ times the fewest"),
-    Column("cells", INT, "cells", "cells in which any initializer arrives"),
+    Column(
+        "share",
+        FLOAT,
+        "",
+        "share of cells in which its median steps to target are at most τ times the fewest of any initializer",
+    ),
+    Column("cells", INT, "cells", "cells in which at least one initializer reaches the target"),
 )
 
 ARRIVALS: Table = table(
@@ -82,7 +107,7 @@ ARRIVALS: Table = table(
         "share",
         FLOAT,
         "",
-        "of runs that have reached their target by then; those not at it in the end are censored at the budget",
+        "share of runs that have reached the target by then; runs not at the target at the end are censored at the budget",
     ),
     Column("runs", INT, "runs", "judged runs"),
 )
@@ -90,36 +115,34 @@ ARRIVALS: Table = table(
 CELL_SETS: Table = table(
     BUDGET,
     *some(FACTORS, "dataset", "width", "batch_norm", "dropout", "optimizer", "activation", "depth", "initializer"),
-    Column("learning_rate", FLOAT, "", "the rate chosen for it"),
+    Column("learning_rate", FLOAT, "", "learning rate chosen for the arm"),
     Column("membership", STR, "", "works, worse, fails or undecided"),
     Column("reason", STR, "", "what decided it"),
-    Column(
-        "is_reference", BOOL, "", "the best of the cell on the tuning replicates: what the others are compared with"
-    ),
+    Column("is_reference", BOOL, "", "whether it is the reference of the cell: the best on the tuning replicates"),
     Column("runs", INT, "runs", "judged runs"),
-    Column("ok", INT, "runs", "of these, runs with status ok"),
+    Column("ok", INT, "runs", "runs with status ok"),
     Column(
         "success_low",
         FLOAT,
         "",
-        "lower end of the 90 % Wilson interval of their share, with the noise of the choice of rate",
+        "lower end of the 90 % Wilson interval of the share of ok runs, including the uncertainty from choosing the rate",
     ),
     Column("success_high", FLOAT, "", "upper end"),
     Column("test_score", FLOAT, "", "mean over the judged runs"),
-    Column("pairs", INT, "pairs", "pairs of replicates in which its run and the reference's train"),
-    Column("difference", FLOAT, "", "mean difference in test score to the reference within these pairs"),
+    Column("pairs", INT, "pairs", "pairs of replicates in which both its run and the reference's train"),
+    Column("difference", FLOAT, "", "mean difference in test score to the reference over these pairs"),
     Column(
         "difference_low",
         FLOAT,
         "",
-        "lower end of its interval; those of all initializers of the cell hold together with 95 %",
+        "lower end of its interval; the intervals of all initializers of a cell are simultaneous at 95 %",
     ),
     Column("difference_high", FLOAT, "", "upper end"),
     Column(
         "is_two_faced",
         BOOL,
         "",
-        "some of its runs train and some do not: at least two of each, or one that learns nothing beside one that does",
+        "whether some of its runs train and some do not: at least two of each, or at least one that trains and one that learns nothing",
     ),
 )
 
