@@ -105,3 +105,36 @@ def extra_grids(study: Study) -> list[tuple[str, str, str]]:
             question = study.resolved.extra_grids[name].get("question", "")
             lines.append((name, question, "; ".join(texts) or "the levels of the main grid"))
     return lines
+
+
+def pretraining(study: Study) -> str:
+    """Return how layers were pretrained, or "" where no grid pretrains."""
+    recipe = study.resolved.pretraining
+    given = {name for grid in study.resolved.grids.values() for name in grid.pretraining}
+    methods = [m for m in PRETRAINING if m != "none" and any(parse_pretraining(name).method == m for name in given)]
+    if not methods:
+        return ""
+    layers = "each hidden layer" if recipe.layers == "all" else f"the first {count(recipe.layers, 'hidden layer')}"
+    text = [f"Pretraining trained {layers} for {count(recipe.steps, 'update')} on mini-batches of {recipe.batch_size}."]
+    if methods != ["rbm"]:
+        momentum = f" (momentum {recipe.momentum:g})" if recipe.optimizer in ("momentum", "nesterov") else ""
+        others = listed([PRETRAINING[method].label for method in methods if method != "rbm"])
+        text.append(
+            f"{others[0].upper()}{others[1:]} were trained with {OPTIMIZERS[recipe.optimizer]}{momentum} at a rate of {recipe.learning_rate:g}."
+        )
+    if {"autoencoder", "denoising_autoencoder"} & set(methods):
+        losses = {"auto": "cross-entropy where the inputs of a layer lie between 0 and 1, and squared error elsewhere"}
+        loss = losses.get(recipe.loss, recipe.loss.replace("_", " "))
+        text.append(f"Autoencoders had {recipe.decoder} decoders; their loss was {loss}.")
+    if "denoising_autoencoder" in methods:
+        amount = f"{recipe.corruption_amount:g}"
+        noise = {"masking": f"a share of {amount} of the inputs was set to 0", "gaussian": f"Gaussian noise of standard deviation {amount} was added"}
+        text.append(f"For denoising, {noise[recipe.corruption]}.")
+    if "rbm" in methods:
+        rbm = recipe.rbm
+        text.append(
+            f"RBMs were trained by CD-{rbm.gibbs_steps} at a rate of {rbm.learning_rate:g} ({rbm.real_rate:g} with Gaussian or linear units), with "
+            f"momentum {rbm.momentum:g} in the first {100 * rbm.early_share:g} % of the updates and {rbm.late_momentum:g} in the others, and an L2 "
+            f"penalty of {rbm.weight_cost:g}."
+        )
+    return " ".join(text)
