@@ -155,6 +155,7 @@ def _protocol_contents(study: Study, tables: Tables) -> dict[str, object]:
         "choice": protocol.choice(study),
         "reading": protocol.reading(study),
         "extra_grids": protocol.extra_grids(study),
+        "pretraining_recipe": protocol.pretraining(study),
         "optimizers": wording.listed([OPTIMIZERS[name] for name in study.training.optimizer]),
         "full_budget": study.budgets[-1],
         "roles": {

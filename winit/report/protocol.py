@@ -6,7 +6,9 @@ from typing import Any
 
 from winit.report.wording import count, label, listed
 from winit.study.model import Study
+from winit.study.schema import PretrainingSettings, RbmSettings
 from winit.vocabulary.factors import OPTIMIZERS
+from winit.vocabulary.pretraining import PRETRAINING, parse_pretraining
 
 
 def budgets(study: Study) -> str:
@@ -109,32 +111,47 @@ def extra_grids(study: Study) -> list[tuple[str, str, str]]:
 
 def pretraining(study: Study) -> str:
     """Return how layers were pretrained, or "" where no grid pretrains."""
-    recipe = study.resolved.pretraining
+    recipe = study.pretraining
     given = {name for grid in study.resolved.grids.values() for name in grid.pretraining}
-    methods = [m for m in PRETRAINING if m != "none" and any(parse_pretraining(name).method == m for name in given)]
+    used = {parse_pretraining(name).method for name in given}
+    methods = [method for method in PRETRAINING if method in used - {"none"}]
     if not methods:
         return ""
     layers = "each hidden layer" if recipe.layers == "all" else f"the first {count(recipe.layers, 'hidden layer')}"
     text = [f"Pretraining trained {layers} for {count(recipe.steps, 'update')} on mini-batches of {recipe.batch_size}."]
-    if methods != ["rbm"]:
-        momentum = f" (momentum {recipe.momentum:g})" if recipe.optimizer in ("momentum", "nesterov") else ""
-        others = listed([PRETRAINING[method].label for method in methods if method != "rbm"])
-        text.append(
-            f"{others[0].upper()}{others[1:]} were trained with {OPTIMIZERS[recipe.optimizer]}{momentum} at a rate of {recipe.learning_rate:g}."
-        )
+    by_gradient = [PRETRAINING[method].label for method in methods if method != "rbm"]
+    if by_gradient:
+        text.append(_trained_by_gradient(listed(by_gradient), recipe))
     if {"autoencoder", "denoising_autoencoder"} & set(methods):
-        losses = {"auto": "cross-entropy where the inputs of a layer lie between 0 and 1, and squared error elsewhere"}
-        loss = losses.get(recipe.loss, recipe.loss.replace("_", " "))
-        text.append(f"Autoencoders had {recipe.decoder} decoders; their loss was {loss}.")
-    if "denoising_autoencoder" in methods:
-        amount = f"{recipe.corruption_amount:g}"
-        noise = {"masking": f"a share of {amount} of the inputs was set to 0", "gaussian": f"Gaussian noise of standard deviation {amount} was added"}
-        text.append(f"For denoising, {noise[recipe.corruption]}.")
+        text.append(_autoencoders(recipe, "denoising_autoencoder" in methods))
     if "rbm" in methods:
-        rbm = recipe.rbm
-        text.append(
-            f"RBMs were trained by CD-{rbm.gibbs_steps} at a rate of {rbm.learning_rate:g} ({rbm.real_rate:g} with Gaussian or linear units), with "
-            f"momentum {rbm.momentum:g} in the first {100 * rbm.early_share:g} % of the updates and {rbm.late_momentum:g} in the others, and an L2 "
-            f"penalty of {rbm.weight_cost:g}."
-        )
+        text.append(_machines(recipe.rbm))
     return " ".join(text)
+
+
+def _trained_by_gradient(names: str, recipe: PretrainingSettings) -> str:
+    momentum = f" (momentum {recipe.momentum:g})" if recipe.optimizer in ("momentum", "nesterov") else ""
+    return (
+        f"{names[:1].upper()}{names[1:]} were trained with {OPTIMIZERS[recipe.optimizer]}{momentum} at the learning rate "
+        f"{recipe.learning_rate:g}."
+    )
+
+
+def _autoencoders(recipe: PretrainingSettings, is_denoising: bool) -> str:
+    either = "cross-entropy for layers whose inputs are between 0 and 1, and squared error for others"
+    loss = either if recipe.loss == "auto" else recipe.loss.replace("_", " ")
+    text = f"Autoencoders had {recipe.decoder} decoders and were trained on {loss}."
+    amount = f"{recipe.corruption_amount:g}"
+    noise = {
+        "masking": f"a share of {amount} of the inputs was set to 0",
+        "gaussian": f"Gaussian noise with a standard deviation of {amount} was added to the inputs",
+    }
+    return f"{text} For denoising, {noise[recipe.corruption]}." if is_denoising else text
+
+
+def _machines(rbm: RbmSettings) -> str:
+    return (
+        f"RBMs were trained by CD-{rbm.gibbs_steps} at the learning rate {rbm.learning_rate:g} ({rbm.real_rate:g} with Gaussian or linear "
+        f"units), with momentum {rbm.momentum:g} in the first {100 * rbm.early_share:g} % of the updates and {rbm.late_momentum:g} after that, "
+        f"and a weight cost of {rbm.weight_cost:g}."
+    )

@@ -56,7 +56,7 @@ def test_every_extra_grid_is_there_with_its_question():
 
 @pytest.mark.parametrize("margin", [0.01, 0.025])
 def test_the_margin_is_that_of_the_analysis(margin):
-    assert f"within {margin}" in methods(*PLAIN, f"analysis.margin={margin}")
+    assert f"at most {margin} count as equivalent" in methods(*PLAIN, f"analysis.margin={margin}")
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,29 @@ def test_the_margin_is_that_of_the_analysis(margin):
 )  # fmt: skip
 def test_what_a_recipe_adds_is_said_where_it_is_there_alone(override, words):
     assert words in methods(*PLAIN, override) and words not in methods(*PLAIN)
+
+
+PRETRAINED = [*PLAIN, "grid.activation=[sigmoid]"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said", "not_said"),
+    [
+        (["grid.pretraining=[none,none+longer]"], [], ["Pretraining trained", "RBMs", "utoencoders"]),
+        (["grid.pretraining=[rbm+shuffled]", "pretraining.rbm.gibbs_steps=3"], ["CD-3"], ["utoencoders", "Adam"]),
+        (["grid.pretraining=[autoencoder]", "pretraining.steps=70"], ["for 70 updates", "tied decoders", "Adam"], ["RBMs", "denoising"]),
+        (
+            ["grid.pretraining=[denoising_autoencoder]", "pretraining.corruption=gaussian", "pretraining.corruption_amount=0.3"],
+            ["standard deviation of 0.3"], ["set to 0"],
+        ),
+        (["extra_grids.mine={pretraining:[supervised]}", "pretraining.optimizer=momentum"], ["Supervised layers", "momentum 0.9"], ["decoders"]),
+    ],
+)  # fmt: skip
+def test_pretraining_is_described_by_its_settings(overrides, said, not_said):
+    plain = (
+        PRETRAINED
+        if not any(o.startswith("extra_grids") for o in overrides)
+        else ["study=smoke", "extra_grids.pretraining=null"]
+    )
+    text = methods(*plain, *overrides)
+    assert all(words in text for words in said) and not any(words in text for words in not_said), text
