@@ -208,9 +208,7 @@ class RbmSettings(SettingsSection):
     early_share: Annotated[float, Field(ge=0, le=1), NUMBER] = Field(
         description="Share of the steps that use `momentum`; the others use `late_momentum`."
     )
-    weight_cost: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(
-        description="λ of the L2 penalty on the weights."
-    )
+    weight_cost: Annotated[float, Field(ge=0, le=1e6), NUMBER] = Field(description="λ of the L2 penalty on weights.")
 
 
 class PretrainingSettings(SettingsSection):
