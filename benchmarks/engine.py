@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 
 if __name__ == "__main__":  # before any library counts cores: JAX would use them all
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if hasattr(os, "sched_setaffinity"):  # macOS binds no process to a core
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     os.environ |= {"OMP_NUM_THREADS": "1", "JAX_PLATFORMS": "cpu"}
 
 import argparse

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
 
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 
 from winit.engine.kernel import code_cache, compilation
 from winit.engine.kernel.emit import ARGUMENTS, WIDEST
-from winit.engine.kernel.products import Product, product
+from winit.engine.kernel.passes import gather, likeliest, moments, softmax, transpose
+from winit.engine.kernel.products import Product, backward_and_update, product
+from winit.engine.kernel.rows import HiddenLayer, regularize, regularize_back, update_norm
 
 # Trains networks in a process of its own; prints how many functions it compiled, and the weights' SHA-256.
 TRAIN = """
@@ -96,3 +100,43 @@ def test_an_argument_without_a_name_of_its_own_is_refused():
 
     with pytest.raises(AssertionError, match="cannot be told from others"):
         applied(lambda e: e, 8)
+
+
+UPDATE = Product(33, 32, 32, 32, 1, 32, 32, "adam")
+# Each kind of code that a network needs, and whether most of its work are products.
+FUNCTIONS = {
+    "forward": (product, (Product(32, 32, 65, 1, 32, 32, 32, "forward tanh"), 8), True),
+    "sigmoid": (product, (Product(32, 32, 65, 1, 32, 32, 32, "forward sigmoid"), 8), True),
+    "update": (product, (UPDATE, 8, True), True),
+    "back": (backward_and_update, (Product(32, 32, 16, 32, 1, 32, 32, "backward tanh"), UPDATE, 8), True),
+    "gather": (gather, (64, 32, 32, 8, "masking"), False),
+    "softmax": (softmax, (10, 32, 1 / 32, 8), False),
+    "likeliest": (likeliest, (10, 32, 8), False),
+    "moments": (moments, (32, 32, 32, 8), False),
+    "transpose": (transpose, (16, 32, 16, 8), False),
+    "regularize": (regularize, (HiddenLayer(32, 32, "tanh", True, 0.5), 8), False),
+    "regularize back": (regularize_back, (HiddenLayer(32, 32, "tanh", True, 0.5), 8), False),
+    "update norm": (update_norm, (32, "adam", 8), False),
+}
+
+
+@pytest.fixture(
+    scope="module", params=[("aarch64-unknown-linux-gnu", "neoverse-n1"), ("arm64-apple-darwin", "apple-m1")]
+)
+def arm(request):
+    """LLVM's idea of an ARM processor, which need not be this machine's."""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    triple, processor = request.param
+    return llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=3, jit=True)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_the_kernel_is_vector_code_on_arm(arm, name):
+    describe, arguments, is_product = FUNCTIONS[name]
+    assembly = arm.emit_assembly(compilation.optimized(arm, 8, describe.__wrapped__(*arguments), "function"))
+    fused = len(re.findall(r"\bfml[as](?:\.4s|\s+v\d+\.4s)", assembly))  # x·y + z of four float32
+    if is_product:
+        assert fused >= 48
+    assert not re.search(r"\bf(?:n?madd|n?msub)\s+s\d", assembly), "one element at a time"
+    assert not re.search(r"\bbl\s", assembly), "a call of a library, such as fmaf"

@@ -50,18 +50,30 @@ def _compiler(lanes: int) -> _Compiler:
     return _Compiler(llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine), machine, facts)
 
 
-def _compile(lanes: int, body: Body, name: str) -> bytes:
-    """Return the object code of a function."""
+def optimized(machine: llvm.TargetMachine, lanes: int, body: Body, name: str) -> llvm.ModuleRef:
+    """Return a function of ARGUMENTS addresses as LLVM's optimizer leaves it for a processor.
+
+    Args:
+        machine: the processor.
+        lanes: float32 elements of a vector; LLVM splits those that are wider than the processor's.
+        body: emits the function's body.
+        name: of the function.
+    """
     module = ir.Module()
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * ARGUMENTS), name)
     e = Emit(ir.IRBuilder(function.append_basic_block("entry")), lanes)
     body(e, list(function.args))
     e.b.ret_void()
-    machine = _compiler(lanes).machine
     assembly = llvm.parse_assembly(str(module))
     passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
     passes.getModulePassManager().run(assembly, passes)
-    return machine.emit_object(assembly)
+    return assembly
+
+
+def _compile(lanes: int, body: Body, name: str) -> bytes:
+    """Return the object code of a function."""
+    machine = _compiler(lanes).machine
+    return machine.emit_object(optimized(machine, lanes, body, name))
 
 
 def _load(lanes: int, code: bytes, name: str) -> int:

@@ -31,7 +31,7 @@ def padded(n: int) -> int:
 
 
 def host_lanes() -> int:
-    """Return the number of float32 lanes of this machine's vectors: 16 with AVX-512, else 8."""
+    """Return the number of float32 lanes of a vector here: 16 with AVX-512, else 8, which are two vectors with NEON."""
     return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 
 
