@@ -21,6 +21,18 @@ training: {steps: 20}
 measure: {budgets: []}
 extra_grids: null
 """
+CLAIM = """- id: of-my-own
+  statement: He's weights train networks of two layers.
+  source: a user
+  measured: the median accuracy
+  figure: trainability
+  contrast:
+    measure: success
+    initializer: [he_normal]
+    depth: 2
+    supported_if: {at_least: 0.9}
+    refuted_if: {at_most: 0.5}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +85,11 @@ def test_tools_and_plans_need_no_files(winit):
 
 
 def test_a_study_of_the_working_directory_runs_to_its_page(winit):
-    (winit.folder / "conf" / "study").mkdir(parents=True)
-    (winit.folder / "conf" / "study" / "mine.yaml").write_text(MINE)
+    for name, text in (("study/mine.yaml", MINE), ("claims/mine.yaml", CLAIM)):
+        (winit.folder / "conf" / name).parent.mkdir(parents=True)
+        (winit.folder / "conf" / name).write_text(text)
     assert "report: reports/mine/index.html" in winit("run", "study=mine", "--cores", "2")
-    assert (winit.folder / "reports" / "mine" / "index.html").is_file()
+    assert "weights train networks of two layers" in (winit.folder / "reports" / "mine" / "index.html").read_text()
     assert {path.name for path in winit.folder.iterdir()} <= {"conf", "results", "reports", ".snakemake"}
     assert "to train: nothing" in winit("plan", "results/mine/study.yaml")
     assert "nothing to do" in winit("run", "results/mine/study.yaml", "--cores", "2")
