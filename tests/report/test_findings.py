@@ -77,8 +77,8 @@ def test_all_members_of_a_set_are_named():
     }  # fmt: skip
     (finding,) = findings.deepest(sets(names))
     assert finding.text == (
-        "digits, SGD, width 32, tanh, 3 layers, after 1,500 updates: Glorot normal, Glorot uniform, He normal and Kumar work and cannot "
-        "be told apart; normal σ = 1 works but does worse; zeros fails; torch nn.Linear default is undecided."
+        "digits, SGD, width 32, tanh, 3 layers, after 1,500 updates: Glorot normal, Glorot uniform, He normal and Kumar work, with no "
+        "difference found between them; normal σ = 1 works but does worse; zeros fails; torch nn.Linear default is undecided."
     )
 
 

@@ -136,7 +136,7 @@ def test_bad_input_gets_one_clear_line(overrides, sentence):
         ),
         (
             ["measure.budgets=[50,200]"],
-            "measure.budgets: got [50, 200] with training.steps=200; allowed are numbers below training.steps, each once",
+            "measure.budgets: got [50, 200] with training.steps=200; allowed are different numbers below training.steps",
         ),
         (["measure.budgets=[50,50]"], "measure.budgets: got [50, 50]"),
         (["measure.budgets=[0]"], "measure.budgets: got 0; allowed is a whole number from 1 to 100000000"),

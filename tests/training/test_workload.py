@@ -261,7 +261,7 @@ def test_a_reconstruction_is_a_deep_autoencoder_scored_by_what_it_explains(tiny)
     assert plain["test_loss"][0] == pytest.approx(np.square(h - split.test.x).sum(axis=1).mean(), rel=1e-4)
     # Pretraining gives the start a code: its error begins far below.
     assert pretrained["test_loss"][0] < plain["test_loss"][0]
-    with pytest.raises(ValueError, match="engine: got kernel, but it trains classifiers; allowed is torch"):
+    with pytest.raises(ValueError, match="engine: got kernel, but it trains only classifiers; allowed is torch"):
         choose_engine("kernel", workload, CPU)
 
 

@@ -1,7 +1,7 @@
-"""Activations φ and their derivatives, on tensors.
+"""Activations φ and their derivatives on tensors.
 
-Where the derivative has a closed form in the output h = φ(z), the training step keeps only h: tanh′ = 1 − h²,
-sigmoid′ = h(1 − h), relu′ = [h > 0], identity′ = 1. Any other elementwise function works by autograd, and keeps z.
+If the derivative has a closed form in the output h = φ(z), the training step keeps only h: tanh′ = 1 − h²,
+sigmoid′ = h(1 − h), relu′ = [h > 0], identity′ = 1. All other elementwise functions use autograd and keep z.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ aten = torch.ops.aten
 
 
 def _buffer(like: Tensor) -> Tensor:
-    """Return an uninitialised tensor of the same shape; aligned, if it is a stack of matrices."""
+    """Return an uninitialized tensor of the same shape, aligned if it is a stack of matrices."""
     return aligned(like.shape, like=like) if like.dim() == 3 else torch.empty_like(like)
 
 
 @dataclass(frozen=True)
 class TensorActivation:
-    """φ in the two forms that training needs.
+    """φ and its derivative in the forms that training needs.
 
     Attributes:
         apply_: replace z by φ(z), in place; any shape.
         chain_: `chain_(grad, kept)` multiplies grad by φ′(z) in place; same shapes.
-        keeps_input: whether what `chain_` wants is z, and not h = φ(z).
-        function: φ as a plain function of a tensor, for those who want its higher derivatives from autograd.
+        keeps_input: whether `chain_` needs z instead of h = φ(z).
+        function: φ as a plain function of a tensor, for higher derivatives by autograd.
     """
 
     apply_: Callable[[Tensor], object]
@@ -48,17 +48,17 @@ class TensorActivation:
         return h
 
     def dphi(self, kept: Tensor) -> Tensor:
-        """Return φ′(z) in a new tensor, given what `chain_` wants."""
+        """Return φ′(z) in a new tensor, given the argument that `chain_` needs."""
         slope = _buffer(kept).fill_(1)
         self.chain_(slope, kept)
         return slope
 
 
 def by_autograd(function: Callable[[Tensor], Tensor]) -> TensorActivation:
-    """Return the activation of any elementwise, differentiable function of a tensor; its derivative is torch's.
+    """Return the activation for any elementwise, differentiable function of a tensor, with its derivative by autograd.
 
-    On a CPU the function sees one network after the other: what it calls may treat the elements of an array differently
-    by their place in it (torch.sin does), and a network's bits must not depend on its place in the stack.
+    On a CPU the function is called for one network at a time. Functions such as torch.sin may round differently depending on
+    the position in an array, and the bits of a network must not depend on its position in the stack.
     """
 
     def apply_(z: Tensor) -> None:
@@ -76,7 +76,7 @@ def by_autograd(function: Callable[[Tensor], Tensor]) -> TensorActivation:
 
 
 def _one_by_one(values: Tensor) -> list[Tensor]:
-    """Return the networks of a stack on a CPU, or whatever else it is as one."""
+    """Return the networks of a stack on a CPU one by one; return other tensors whole."""
     return list(values) if values.dim() == 3 and values.device.type == "cpu" else [values]
 
 
@@ -97,11 +97,11 @@ def _leaky_relu(slope: float) -> TensorActivation:
 
 
 def _each(kernel: Callable[..., object]) -> Callable[..., object]:
-    """Return the kernel, called for one network after the other."""
+    """Return the kernel, called for one network at a time."""
     return lambda *stacks: [kernel(*values) for values in zip(*map(_one_by_one, stacks), strict=True)]
 
 
-# Fast code of activations, under their names; an activation that is missing here is trained by autograd.
+# Fast code for activations by name. Activations that are missing here are trained by autograd.
 # aten's *_backward with grad_input= fuses the product with the derivative in one pass and allocates nothing.
 TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
     "sigmoid": TensorActivation(
@@ -118,7 +118,7 @@ TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
     "leaky_relu_0.2": _leaky_relu(LARGE_LEAK),
     "elu": _elu(functional.elu, 1.0, 1.0),
     "selu": _elu(torch.selu, SELU_SCALE, SELU_ALPHA),
-    # The vectors of gelu and mish end where the whole stack ends.
+    # gelu and mish vectorize over the whole stack.
     "gelu": TensorActivation(
         _each(aten.gelu_),
         _each(lambda grad, z: aten.gelu_backward.grad_input(grad, z, grad_input=grad)),
@@ -134,7 +134,7 @@ TENSOR_ACTIVATIONS: dict[str, TensorActivation] = {
     "mish": TensorActivation(
         _each(aten.mish_),
         _each(lambda grad, z: grad.copy_(aten.mish_backward(grad, z))),
-        lambda z: z * torch.tanh(functional.softplus(z)),  # torch's own has no third derivative
+        lambda z: z * torch.tanh(functional.softplus(z)),  # torch's mish has no third derivative
         keeps_input=True,
     ),
     "softplus": TensorActivation(
@@ -161,10 +161,10 @@ def activation_of(given: str | TensorActivation | Callable[[Tensor], Tensor]) ->
 
     Args:
         given: the name of an activation, the activation itself, or an elementwise function of a tensor. A name without
-            fast code here is trained by autograd, with the function that its `Activation.torch` names.
+            fast code is trained by autograd with the function `Activation.torch`.
 
     Raises:
-        ValueError: an unknown name, or one of an activation for which there is no torch code.
+        ValueError: the name is unknown, or the activation has no torch code.
     """
     if isinstance(given, TensorActivation):
         return given

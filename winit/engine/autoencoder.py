@@ -1,8 +1,8 @@
-"""Autoencoders of one hidden layer whose decoder is the encoder transposed.
+"""Autoencoders with one hidden layer whose decoder is the transposed encoder.
 
-Every other autoencoder is an engine with a `Reconstruction` as its objective. One of a single hidden layer is what greedy
-layerwise pretraining trains layer by layer (Bengio et al. 2007; with corrupted inputs Vincent et al. 2010); a deep one is
-what Hinton & Salakhutdinov 2006 fine-tune.
+Other autoencoders are engines with a `Reconstruction` as objective. Greedy layerwise pretraining trains autoencoders with
+one hidden layer (Bengio et al. 2007; with corrupted inputs Vincent et al. 2010). Hinton & Salakhutdinov 2006 fine-tune deep
+autoencoders.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from winit.engine.torch_stack import TorchStack
 
 
 class TiedAutoencoder(TorchStack):
-    """K autoencoders of one hidden layer with tied weights: x → φ(xW + b) → hWᵀ + c.
+    """K autoencoders with one hidden layer and tied weights: x → φ(xW + b) → hWᵀ + c.
 
     Args:
         weights: W (K, D, n).

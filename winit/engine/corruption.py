@@ -1,4 +1,4 @@
-"""What denoising autoencoders do to their inputs in training."""
+"""Corruption of the inputs of denoising autoencoders in training."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from winit.vocabulary.factors import CORRUPTIONS
 class Corruption:
     """A kind of corruption and its amount.
 
-    `masking` sets a share of the inputs to 0; `gaussian` adds noise of a standard deviation. `amount` is that share or
-    that standard deviation.
+    `masking` sets a share of the inputs to 0; `gaussian` adds noise. `amount` is the share or the standard deviation of the
+    noise.
 
     Raises:
-        ValueError: an unknown kind, or an amount outside its range.
+        ValueError: the kind is unknown, or the amount is out of range.
 
     Source: Vincent et al. 2010, §3.3.
     """
@@ -38,7 +38,7 @@ class Corruption:
 
 
 class InputNoise:
-    """Corrupts the mini-batches of K networks, each from the stream of its seed.
+    """Corrupts the mini-batches of K networks, each with its own random stream.
 
     Args:
         corruption: its kind and amount.
@@ -51,7 +51,7 @@ class InputNoise:
         self._corrupted = torch.empty(0)
 
     def corrupted(self, x: Tensor) -> Tensor:
-        """Return the inputs (K, B, D) of one step, corrupted anew at every call; the next call overwrites them."""
+        """Return the inputs (K, B, D) of one step with new corruption. The next call overwrites them."""
         apply = torch.mul if self.corruption.kind == "masking" else torch.add
         noise = {seed: stream.take(1, x.shape[1:])[0].to(x) for seed, stream in self._streams.items()}
         if self._corrupted.shape != x.shape:
@@ -61,16 +61,16 @@ class InputNoise:
         return self._corrupted
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these; the others' streams go on."""
+        """Drop all networks except these, whose streams continue."""
         self.seeds = [self.seeds[k] for k in networks.tolist()]
         self._streams = {seed: self._streams[seed] for seed in self.seeds}
 
 
 class NoiseStream:
-    """The noise of one seed: what inputs are multiplied with (masking), or what is added to them.
+    """The noise of one seed: factors (masking) or summands (Gaussian) of the inputs.
 
-    Drawn for several steps at once, and for Gaussian noise by torch's vectorised generator, because drawing takes a large
-    part of a step of small layers. A mask's share is exact to 2⁻¹⁶.
+    It is drawn for several steps at once, and Gaussian noise with torch's vectorized generator, because drawing takes a large
+    part of the time of a step of small layers. The share of a mask is accurate to 2⁻¹⁶.
     """
 
     STEPS = 16

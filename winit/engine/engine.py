@@ -1,8 +1,8 @@
-"""What every engine offers: K multilayer perceptrons of one shape, trained as one stack.
+"""The interface of engines: K multilayer perceptrons of one shape, trained as one stack.
 
-Shapes. Layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width).
-Every operation treats the K networks independently: a network's numbers depend neither on how many others are in the
-stack nor on its place in it (on one thread, with every matrix aligned: see `winit.engine.alignment`).
+Shapes: layer l has weights (K, fan_in, fan_out) and biases (K, 1, fan_out); hidden activations are (K, B, width).
+Every operation treats the K networks independently: the numbers of a network depend neither on the number of networks in
+the stack nor on its position in it (with one thread and aligned matrices, see `winit.engine.alignment`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from winit.engine.objectives import Classification, Evaluation, Objective
 from winit.engine.optimizers import Optimizer
 from winit.engine.regularization import BatchNorm, normalize
 
-# What a traced step measures in each layer, on its mini-batch: mean and mean square of the outputs (the logits, in the
+# Measurements of a traced step in each layer, on its mini-batch: mean and mean square of the outputs (of the logits in the
 # last layer), mean square of δ = ∂ℓ/∂z over examples and units, mean square of ∂L/∂(W, b).
 TRACE = ("h_mean", "h_square", "delta_square", "gradient_square")
 
@@ -31,16 +31,16 @@ GivenActivation = str | TensorActivation | Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What the networks of a stack have in common, apart from the shapes of their parameters.
+    """Common properties of the networks of a stack, except the shapes of their parameters.
 
     Attributes:
-        activation: φ of the hidden layers: a name, or any elementwise function of a tensor; or a tuple of these, one for
-            each hidden layer.
+        activation: φ of the hidden layers: a name, an elementwise function of a tensor, or a tuple of these with one entry
+            per hidden layer.
         optimizer: the update rule and its options.
         batch_size: B, examples in a mini-batch.
-        objective: what they are trained to do.
-        batch_norm: whether the hidden layers are batch-normalized.
-        dropout: p, the share of the hidden units that are dropped in training; 0 for none.
+        objective: what they are trained for.
+        batch_norm: whether hidden layers have batch normalization.
+        dropout: p, the probability that a hidden unit is dropped in training; 0 for no dropout.
         corruption: of the inputs in training, if any.
     """
 
@@ -53,18 +53,18 @@ class NetworkSpec:
     corruption: Corruption | None = None
 
     def activations(self, hidden: int) -> list[TensorActivation]:
-        """Return the activation of each of so many hidden layers."""
+        """Return the activation of each of the given number of hidden layers."""
         each = self.activation if isinstance(self.activation, tuple) else (self.activation,) * hidden
         return [activation_of(one) for one in each]
 
 
 class Advance(NamedTuple):
-    """What happened in some steps.
+    """Events and measurements of some steps.
 
     Attributes:
         diverged: for each network whose logits became non-finite, the step, from 0, in whose forward pass they did, and
-            the first layer, from 1, with a non-finite pre-activation. The parameters of such a network are of no use.
-        trace: where the steps were traced, the measurements `TRACE` of every layer, (K, steps, layers, 4) in float64,
+            the first layer, from 1, with a non-finite pre-activation. The parameters of such a network are not usable.
+        trace: if the steps were traced, the measurements `TRACE` of every layer, (K, steps, layers, 4) in float64,
             NaN from a network's divergence on.
     """
 
@@ -73,21 +73,21 @@ class Advance(NamedTuple):
 
 
 class Engine(ABC):
-    """K networks of one shape, and what can be done with them.
+    """K networks of one shape, and the operations of an engine.
 
     Args:
-        weights: one tensor (K, fan_in, fan_out) a layer, the output layer last.
-        biases: one tensor (K, 1, fan_out) a layer.
-        spec: what the networks have in common.
-        seeds: of each network's stream of random numbers, for dropout and corruption; not needed without them. Networks
-            with the same seed draw the same numbers.
+        weights: one tensor (K, fan_in, fan_out) per layer, the output layer last.
+        biases: one tensor (K, 1, fan_out) per layer.
+        spec: common properties of the networks.
+        seeds: seeds of the random streams of the networks, for dropout and corruption. Networks with the same seed draw the
+            same numbers.
 
     Attributes:
-        name: of the engine, as the tables have it.
+        name: of the engine, as in the tables.
         weights, biases: the current parameters.
         activations: φ of each hidden layer.
-        norms: batch normalization of each hidden layer; None where it has none.
-        objective: what the networks are trained to do.
+        norms: batch normalization of each hidden layer; None if it has none.
+        objective: what the networks are trained for.
     """
 
     name: ClassVar[str]
@@ -111,7 +111,7 @@ class Engine(ABC):
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, D) in the form that the other methods want."""
+        """Return inputs (N, D) in the form that the other methods need."""
         return x
 
     @abstractmethod
@@ -119,22 +119,19 @@ class Engine(ABC):
         """Take one step for each row of `order`.
 
         Args:
-            x: all training inputs, as `prepare` made them.
-            y: their targets: labels (N,), or for a reconstruction the inputs again.
-            order: indices of the mini-batches: (steps, K, B), or (steps, 1, B) where all networks share them.
+            x: all training inputs, from `prepare`.
+            y: their targets: labels (N,), or for reconstruction the inputs.
+            order: indices of the mini-batches: (steps, K, B), or (steps, 1, B) if all networks share them.
             rates: learning rates (steps, K).
             traced: whether to measure every layer at every one of these steps.
         """
 
     @abstractmethod
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these (a tensor of indices); the others go on with the same bits."""
+        """Drop all networks except these (a tensor of indices), which continue with the same bits."""
 
     def predict(self, x: Tensor) -> Tensor:
-        """Return the logits (K, N, C) of the same examples, inputs (N, D) as `prepare` made them, for every network.
-
-        Inputs (K, N, D) are each network's own.
-        """
+        """Return the logits (K, N, C) for inputs (N, D) from `prepare`, the same for all networks, or (K, N, D)."""
         h = x.expand(self.size, -1, -1)
         for layer, (norm, phi) in enumerate(zip(self.norms, self.activations, strict=True)):
             h = product(h, self.weights[layer], self.biases[layer])  # (K, N, width)
@@ -144,13 +141,13 @@ class Engine(ABC):
         return product(h, self.weights[-1], self.biases[-1])
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the objective's loss (K,) on examples x, as `prepare` made them, with targets y."""
+        """Return the objective's loss (K,) on examples x, from `prepare`, with targets y."""
         return self.objective.loss(self.predict, x, y)
 
     def evaluate(self, x: Tensor, y: Tensor) -> Evaluation:
-        """Return the objective's loss and score, (K,) each, on examples x, as `prepare` made them, with targets y.
+        """Return the objective's loss and score, (K,) each, on examples x, from `prepare`, with targets y.
 
-        An engine may lay examples out once for all evaluations: x must not change afterwards.
+        Engines may convert the examples once for all evaluations, so x must not change afterwards.
         """
         return self.objective.evaluate(self.predict, x, y)
 
@@ -165,7 +162,7 @@ class Engine(ABC):
     def first_non_finite_layer(self, network: int, x: Tensor) -> int:
         """Return the first layer (from 1) at which one network's pre-activation of x (B, D) is not finite.
 
-        Returns the output layer where all are finite: another engine's rounding met the overflow there.
+        If all are finite, return the output layer: the overflow depended on the rounding of another engine.
         """
         h = x
         for layer, (norm, phi) in enumerate(zip(self.norms, self.activations, strict=True)):

@@ -1,4 +1,4 @@
-"""What networks are trained to do: the loss that training descends, and the loss and score by which they are judged.
+"""Objectives: the training loss and its gradient, and the loss and score for evaluation.
 
 Logits of a mini-batch are (K, C, B), those of a prediction (K, N, C).
 """
@@ -16,27 +16,27 @@ from torch import Tensor
 from winit.engine.alignment import align
 from winit.vocabulary.factors import LOSSES
 
-EXAMPLES_AT_ONCE = 2000  # reconstructed at once; all of them together would take much memory
+EXAMPLES_AT_ONCE = 2000  # examples reconstructed at a time, to limit memory
 
 Predict = Callable[[Tensor], Tensor]  # inputs (N, D), or (K, N, D), to logits (K, N, C)
 
 
 class Evaluation(NamedTuple):
-    """How good K networks are on some examples: their loss and their score, (K,) each."""
+    """Loss and score of K networks on some examples, (K,) each."""
 
     loss: Tensor
     score: Tensor
 
 
 class Objective(Protocol):
-    """What networks are trained to do."""
+    """What networks are trained for."""
 
     def gradient_(self, logits: Tensor, y: Tensor) -> Tensor:
-        """Return ∂L/∂z (K, C, B) of the mean loss of a mini-batch, in place of its logits (K, C, B).
+        """Return ∂L/∂z (K, C, B) of the mean loss of a mini-batch, overwriting its logits (K, C, B).
 
         Args:
             logits: z, overwritten.
-            y: the targets: labels (K, B), or what should come out (K, B, C).
+            y: the targets: labels (K, B), or outputs (K, B, C).
         """
         ...
 
@@ -45,7 +45,7 @@ class Objective(Protocol):
         ...
 
     def outputs(self, z: Tensor) -> Tensor:
-        """Return what networks with logits z (K, N, C) give out; z may be overwritten."""
+        """Return the outputs of networks with logits z (K, N, C); z may be overwritten."""
         ...
 
     def loss(self, predict: Predict, x: Tensor, y: Tensor) -> Tensor:
@@ -59,7 +59,7 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class Classification:
-    """Softmax cross-entropy of labels; the score is the share of examples that are classified correctly.
+    """Softmax cross-entropy of labels; the score is accuracy.
 
     L = −(1/B) Σ_b log softmax(z_b)[y_b],   ∂L/∂z = (softmax(z) − onehot(y))/B
     """
@@ -85,9 +85,9 @@ class Classification:
 
 
 def loss_and_accuracy(logits: Tensor, y: Tensor) -> Evaluation:
-    """Return mean softmax cross-entropy in nats and share correct, (K,) each, of logits (K, N, C) and labels (N,).
+    """Return mean softmax cross-entropy in nats and accuracy, (K,) each, of logits (K, N, C) and labels (N,).
 
-    Where the loss is not finite the accuracy is NaN, because the largest of several NaNs says nothing.
+    If the loss is not finite, the accuracy is NaN, because the largest of NaNs is arbitrary.
     """
     chosen = logits[:, torch.arange(len(y)), y]
     losses = torch.logsumexp(logits, dim=2) - chosen
@@ -98,22 +98,22 @@ def loss_and_accuracy(logits: Tensor, y: Tensor) -> Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """Networks that give back their inputs: targets y are the inputs themselves.
+    """Reconstruction of the inputs: the targets y are the inputs.
 
         squared_error:  L = 1/(2B) Σ |z − y|²,  linear outputs
         cross_entropy:  L = −1/B Σ y log σ(z) + (1 − y) log(1 − σ(z)),  outputs σ(z), targets between 0 and 1
 
-    Both sum over the outputs and average over the B examples, and have ∂L/∂z = (output − y)/B. Networks are judged by
-    the squared error Σ |output − y|²/N, whichever loss trained them; it is the measure of Hinton & Salakhutdinov 2006
-    for pixels between 0 and 1. The score is the share of a constant's error that they explain:
+    Both sum over the outputs and average over the B examples, and have ∂L/∂z = (output − y)/B. Networks are evaluated
+    by the squared error Σ |output − y|²/N for either training loss, as in Hinton & Salakhutdinov 2006 for pixels between 0
+    and 1. The score is the explained share of the error of a constant prediction:
     1 − Σ |output − y|²/Σ |y − mean|².
 
     Attributes:
         training_loss: `squared_error` or `cross_entropy`.
-        mean: that constant, (D,): usually the mean of the training inputs.
+        mean: the constant prediction (D,), usually the mean of the training inputs.
 
     Raises:
-        ValueError: an unknown loss.
+        ValueError: the loss is unknown.
     """
 
     training_loss: str = "squared_error"
@@ -136,7 +136,7 @@ class Reconstruction:
         """Return the squared error (K,) of outputs for x (N, D), or (K, N, D), summed over outputs, mean over examples."""
         parts = zip(*(t.split(EXAMPLES_AT_ONCE, dim=-2) for t in (x, y)), strict=True)
         away = (self.outputs(predict(inputs)) - targets for inputs, targets in parts)
-        # One network after the other: the bits of a sum over a stack depend on the stack.
+        # One network at a time, because the bits of a sum over a stack depend on the stack.
         sums = [torch.stack([one.square_().sum() for one in stack]) for stack in away]  # (K,) each
         return reduce(torch.add, sums) / x.shape[-2]
 

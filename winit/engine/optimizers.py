@@ -16,11 +16,11 @@ ADAM_EPSILON = 1e-8
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How parameters follow their gradient g; the rate η comes with every step.
+    """An update rule and its options, for a gradient g and a rate η given at every step.
 
-    `name` is one of: sgd, W ← W − ηg; momentum, V ← μV + g, W ← W − ηV (Polyak's heavy ball as torch.optim.SGD has
-    it); nesterov, W ← W − η(g + μV); adam (Kingma & Ba 2015, algorithm 1); adamw (Loshchilov & Hutter 2019,
-    algorithm 2, as torch.optim.AdamW has it). All parameters decay: g ← g + λW, with adamw W ← (1 − ηλ)W.
+    `name` is one of: sgd, W ← W − ηg; momentum, V ← μV + g, W ← W − ηV (Polyak's heavy ball, as in torch.optim.SGD);
+    nesterov, W ← W − η(g + μV); adam (Kingma & Ba 2015, algorithm 1); adamw (Loshchilov & Hutter 2019, algorithm 2, as in
+    torch.optim.AdamW). Weight decay applies to all parameters: g ← g + λW; with adamw W ← (1 − ηλ)W.
 
     Attributes:
         name: of the rule.
@@ -45,24 +45,24 @@ class SGD:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """All that the updates of a step change beside the parameters."""
+        """All tensors that the updates of a step change, except the parameters."""
         return [tensor for tensors in self.state.values() for tensor in tensors]
 
     def begin_step(self) -> None:
         """Prepare for the updates of one step."""
 
     def update(self, index: int, parameter: Tensor, gradient: Tensor, rate: Tensor) -> None:
-        """Update one parameter (K, m, n) by its gradient, which is overwritten, at rates (K, 1, 1)."""
+        """Update one parameter (K, m, n) with its gradient, which is overwritten, at rates (K, 1, 1)."""
         if self.options.weight_decay:
             gradient.add_(parameter, alpha=self.options.weight_decay)
         parameter.addcmul_(self.direction(index, gradient), rate, value=-1)
 
     def direction(self, index: int, gradient: Tensor) -> Tensor:
-        """Return what is multiplied with the rate."""
+        """Return the direction that is multiplied by the rate."""
         return gradient
 
     def keep(self, networks: Tensor) -> None:
-        """Drop the state of all networks but these."""
+        """Drop the state of all networks except these."""
         self.state = {name: [align(t[networks]) for t in tensors] for name, tensors in self.state.items()}
 
 
@@ -82,7 +82,7 @@ class Momentum(SGD):
 class Adam(SGD):
     """Adam with bias correction, elementwise, so that bits do not depend on the stack.
 
-    Steps are counted on the device, because a CUDA graph repeats what it has recorded and nothing that the host computes.
+    Steps are counted on the device, because a CUDA graph does not repeat computations on the host.
     """
 
     def __init__(self, parameters: Sequence[Tensor], optimizer: Optimizer) -> None:
@@ -110,7 +110,7 @@ class Adam(SGD):
 
 
 class AdamW(Adam):
-    """Adam whose weights decay apart from the gradient: W ← (1 − ηλ)W first."""
+    """Adam with weight decay separate from the gradient: W ← (1 − ηλ)W first."""
 
     def update(self, index: int, parameter: Tensor, gradient: Tensor, rate: Tensor) -> None:
         if self.options.weight_decay:

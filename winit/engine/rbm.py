@@ -1,4 +1,4 @@
-"""Restricted Boltzmann machines, K of them as one stack, trained by contrastive divergence.
+"""A stack of K restricted Boltzmann machines, trained by contrastive divergence.
 
 Visible units v (V of them) and hidden units h (H) have the energy
 
@@ -6,11 +6,11 @@ Visible units v (V of them) and hidden units h (H) have the energy
     binary hidden:     −c·h                     linear hidden:     ½|h − c|²
     and always:        −vᵀWh
 
-and p(v, h) ∝ exp(−E). Gaussian and linear units have variance 1. Given the others, units of one side are independent:
-binary ones are 1 with probability σ(·), Gaussian and linear ones are N(·, 1), with · = c + Wᵀv or b + Wh.
+and p(v, h) ∝ exp(−E). Gaussian and linear units have variance 1. Given the other side, units of one side are
+independent: binary units are 1 with probability σ(·), Gaussian and linear units are N(·, 1), with · = c + Wᵀv or b + Wh.
 
-Sources: Hinton 2002 (contrastive divergence); Hinton & Salakhutdinov 2006 and the authors' code, whose recipe the
-defaults of `RBM.step` are; Hinton 2010, A practical guide to training restricted Boltzmann machines.
+Sources: Hinton 2002 (contrastive divergence); Hinton & Salakhutdinov 2006 and the authors' code, whose recipe gives the
+defaults of `RBM.step`; Hinton 2010, A practical guide to training restricted Boltzmann machines.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ HIDDEN = ("binary", "linear")
 
 
 class ContrastiveStatistics(NamedTuple):
-    """What contrastive divergence measures on one mini-batch.
+    """The contrastive divergence of one mini-batch.
 
     Attributes:
-        weights, visible, hidden: data statistics less model statistics, (K, V, H), (K, 1, V), (K, 1, H): the ascent
+        weights, visible, hidden: data statistics minus model statistics, (K, V, H), (K, 1, V), (K, 1, H): the ascent
             directions of W, b and c, mean over the examples.
         reconstruction: squared error of the visible units, summed over units, mean over examples, (K,).
     """
@@ -51,12 +51,12 @@ class RBM:
         weights: W (K, V, H).
         visible_biases: b (K, 1, V).
         hidden_biases: c (K, 1, H).
-        seeds: of the random stream of each of the K machines. Those with the same seed see the same noise.
+        seeds: of the random stream of each machine. Machines with the same seed see the same noise.
         visible: `binary`, for values between 0 and 1, or `gaussian`.
         hidden: `binary` or `linear`.
 
     Raises:
-        ValueError: an unknown kind of units.
+        ValueError: a kind of units is unknown.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class RBM:
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, V) as `advance` wants them."""
+        """Return inputs (N, V) in the form that `advance` needs."""
         return x
 
     def hidden_mean(self, v: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ class RBM:
     def free_energy(self, v: Tensor) -> Tensor:
         """Return F(v) (K, B), with p(v) ∝ exp(−F(v)): the energy with the hidden units summed or integrated out.
 
-        binary hidden: −Σ log(1 + exp(c + Wᵀv)),   linear hidden: −c·Wᵀv − ½|Wᵀv|²,   plus the visible units' own term
+        binary hidden: −Σ log(1 + exp(c + Wᵀv)),   linear hidden: −c·Wᵀv − ½|Wᵀv|²,   plus the term of the visible units
         """
         own = -(v * self.visible_biases).sum(dim=2)
         if self.visible == "gaussian":
@@ -116,11 +116,11 @@ class RBM:
         """
         v = x.expand(len(self.weights), -1, -1)  # (K, N, V)
         away = self.visible_mean(self.hidden_mean(v)) - v
-        # One network after the other: the bits of a sum over a stack depend on the stack.
+        # One network at a time, because the bits of a sum over a stack depend on the stack.
         return torch.stack([one.square().sum() for one in away]) / v.shape[1]
 
     def _sample(self, mean: Tensor, kind: str) -> Tensor:
-        """Draw units of a kind from their means (K, B, n), each machine from its own stream."""
+        """Draw units of a kind from their means (K, B, n), each machine with its own stream."""
         _, batch, units = mean.shape
         drawn = {
             seed: (stream.random if kind == "binary" else stream.standard_normal)((batch, units), dtype=np.float32)
@@ -132,14 +132,14 @@ class RBM:
     def contrast(self, v: Tensor, steps: int = 1, samples_visible: bool = False) -> ContrastiveStatistics:
         """Return the contrastive divergence CD-k of a mini-batch.
 
-        Hidden units are sampled going up, visible ones take their means coming down, and the last hidden units are means
-        again, as in the code of Hinton & Salakhutdinov 2006. With `samples_visible` the chain is Gibbs sampling, whose
-        model statistics become exact as k grows.
+        Hidden units are sampled, visible units are set to their means, and the last hidden units are means again, as in the
+        code of Hinton & Salakhutdinov 2006. With `samples_visible` the chain is Gibbs sampling, whose model statistics
+        become exact as k grows.
 
         Args:
             v: visible units (K, B, V), the data.
             steps: k, at least 1.
-            samples_visible: whether to sample the visible units on the way.
+            samples_visible: whether to sample the visible units.
         """
         data_h = self.hidden_mean(v)
         h = data_h
@@ -149,7 +149,7 @@ class RBM:
                 model_v = self._sample(model_v, self.visible)
             h = self.hidden_mean(model_v)
         K, batch, _ = v.shape
-        # Sums by products, and one network after the other: the bits of a sum over a stack depend on the stack.
+        # Sums by products, one network at a time, because the bits of a sum over a stack depend on the stack.
         ones = aligned((K, 1, batch), like=v).fill_(1)
         away = align(v - model_v)
         return ContrastiveStatistics(
@@ -162,9 +162,9 @@ class RBM:
     def step(
         self, v: Tensor, rate: float, momentum: float = 0.5, weight_cost: float = 0.0002, steps: int = 1
     ) -> Tensor:
-        """Take one step of contrastive divergence, and return the reconstruction errors (K,) from before it.
+        """Take one step of contrastive divergence, and return the reconstruction errors (K,) before it.
 
-            ΔW ← μ ΔW + η (⟨vh⟩_data − ⟨vh⟩_model − λW),   W ← W + ΔW;   biases alike, without λ
+            ΔW ← μ ΔW + η (⟨vh⟩_data − ⟨vh⟩_model − λW),   W ← W + ΔW;   biases likewise, without λ
 
         Args:
             v: visible units (K, B, V).

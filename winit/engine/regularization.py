@@ -1,7 +1,7 @@
-"""Dropout and batch normalization of stacked networks, with torch's train and evaluation behaviour.
+"""Dropout and batch normalization of stacked networks, as in torch's training and evaluation modes.
 
-A hidden layer with both computes dropout(φ(batch_norm(Wᵀh + b))), as nn.Linear, nn.BatchNorm1d, φ and nn.Dropout in a
-row do.
+A hidden layer with both computes dropout(φ(batch_norm(Wᵀh + b))), like a sequence of nn.Linear, nn.BatchNorm1d, φ and
+nn.Dropout.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOVING = 0.1
 
 
 class Normalized(NamedTuple):
-    """What one batch normalization leaves for its gradient: ẑ (K, B, n), 1/σ (K, 1, n)."""
+    """Values of a batch normalization that its gradient needs: ẑ (K, B, n), 1/σ (K, 1, n)."""
 
     z: Tensor
     inverse: Tensor
@@ -69,37 +69,37 @@ class BatchNorm:
 
     @classmethod
     def fresh(cls, networks: int, units: int, like: Tensor) -> BatchNorm:
-        """Return it as it is before training: γ = 1, β = 0, mean 0, variance 1."""
+        """Return the initial batch normalization: γ = 1, β = 0, mean 0, variance 1."""
         return cls(*(aligned((networks, 1, units), like=like).fill_(value) for value in (1, 0, 0, 1)))
 
     def train_(self, z: Tensor) -> Normalized:
-        """Replace z (K, B, n) by y, advance the moving statistics, and return what the gradient needs."""
+        """Replace z (K, B, n) by y, update the moving statistics, and return the values that the gradient needs."""
         normalized, mean, variance = normalize(z)
         self.mean.lerp_(mean, MOVING)
         size = z.shape[1]
-        self.variance.lerp_(variance * (size / (size - 1)), MOVING)  # the moving one is unbiased
+        self.variance.lerp_(variance * (size / (size - 1)), MOVING)  # the moving variance is unbiased
         torch.mul(normalized.z, self.gamma, out=z).add_(self.beta)
         return normalized
 
     def evaluate_(self, z: Tensor) -> None:
-        """Replace z (K, N, n) by its value under the moving statistics."""
+        """Replace z (K, N, n) by y with the moving statistics."""
         z.sub_(self.mean).mul_((self.variance + EPSILON).rsqrt_() * self.gamma).add_(self.beta)
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these."""
+        """Drop all networks except these."""
         for name in ("gamma", "beta", "mean", "variance"):
             setattr(self, name, align(getattr(self, name)[networks]))
 
 
 class Dropout:
-    """Inverted dropout: in training each unit is zeroed with probability p, the others are multiplied by 1/(1 − p).
+    """Inverted dropout: in training, each unit is set to 0 with probability p and the others are multiplied by 1/(1 − p).
 
-    Source: Srivastava et al. 2014; the scaling in training is torch's.
+    Source: Srivastava et al. 2014, with scaling in training as in torch.
 
     Args:
         rate: p.
-        seeds: of the random stream of each of the K networks. Networks with the same seed drop the same units, on any
-            device and in any stack.
+        seeds: of the random stream of each network. Networks with the same seed drop the same units, on any device and in
+            any stack.
     """
 
     def __init__(self, rate: float, seeds: Sequence[int]) -> None:
@@ -107,7 +107,7 @@ class Dropout:
         self._streams = {seed: np.random.default_rng(seed) for seed in self.seeds}
 
     def kept(self, *shape: int) -> dict[int, np.ndarray]:
-        """Return for each stream which of its next units stay: truth values of any shape, drawn row by row."""
+        """Return which of the next units of each stream are kept: booleans of any shape, drawn row by row."""
         return {seed: stream.random(shape, dtype=np.float32) >= self.rate for seed, stream in self._streams.items()}
 
     def factors(self, batch: int, units: int, like: Tensor) -> Tensor:
@@ -117,6 +117,6 @@ class Dropout:
         return align(each.to(like))
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these; the others' streams go on."""
+        """Drop all networks except these, whose streams continue."""
         self.seeds = [self.seeds[k] for k in networks.tolist()]
         self._streams = {seed: stream for seed, stream in self._streams.items() if seed in set(self.seeds)}

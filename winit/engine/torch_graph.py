@@ -1,6 +1,6 @@
-"""Training steps as a CUDA graph: a step is recorded once, and launched as a whole from then on.
+"""Training steps as a CUDA graph: a step is recorded once and then launched as a whole.
 
-Launched one by one, the operations of a step on small networks take longer to launch than to run.
+For small networks, launching the operations of a step one by one takes longer than running them.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-WARM_UP = 3  # steps before the capture, in which libraries allocate what they keep
+WARM_UP = 3  # steps before the capture, in which libraries allocate memory
 
 Launch = Callable[[], object]
 
 
 def as_graph(step: Launch) -> Launch:
-    """Return what launches, as one CUDA graph, the operations that `step` launches; it is called a few times before.
+    """Return a function that launches the operations of `step` as one CUDA graph. `step` is called a few times before.
 
     Raises:
-        RuntimeError: the step does something that no graph can hold, such as waiting for a value.
+        RuntimeError: the step cannot be captured, for example because it waits for a value.
 
     Source: PyTorch, "CUDA semantics", section "CUDA Graphs".
     """
@@ -36,14 +36,14 @@ def as_graph(step: Launch) -> Launch:
 
 
 class CapturedSteps:
-    """Steps whose launch is recorded once, with buffers that stay in place for what differs between steps.
+    """Steps whose launch is recorded once, with fixed buffers for inputs that differ between steps.
 
     Args:
         step: takes one step, given the indices (K, B) of its mini-batch and the rates (K,); returns which networks have
-            finite logits, (K,). It must not look at a value.
-        state: every tensor that a step changes and the next one reads.
-        order, rates: of some step.
-        capture: returns what launches a step from then on; it may take steps itself.
+            finite logits, (K,). It must not read values on the host.
+        state: all tensors that a step changes and the next step reads.
+        order, rates: of any step.
+        capture: returns a function that launches a step; it may take steps itself.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class CapturedSteps:
     def take(self, order: Tensor, rates: Tensor) -> bool:
         """Take steps with mini-batches (steps, K, B) and rates (steps, K), and return whether all logits were finite.
 
-        Where some were not, nothing has changed: whoever wants to know more takes the steps one by one.
+        If some were not finite, nothing is changed, and the caller takes the steps one by one.
         """
         before = self._copies()
         self._finite.fill_(True)

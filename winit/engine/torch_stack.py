@@ -20,17 +20,17 @@ LOG = logging.getLogger("winit")
 
 
 class TorchStack(Engine):
-    """K networks, trained together by batched products: on any device, with any activation.
+    """K networks trained together with batched products, on any device and with any activation.
 
-    Logits are class-major, (K, C, B), because a softmax over a short last dimension is slow. Autograd does not record the
-    training step, which keeps its buffers from step to step.
+    Logits are class-major, (K, C, B), because a softmax over a short last dimension is slow. The training step does not use
+    autograd and reuses its buffers.
 
     Args:
         weights, biases, spec, seeds: as for `Engine`.
 
     Attributes:
-        captured_on: kinds of devices on which a step is captured and launched as a whole, where that is possible.
-        capture: how.
+        captured_on: kinds of devices on which a step is captured and launched as a whole if possible.
+        capture: function that captures a step.
     """
 
     name = "torch"
@@ -59,22 +59,22 @@ class TorchStack(Engine):
         K, B, first = self.size, self._batch_size, self.weights[0]
         widths = [w.shape[2] for w in self.weights]
         self._h = [aligned((K, B, n), like=first) for n in widths[:-1]]
-        # What the derivative wants is z or h; what is passed on is h, or what dropout left of it.
+        # The derivative needs z or h; the next layer gets h, after dropout if any.
         self._z = [
             aligned(h.shape, like=h) if phi.keeps_input else h for h, phi in zip(self._h, self.activations, strict=True)
         ]
         self._passed = [aligned(h.shape, like=h) if self._dropout else h for h in self._h]
-        # Of each hidden layer, what the last forward pass leaves for the backward pass.
+        # Values of each hidden layer from the forward pass that the backward pass needs.
         self._normalized: dict[int, Normalized] = {}
         self._masks: dict[int, Tensor] = {}  # (K, B, width)
         self._logits = aligned((K, widths[-1], B), like=first)
-        # Two buffers a width, because δ of layer l is computed from δ of layer l + 1.
+        # Two buffers per width, because δ of layer l is computed from δ of layer l + 1.
         pair = {n: [aligned((K, B, n), like=first) for _ in range(2)] for n in set(widths[:-1])}
         self._delta = [pair[n][i % 2] for i, n in enumerate(widths[:-1])]
         self._gradient = [aligned(p.shape, like=first) for p in self.parameters]
         self._ones = aligned((K, 1, B), like=first).fill_(1)
         self._captured: CapturedSteps | None = None
-        # The data for which it was tried: a graph reads them by their addresses, so nothing else may come to lie there.
+        # The data of the capture: a graph reads them by address, so they must stay in memory.
         self._captured_data: tuple[Tensor, Tensor] | None = None
 
     def keep(self, networks: Tensor) -> None:
@@ -87,7 +87,7 @@ class TorchStack(Engine):
 
     @property
     def _state(self) -> list[Tensor]:
-        """All tensors that a step changes and the next one reads."""
+        """All tensors that a step changes and the next step reads."""
         moving = [t for norm in self.norms if norm for t in (norm.mean, norm.variance)]
         return [*self.parameters, *moving, *self._rule.tensors]
 
@@ -99,9 +99,9 @@ class TorchStack(Engine):
         return self._advance(x, y, order, rates, traced)
 
     def _captured_steps(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> CapturedSteps | None:
-        """Return steps on these data that are launched as a whole; None where that is impossible.
+        """Return steps on these data that are launched as a whole, or None if that is impossible.
 
-        Dropout and corruption draw their numbers on the host.
+        With dropout or corruption it is impossible, because they draw random numbers on the host.
         """
         if x.device.type not in self.captured_on or self._dropout or self._noise:
             return None
@@ -122,7 +122,7 @@ class TorchStack(Engine):
         return self._captured
 
     def _advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor, traced: bool) -> Advance:
-        """Advance step by step, and see at each which networks diverge."""
+        """Advance step by step, and check at each step which networks diverge."""
         diverged: dict[int, tuple[int, int]] = {}
         traces = []
         for step, batch in enumerate(order):
@@ -140,7 +140,7 @@ class TorchStack(Engine):
         return Advance(diverged, torch.stack(traces, dim=1) if traces else None)
 
     def _inputs(self, x: Tensor) -> Tensor:
-        """Return what the networks are given of a mini-batch (K, B, D), aligned."""
+        """Return the inputs of the networks for a mini-batch (K, B, D), corrupted if necessary and aligned."""
         return self._noise.corrupted(x) if self._noise else align(x)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -165,9 +165,9 @@ class TorchStack(Engine):
 
         Args:
             x: the inputs (K, B, D) given to `forward`.
-            y: the targets of the mini-batch: labels (K, B), int64, or what should come out (K, B, C).
+            y: the targets of the mini-batch: labels (K, B), int64, or outputs (K, B, C).
             rates: learning rates (K,).
-            trace: where the measurements of δ and of the gradient go, if anywhere; see `TRACE`.
+            trace: receives the measurements of δ and of the gradient, if given; see `TRACE`.
         """
         rate, last = rates.reshape(-1, 1, 1), len(self.weights) - 1
         delta = self.objective.gradient_(self._logits, y).mT  # (K, B, C)
@@ -186,7 +186,7 @@ class TorchStack(Engine):
             delta = below_delta
 
     def _back(self, layer: int, delta: Tensor, rate: Tensor) -> Tensor:
-        """Return δ of a hidden layer (K, B, width), given that of the layer above; update γ and β on the way."""
+        """Return δ of a hidden layer (K, B, width), given δ of the layer above; update γ and β."""
         below = product(delta, self.weights[layer + 1].mT, out=self._delta[layer])
         if self._dropout:
             below.mul_(self._masks[layer])
@@ -200,7 +200,7 @@ class TorchStack(Engine):
         return below
 
     def _trace(self) -> Tensor:
-        """Return the measurements (K, layers, 4) of this step, those of the forward pass filled in."""
+        """Return the measurements (K, layers, 4) of this step, with those of the forward pass filled in."""
         outputs = [*self._h, self._logits]
         shape = self.size, len(outputs), len(TRACE)
         trace = torch.full(shape, torch.nan, dtype=torch.float64, device=self._logits.device)

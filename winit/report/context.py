@@ -1,4 +1,4 @@
-"""What the sections of a page are drawn from: a study, its tables, and the gallery that its figures go to."""
+"""What the sections of a page need: a study, its tables, and the gallery for its figures."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ NOT_SHOWN = ("outcomes", "predictions", "traces", "claims_evidence")  # tables t
 
 
 def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
-    """Return the tables of a page: those of the main grid under their own names, those of all runs beside them.
+    """Return the tables of a page: tables of the main grid under their names, and tables of all runs.
 
-    Extra grids have sections of their own. Tuning replicates choose learning rates; they are counted and shown nowhere else.
+    Extra grids have their own sections. Tuning replicates are only counted and not shown anywhere else.
 
     Args:
         study: the study.
-        tables: its tables, as they were collected.
+        tables: its tables, as collected.
 
     Returns:
-        `tables`, of which `runs`, `summary`, `curves`, `layers`, `jacobians` and `histograms` hold the judged runs of the
-        main grid alone, and `layers` no measurement from before pretraining. `judged_runs` holds those of every grid.
-        `all_runs`, `all_curves` and `all_layers` are the tables as they were; `all_summary`, `summary` and `tuning` are
-        read at the full budget, `all_summaries` and `summaries` at every one, as the comparisons of the field are.
+        `tables`, with `runs`, `summary`, `curves`, `layers`, `jacobians` and `histograms` restricted to the judged runs of the
+        main grid, and `layers` without measurements from before pretraining. `judged_runs` has the judged runs of all grids.
+        `all_runs`, `all_curves` and `all_layers` are the original tables. `all_summary`, `summary` and `tuning` are for the
+        full budget; `all_summaries`, `summaries` and the comparisons of initializers for all budgets.
     """
     shown = {**tables} | {f"all_{name}": tables[name] for name in ("runs", "curves", "layers")}
     shown["all_summaries"], shown["summaries"] = tables["summary"], main_grid(study, tables["summary"])
@@ -61,15 +61,15 @@ def page_tables(study: Study, tables: Tables) -> dict[str, pd.DataFrame]:
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of a study as far as a page shows them: of long ones the rows of some runs alone.
+    """Return the tables of a study that a page needs, long tables restricted to the runs that are shown.
 
     Args:
-        folder: where the tables lie.
+        folder: of the tables.
 
     Returns:
-        `curves` of the judged runs at chosen rates. `layers`, `jacobians` and `histograms` from before training of these
-        and of one run that stands for all rates; and the rest of `layers` of those at chosen rates, of the shallowest networks, of
-        those that start from constant weights, and of those with dropout and their twins.
+        `curves` of the judged runs at chosen rates. `layers`, `jacobians` and `histograms` before training, of these runs and
+        of one run that represents all rates. `layers` during training, of runs at chosen rates, of the shallowest networks,
+        of runs from constant weights, and of runs with dropout and the same runs without.
 
     Raises:
         ValueError: a table is missing.
@@ -114,12 +114,12 @@ def _among(runs: pd.DataFrame) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PageContext:
-    """A study on its way to a page.
+    """A study, its tables and its figures, from which sections are made.
 
     Attributes:
         study: the study.
         tables: as `page_tables` returns them.
-        gallery: draws figures and writes them beside the page.
+        gallery: draws figures and writes them next to the page.
     """
 
     study: Study
@@ -138,24 +138,26 @@ class PageContext:
 
     @property
     def replicates(self) -> str:
-        """How many judged replicates the main grid has, in words."""
+        """The number of judged replicates of the main grid, as text."""
         return count(self.tables["runs"]["replicate"].nunique(), "replicate")
 
     @property
     def at_rate(self) -> str:
-        """At which rate arms are compared, as the end of a sentence."""
+        """The rate at which arms are compared, as the end of a sentence."""
         return protocol.at_rate(self.study)
 
     @property
     def budgets(self) -> list[int]:
-        """The budgets at which outcomes are read, the full one first."""
+        """The budgets after which runs are evaluated, the full budget first."""
         return sorted(self.study.budgets, reverse=True)
 
     @cached_property
     def named(self) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Runs and summary of the main grid without the points of a phase diagram, which would drown the named initializers."""
+        """Runs and summary of the main grid without the points of a phase diagram, which would hide the named initializers."""
         runs, summary = self.tables["runs"], self.tables["summary"]
-        if self.tables["phase"].empty or self.tables["depth_limits"].empty:  # no theory with batch normalization alone
+        if (
+            self.tables["phase"].empty or self.tables["depth_limits"].empty
+        ):  # no theory if all networks have batch normalization
             return runs, summary
         is_named = ~runs["initializer"].isin(list(schemes.diagram_points(runs["initializer"].unique())))
         if not is_named.any():
@@ -170,16 +172,16 @@ class PageContext:
         return self.gallery.each(PRETRAINED_SETTING, runs, (summary,), name, title, draw, caption)
 
     def at_budget(self, name: str, budget: int) -> tuple[str, str]:
-        """Return the id of a figure at a budget, `name-750` but for the full one, and what its title says of it."""
+        """Return the id of a figure at a budget (`name-750`, or `name` at the full budget), and the budget for its title."""
         is_full = budget == self.study.budgets[-1]
         return (name if is_full else f"{name}-{budget}"), f"after {count(budget, 'update')}"
 
 
 def deepest(runs: pd.DataFrame) -> int:
-    """Return the largest depth of some runs."""
+    """Return the largest depth of runs."""
     return int(runs["depth"].max())
 
 
 def shallowest(runs: pd.DataFrame) -> int:
-    """Return the smallest depth of some runs."""
+    """Return the smallest depth of runs."""
     return int(runs["depth"].min())

@@ -1,4 +1,4 @@
-"""Exhibits: figures on the page with captions and data."""
+"""Exhibits: figures of the page with captions and data."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from winit.store import files
 
 @dataclass(frozen=True)
 class DataTable:
-    """The data of a figure as a reader sees them: cells as text, columns that say the same in every row apart."""
+    """The data of a figure for the page: cells as text, with constant columns listed separately."""
 
-    columns: list[tuple[str, bool]]  # name, and whether it holds numbers
+    columns: list[tuple[str, bool]]  # name, and whether it has numbers
     cells: list[list[str]]  # the first SHOWN_ROWS
     constants: list[tuple[str, str]]
     rows: int  # of all data
@@ -32,9 +32,9 @@ class Caption:
     """The text below a figure.
 
     Attributes:
-        shows: what is drawn, and over what it is taken.
-        see: how to read it.
-        basis: what the reader must know before believing it.
+        shows: what is shown.
+        see: what to look for.
+        basis: how it was measured, and other notes.
     """
 
     shows: str
@@ -46,7 +46,7 @@ class Caption:
 class Exhibit:
     """A figure on the page: its id, title, caption, drawing and data.
 
-    `csv` is the text of its file, for the page to offer; None where that would make the page large.
+    `csv` is the content of its CSV file for downloads from the page; None if it would make the page large.
     """
 
     id: str
@@ -58,7 +58,7 @@ class Exhibit:
 
     @property
     def height(self) -> int:
-        """Height of the drawing where there is room for it, in pixels."""
+        """Height of the drawing at full width, in pixels."""
         size = re.search(r'width="(\d+)" viewBox="0 0 ([\d.]+) ([\d.]+)"', self.svg)
         assert size, "svg.figure_svg writes a width and a view box"
         return round(int(size[1]) * float(size[3]) / float(size[2]))
@@ -66,7 +66,7 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Omission:
-    """A figure that the study has no data for: its title, and what the study lacks."""
+    """A figure that is not shown because the study has no data for it: its title, and what is missing."""
 
     title: str
     reason: str
@@ -74,7 +74,7 @@ class Omission:
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page: a question, and the figures that answer it. Without any figure it is not shown."""
+    """A section of the page: a question, and the figures that answer it. It is not shown without figures."""
 
     id: str
     title: str
@@ -93,17 +93,17 @@ class Section:
 
     @property
     def reasons(self) -> list[str]:
-        """Why figures were left out, each reason once."""
+        """Why figures were left out, without repeated reasons."""
         return list(dict.fromkeys(figure.reason for figure in self.omissions))
 
 
-SHOWN_ROWS = 200  # of a figure's data, on the page
-MANY_SETTINGS, FEWER_ROWS = 4, 25  # more settings than this have as many more figures: each shows fewer rows
-EMBEDDED_ROWS = 2_000  # of a figure's data, in the page
+SHOWN_ROWS = 200  # rows of a figure's data that the page shows
+MANY_SETTINGS, FEWER_ROWS = 4, 25  # with more settings, and thus figures, each figure shows fewer rows
+EMBEDDED_ROWS = 2_000  # rows of a figure's data that the page embeds as CSV
 
 
 def shown_rows(runs: pd.DataFrame) -> int:
-    """Return how many rows of a figure's data the page of a study shows, so that a large study has no larger page.
+    """Return how many rows of a figure's data the page shows, fewer for large studies to limit the size of the page.
 
     Args:
         runs: of the main grid.
@@ -112,7 +112,7 @@ def shown_rows(runs: pd.DataFrame) -> int:
 
 
 def data_table(frame: pd.DataFrame, shown: int = SHOWN_ROWS) -> DataTable:
-    """Return a figure's data for the page: the first rows, what is the same in all of them said once."""
+    """Return a figure's data for the page: the first rows, with constant columns listed once."""
     head = frame.head(shown)
     columns, texts, constants = [], [], []
     for name in frame.columns:
@@ -137,17 +137,17 @@ def data_table(frame: pd.DataFrame, shown: int = SHOWN_ROWS) -> DataTable:
 
 
 class Gallery:
-    """Turns drawings into exhibits, and writes each beside the page: the SVG, and the data it draws.
+    """Turns drawings into exhibits, and writes the SVG and the data of each figure next to the page.
 
-    A figure function raises `NothingToDraw` where it has no data. The gallery alone catches it, so that such a figure is
-    left out with a sentence wherever it stands.
+    Figure functions raise `NothingToDraw` if they have no data. The gallery catches it and replaces the figure by the
+    reason.
     """
 
     def __init__(self, folder: Path, rows: int = SHOWN_ROWS) -> None:
         self.folder, self.rows = folder, rows
 
     def exhibit(self, name: str, title: str, draw: Callable[[], Drawn], caption: Caption) -> Exhibit | Omission:
-        """Return one figure for the page, or what the study lacks for it."""
+        """Return a figure for the page, or the reason why it is left out."""
         try:
             with figure_style():
                 drawn = draw()
@@ -156,9 +156,9 @@ class Gallery:
         return self._write(name, title, drawn, caption)
 
     def _write(self, name: str, title: str, drawn: Drawn, caption: Caption) -> Exhibit:
-        """Write a figure and its data beside the page, and return it for the page."""
+        """Write a figure and its data next to the page, and return it for the page."""
         svg = figure_svg(drawn, name, title)
-        # Six digits: more than any drawing shows, and half as long; the study's tables have them all.
+        # Six digits are more than a drawing shows, at half the length. The study's tables have all digits.
         csv = drawn.data.to_csv(index=False, float_format="%.6g")
         files.write_bytes(self.folder / f"{name}.svg", standalone(compact(svg)).encode())
         files.write_bytes(self.folder / f"{name}.csv", csv.encode())

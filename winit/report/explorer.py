@@ -1,7 +1,7 @@
-"""What the page's interactive charts need: aggregated data, Vega-Lite specifications written by Altair, Vega itself.
+"""Interactive charts of the page: aggregated data, Vega-Lite specifications written by Altair, and Vega.
 
-The extra `interactive` installs Altair and vl-convert; without them there is no such part, and the page is complete.
-Replicates and learning rates are aggregated away, so that the data grow with the arms of a study, not with its runs.
+The extra `interactive` installs Altair and vl-convert. Without them the page has no interactive charts but is otherwise
+complete. Data are aggregated over replicates and chosen rates, so their size grows with the number of arms, not of runs.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from winit.report.figures.style import SHOWN_RANGE, sorted_activations
 from winit.report.wording import PRETRAINED_SETTING, number, setting_name
 from winit.theory.activations import ACTIVATIONS
 
-BUDGET = 1_000_000  # bytes of data in the page, about
-CAP = 30.0  # nats: larger losses are drawn at this edge, infinite ones, too
-CHECKED = 8  # initializers that are shown before a reader chooses; of more, the first of every family
+BUDGET = 1_000_000  # approximate bytes of data in the page
+CAP = 30.0  # nats: larger losses, including infinite ones, are drawn at this edge
+CHECKED = 8  # largest number of initializers that are all selected at first; with more, the first of every family
 
-# Least needed last: what does not fit into the budget is dropped from the end.
+# In order of importance: what does not fit into the budget is dropped from the end.
 METRICS = {
     "test_score": "test accuracy",
     "train_loss": "training loss",
@@ -56,15 +56,15 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class InitializerChoice:
-    """An initializer that a reader may choose, and how it is drawn.
+    """An initializer that a reader can select, and how it is drawn.
 
     Attributes:
-        name: as studies spell it.
-        label: as a reader sees it.
+        name: as written in studies.
+        label: for tables and figures.
         color: of its lines and markers.
         dashes: lengths of dashes and gaps; empty for a solid line.
-        shape: Vega's name of its marker, or a path.
-        is_checked: whether it is shown before the reader chooses.
+        shape: its marker in Vega, a name or a path.
+        is_checked: whether it is selected at first.
     """
 
     name: str
@@ -77,7 +77,7 @@ class InitializerChoice:
 
 @dataclass(frozen=True)
 class Explorer:
-    """The interactive part of a page: the choices, the data as CSV, the specifications, the code that draws."""
+    """The interactive charts of a page: choices, data as CSV, specifications, code."""
 
     settings: list[str]
     activations: list[tuple[str, str]]  # name, label
@@ -94,7 +94,7 @@ class Explorer:
 
     @property
     def state(self) -> dict[str, object]:
-        """What report.js must know beside the data."""
+        """What report.js needs in addition to the data."""
         return {
             "settings": self.settings,
             "activations": [name for name, _ in self.activations],
@@ -106,25 +106,25 @@ class Explorer:
 
 @cache
 def bundle() -> str | None:
-    """Return Vega, Vega-Lite and vega-embed as one script; None where vl-convert or Altair is not installed."""
+    """Return Vega, Vega-Lite and vega-embed as one script; None if vl-convert or Altair is not installed."""
     try:
         import altair  # noqa: F401
         import vl_convert
     except ImportError:
         return None
-    # In a script element these would end it, or begin a comment that hides its end; in a string of JavaScript the
-    # backslash changes nothing.
+    # These would end the script element, or begin a comment that hides its end. The backslash has no effect in
+    # JavaScript strings.
     code = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub lacks the default
     return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def packed(text: str) -> str:
-    """Return text as base64 of gzip: a third of Vega's code or of numbers. The same bytes whenever it is packed."""
+    """Return text as base64 of gzip, about a third of the size for code and numbers. The result is deterministic."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
 def curves(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
-    """Return the curves of the arms: the median over replicates at the chosen rate; a diverged run counts as guessing.
+    """Return the curves of the arms: the median over replicates at the chosen rate; diverged runs are scored as random guessing.
 
     Args:
         tables: the tables.
@@ -136,10 +136,10 @@ def curves(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
 
 
 def signals(tables: Tables, arms: pd.DataFrame) -> pd.DataFrame:
-    """Return the variances by layer of the untrained arms, geometric means over replicates, beside the theory's.
+    """Return the variances by layer of the untrained arms, geometric means over replicates, with those of the theory.
 
-    Initial weights do not depend on the learning rate, so the runs of the smallest stand for all. The theory is one of
-    random weights without batch normalization and dropout; that of δ begins at the output layer's measured value.
+    Initial weights do not depend on the learning rate, so the runs at the smallest rate are used. The theory is for random
+    weights without batch normalization and dropout; for δ it starts from the measured value of the output layer.
     """
     chosen = one_rate(tables["runs"]).merge(arms.drop(columns="learning_rate"))
     rows = before_training(tables["layers"][["run_id", "stage", "layer", *LAYERS]], chosen, ["arm"])
@@ -167,7 +167,7 @@ def _csv(frame: pd.DataFrame, digits: int = 4) -> str:
 def _within(
     arms: pd.DataFrame, of_curves: pd.DataFrame, of_layers: pd.DataFrame, budget: int
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, str]:
-    """Return the data as far as they fit, least needed dropped first, and the sentence that says what is missing."""
+    """Return the data that fit, dropping the least important first, and a sentence about what is missing."""
     metrics, dropped = list(METRICS), []
 
     def size() -> int:
@@ -189,12 +189,12 @@ def _within(
         arms,
         of_curves,
         of_layers,
-        f"To keep the page small, {', '.join(dropped)} are left out here; the study's tables have all.",
+        f"To keep the page small, {', '.join(dropped)} are left out here. The study's tables have all of them.",
     )
 
 
 def specifications(initializers: list[InitializerChoice], last_step: int) -> dict[str, object]:
-    """Return the charts as Vega-Lite, without data: report.js fills in the rows that a reader chose, and the titles."""
+    """Return the charts as Vega-Lite without data. report.js fills in the selected rows and the titles."""
     import altair as alt
 
     labels = [choice.label for choice in initializers]
@@ -227,7 +227,10 @@ def specifications(initializers: list[InitializerChoice], last_step: int) -> dic
         spec = alt.layer(*layers, data=rows).properties(width="container", height=300)
         return spec.to_dict(validate=True)
 
-    ticks = [0, *(m * 10**e for e in range(9) for m in (1, 3) if m * 10**e <= last_step)]  # Vega's own are linear
+    ticks = [
+        0,
+        *(m * 10**e for e in range(9) for m in (1, 3) if m * 10**e <= last_step),
+    ]  # the default ticks of Vega are linear
     step = alt.X("step:Q", title="step").scale(type="symlog", constant=1).axis(values=ticks, format="d")
     layer = alt.X("layer:Q", title="layer").axis(tickMinStep=1, format="d").scale(zero=False, nice=False)
     return {
@@ -237,12 +240,12 @@ def specifications(initializers: list[InitializerChoice], last_step: int) -> dic
 
 
 def explorer(tables: Tables, is_reconstruction: bool = False, budget: int = BUDGET) -> Explorer | None:
-    """Return the interactive part of a study's page; None where its libraries are missing, or it has nothing to show.
+    """Return the interactive charts of a study's page; None if libraries are missing or there is nothing to show.
 
     Args:
         tables: the tables, of the main grid.
         is_reconstruction: whether scores are shares of explained error, and losses squared errors.
-        budget: about how many bytes of data the page may hold.
+        budget: approximate limit on the bytes of data.
     """
     arms = _arms(tables["summary"])
     code = bundle()
@@ -279,9 +282,9 @@ def explorer(tables: Tables, is_reconstruction: bool = False, budget: int = BUDG
 
 
 def _arms(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the arms at their chosen rates with the names of their settings, numbered; the points of a phase diagram are left out."""
+    """Return the arms at their chosen rates, numbered, with the names of their settings, without points of phase diagrams."""
     arms = chosen_rates(summary)[[*_ARM, "learning_rate", "runs"]]
-    # A phase diagram has hundreds of points, and a figure of its own.
+    # A phase diagram has hundreds of points and its own figure.
     arms = arms[~arms["initializer"].isin(list(schemes.diagram_points(arms["initializer"].unique())))]
     settings = arms[PRETRAINED_SETTING].drop_duplicates().sort_values(PRETRAINED_SETTING)
     settings["setting"] = [setting_name(settings, **row) for row in settings.to_dict("records")]
@@ -290,7 +293,7 @@ def _arms(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def _choices(names: list[str]) -> list[InitializerChoice]:
-    """Return the initializers to choose from: of many, the first of every colour is shown at once."""
+    """Return the initializers to choose from. If there are many, only the first of every colour is selected."""
     first_of_colour = {schemes.style(name)["color"]: name for name in reversed(names)}
     choices = []
     for name in names:
@@ -304,7 +307,7 @@ def _choices(names: list[str]) -> list[InitializerChoice]:
 
 
 def _codes(arms: pd.DataFrame, settings: list[str], activations: list[str], initializers: list[str]) -> pd.DataFrame:
-    """Return the arms as report.js reads them: names by their place in the lists."""
+    """Return the arms as report.js reads them, with indices instead of names."""
     return pd.DataFrame(
         {
             "arm": arms["arm"],
@@ -319,7 +322,7 @@ def _codes(arms: pd.DataFrame, settings: list[str], activations: list[str], init
 
 
 def swatch(choice: InitializerChoice) -> Markup:
-    """Return the line and the marker of an initializer as a small drawing, for the label of its checkbox."""
+    """Return the line and the marker of an initializer as a small SVG for the label of its checkbox."""
     shapes = {
         "circle": "M-1,0a1,1 0 1,0 2,0a1,1 0 1,0 -2,0z", "square": "M-.8,-.8H.8V.8H-.8z", "diamond": "M0,-1.1L1.1,0L0,1.1L-1.1,0z",
         "triangle-up": "M0,-1L1,.8H-1z", "triangle-down": "M0,1L1,-.8H-1z", "triangle-left": "M-1,0L.8,-1V1z",

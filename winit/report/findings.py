@@ -97,7 +97,7 @@ def deepest(cell_sets: pd.DataFrame) -> list[Finding]:
 
 
 _MEMBERSHIPS = {  # of one initializer, and of several
-    "works": ("works", "work and cannot be told apart"),
+    "works": ("works", "work, with no difference found between them"),
     "worse": ("works but does worse", "work but do worse"),
     "fails": ("fails", "fail"),
     UNDECIDED: ("is undecided", "are undecided"),

@@ -1,8 +1,8 @@
-"""The page of a study: tables and figures in, one self-contained HTML file out.
+"""The page of a study: one self-contained HTML file from its tables.
 
-The page needs no network, and is complete without scripts. Figures are inline SVG whose colours follow the reader's light
-or dark theme; each is also written beside the page, with the data it draws. `templates/report.js` adds what scripts can do:
-files made from the page alone, tables that sort and filter, charts for chosen initializers (`winit.report.explorer`).
+The page needs no network and is complete without scripts. Figures are inline SVG whose colours follow the light or dark
+theme. Each figure is also written next to the page, with its data. `templates/report.js` adds downloads, sorting and
+filtering of tables, and charts for chosen initializers (`winit.report.explorer`).
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from winit.vocabulary.pretraining import pretraining_label
 
 
 def json_in_script(value: object) -> Markup:
-    """Return a value as JSON that no text in it can end."""
+    """Return a value as JSON that is safe inside a script element."""
     return Markup(json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
 
 
 def write(study: Study, folder: Path, page: Path, processes: int = 1) -> None:
-    """Write the page of a study, and its figures and their data beside it.
+    """Write the page of a study, with its figures and their data next to it.
 
     Args:
         study: the study.
-        folder: where its tables lie.
+        folder: of its tables.
         page: the HTML file to write.
-        processes: how many draw side by side; the page does not depend on it.
+        processes: number of processes; the page does not depend on it.
 
     Raises:
         ValueError: a table is missing.
@@ -76,11 +76,11 @@ def write(study: Study, folder: Path, page: Path, processes: int = 1) -> None:
 
 
 def draw(context: PageContext, processes: int = 1) -> tuple[Explorer | None, list[Section]]:
-    """Return the interactive charts and the sections of a page in their order, made side by side.
+    """Return the interactive charts and the sections of a page in order, made in parallel.
 
     Args:
         context: the study and its tables.
-        processes: how many at most.
+        processes: largest number of processes.
     """
     sections = SECTIONS["reconstruction" if context.is_reconstruction else "classification"]
     longest_first = sorted(sections, key=lambda section: LONGEST.index(section) if section in LONGEST else len(LONGEST))
@@ -94,7 +94,7 @@ def draw(context: PageContext, processes: int = 1) -> tuple[Explorer | None, lis
 
 
 def _environment() -> Environment:
-    """Return the templates, and what they write values with."""
+    """Return the environment of the templates, with their filters."""
     environment = Environment(
         loader=PackageLoader("winit.report"),
         autoescape=True,
@@ -119,7 +119,7 @@ def _environment() -> Environment:
 
 
 def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
-    """Return what the page says of the study itself: its settings, schemes, activations, datasets."""
+    """Return what the page shows about the study: settings, schemes, activations, datasets."""
     runs = tables["all_runs"]
     return {
         "study": study,
@@ -141,14 +141,14 @@ def _study_contents(study: Study, tables: Tables) -> dict[str, object]:
 
 
 def _loss(study: Study) -> str:
-    """Return the name of the loss of training."""
+    """Return the name of the training loss."""
     if not study.task.is_reconstruction:
         return TASKS[study.task.name].loss.removesuffix(", nats")
     return f"{study.task.loss.replace('_', ' ')}, summed over the outputs, mean over examples"
 
 
 def _protocol_contents(study: Study, tables: Tables) -> dict[str, object]:
-    """Return what the page says of how runs were chosen, judged and compared."""
+    """Return what the page says about how runs were chosen, judged and compared."""
     runs, roles = tables["all_runs"], tables["all_runs"]["role"].value_counts()
     return {
         "at_rate": protocol.at_rate(study),
@@ -172,7 +172,7 @@ def _protocol_contents(study: Study, tables: Tables) -> dict[str, object]:
 
 
 def _section_contents(study: Study, sections: list[Section], tables: Tables) -> dict[str, object]:
-    """Return the findings and the sections: those that have figures, and those that were left out."""
+    """Return the findings, the sections with figures, and the sections that were left out."""
     shown = [section for section in sections if section.exhibits]
     return {
         "findings": findings.headlines(tables, study.task.is_reconstruction),
@@ -184,7 +184,7 @@ def _section_contents(study: Study, sections: list[Section], tables: Tables) -> 
 
 
 def _lessons(tables: Tables) -> dict[str, object]:
-    """Return what the page teaches: the claims and their verdicts, the chapters, the words, the references."""
+    """Return the claims with their verdicts, the chapters, the glossary and the references."""
     runs = tables["all_runs"]
     claims = tables["claims"].to_dict("records")
     names = {schemes.parse(initializer).name for initializer in runs["initializer"].unique()}
@@ -222,7 +222,7 @@ def _table_contents(study: Study, tables: Tables) -> dict[str, object]:
 
 
 def _theory_contents(study: Study, tables: Tables) -> dict[str, object]:
-    """Return the rows of the page's tables of untrained networks and of their theory."""
+    """Return the rows of the page's tables of untrained networks and of the theory."""
     agreement = tables["agreement"]
     return {
         "initial": [] if study.task.is_reconstruction else rows.initial(tables),
@@ -236,7 +236,7 @@ def _theory_contents(study: Study, tables: Tables) -> dict[str, object]:
 
 
 def _script_contents(charts: Explorer | None) -> dict[str, object]:
-    """Return the page's scripts, and what they need: the interactive charts, if there are any."""
+    """Return the scripts of the page and their data: the interactive charts, if any."""
     script = Markup(_template("report.js"))
     return {
         "explorer": charts,
@@ -252,6 +252,6 @@ def _template(name: str) -> str:
 
 
 def _allowed(scripts: list[str]) -> str:
-    """Return the sources of scripts for the page's security policy: these texts, by their hashes, and no others."""
+    """Return the script sources for the page's security policy: only these texts, by their hashes."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
     return " ".join(f"'sha256-{value}'" for value in hashes)

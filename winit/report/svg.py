@@ -12,14 +12,14 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 
 from winit.report.figures.style import FOREGROUND, GRID, MUTED, Drawn, figure_style
 
-# What a path is made of: how many coordinate pairs follow each letter.
+# Number of coordinate pairs after each letter of a path.
 _PAIRS = {"M": 1, "L": 1, "Q": 2, "C": 3}
 _TOKEN = re.compile(r"<[^>]+>|[^<]+")
 _SHARED = re.compile(r' (?:style|clip-path)="[^"]*"')
 
 
 def _tenths(value: int) -> str:
-    """Return a number of tenths as the shortest text: 125 → 12.5, −5 → -.5, 120 → 12."""
+    """Return a number given in tenths as the shortest text: 125 → 12.5, −5 → -.5, 120 → 12."""
     sign, (whole, rest) = "-" if value < 0 else "", divmod(abs(value), 10)
     if not rest:
         return f"{sign}{whole}" if whole else "0"
@@ -27,7 +27,7 @@ def _tenths(value: int) -> str:
 
 
 def _joined(values: list[int]) -> str:
-    """Return numbers in a row; a minus sign separates as well as a blank does."""
+    """Return numbers as text, separated by blanks or minus signs."""
     text = ""
     for value in values:
         word = _tenths(value)
@@ -36,9 +36,9 @@ def _joined(values: list[int]) -> str:
 
 
 def path(text: str) -> str:
-    """Return path data with relative coordinates, in tenths, so that sums of steps end where the path did.
+    """Return path data with relative coordinates, in tenths, so that rounding errors do not add up.
 
-    Only matplotlib's own form is taken, one letter before every group of absolute coordinates; other data stay as they are.
+    Only the form written by matplotlib is converted, one letter before every group of absolute coordinates.
     """
     words = text.split()
     out, letter = [], ""
@@ -62,7 +62,7 @@ def path(text: str) -> str:
         if word == "M":
             out.append("M" + _joined(numbers))
             start_x, start_y = numbers
-            letter = ""  # bare coordinates behind a move would be absolute lines
+            letter = ""  # coordinates without a letter after a move would be absolute lines
         else:
             steps = [n - (y if i % 2 else x) for i, n in enumerate(numbers)]
             joined = _joined(steps)
@@ -75,7 +75,7 @@ def path(text: str) -> str:
 
 
 def _unwrapped(tokens: list[str]) -> list[str]:
-    """Drop groups without attributes."""
+    """Remove groups without attributes."""
     kept, is_plain = [], []
     for token in tokens:
         if token == "<g>":
@@ -92,16 +92,16 @@ def _unwrapped(tokens: list[str]) -> list[str]:
 
 
 def _shared(token: str) -> tuple[str, ...]:
-    """Return the attributes of a shape that a group around it can carry instead; () if there are none."""
+    """Return the attributes of a shape that can be moved to a group around it; () if there are none."""
     if not token.startswith(("<path ", "<use ")) or not token.endswith("/>"):
         return ()
     attributes = tuple(_SHARED.findall(token))
-    # The opacity of a group is not that of its members where these overlap, and it is not inherited.
+    # The opacity of a group differs from that of its members where they overlap, and is not inherited.
     return () if any(re.search(r'[";]opacity:', a) for a in attributes) else attributes
 
 
 def _grouped(tokens: list[str]) -> list[str]:
-    """Write attributes that neighbouring shapes share once, on a group around them."""
+    """Move attributes shared by neighbouring shapes to a group around them."""
     out, at, hidden = [], 0, 0
     while at < len(tokens):
         token = tokens[at]
@@ -122,13 +122,13 @@ def _grouped(tokens: list[str]) -> list[str]:
 
 _USE = re.compile(r'<use xlink:href="#([^"]+)" x="([^"]+)" y="([^"]+)"(?: style="([^"]*)")?/>')
 _VERTEX = re.compile(r'[ML] ([^\s"]+) ([^\s"]+)')
-FEWEST = 3  # markers in a row that are worth a path
+FEWEST = 3  # smallest number of markers in a row to convert
 
 
 def _with_markers(tokens: list[str], tag: str) -> list[str]:
-    """Draw rows of one symbol as the markers of a path: of the line they lie on, where they are its vertices.
+    """Draw rows of one symbol as markers of a path, or of the line whose vertices they are.
 
-    A figure has thousands of them, and each would be an element with a tree of its own.
+    A figure has thousands of symbols, and otherwise each would be an element.
     """
     out: list[str] = []
     markers: dict[tuple[str, str], str] = {}
@@ -142,7 +142,7 @@ def _with_markers(tokens: list[str], tag: str) -> list[str]:
         clip, symbol, points = row
         if symbol not in markers:
             markers[symbol] = f"{tag}-m{len(markers)}"
-            # Size as drawn, not in widths of the line; and in the same place on slanted lines.
+            # Size in user units, not in line widths, and without rotation.
             out.append(
                 f'<defs><marker id="{markers[symbol]}" overflow="visible" markerUnits="userSpaceOnUse" style="{symbol[1]}">'
                 f'<use xlink:href="#{symbol[0]}"/></marker></defs>'
@@ -158,7 +158,7 @@ def _with_markers(tokens: list[str], tag: str) -> list[str]:
 
 
 def _symbols(tokens: list[str], at: int) -> tuple[str, tuple[str, str], list[tuple[str, str]]] | None:
-    """Return the clip path, the symbol (its id and style) and the places of a group that repeats one symbol; None if it is no such group."""
+    """Return clip path, symbol (id and style) and positions of a group that repeats one symbol; None for other groups."""
     group = re.fullmatch(r'<g( clip-path="[^"]*")>', tokens[at])
     if group is None:
         return None
@@ -173,7 +173,7 @@ def _symbols(tokens: list[str], at: int) -> tuple[str, tuple[str, str], list[tup
 
 
 def _line_below(out: list[str], clip: str, points: list[tuple[str, str]]) -> int | None:
-    """Return where the line whose vertices these points are was written; None if it was not the last path."""
+    """Return the position in `out` of the line with these vertices; None if it was not the last path."""
     line = next((i for i in (-1, -2) if len(out) >= 2 and out[i].startswith("<path ")), None)
     if line is None or clip not in out[line] or "marker:" in out[line] or "fill:none" not in out[line]:
         return None
@@ -182,7 +182,7 @@ def _line_below(out: list[str], clip: str, points: list[tuple[str, str]]) -> int
 
 
 def _plain_ticks(text: str) -> str:
-    """Drop what uses of a symbol say of its ink, where the symbol is a line with ink of its own."""
+    """Remove the style of uses of a symbol if the symbol is a line with its own style."""
     own = set(re.findall(r'<path id="([^"]+)" d="[^"zZ]*" style="[^"]*stroke:#[^"]*stroke-width:[^"]*"/>', text))
     return re.sub(
         r'(<use xlink:href="#([^"]+)"[^>]*?) style="[^"]*"/>', lambda m: f"{m[1]}/>" if m[2] in own else m[0], text
@@ -196,16 +196,16 @@ def compact(text: str, tag: str = "") -> str:
     """Return the SVG text of a matplotlib figure, about half as long.
 
     Args:
-        text: the figure, with coordinates of at most a digit behind the point.
-        tag: if given, rows of symbols become markers, whose ids begin with it: fit for a browser, and a third as long.
+        text: the figure, with coordinates of at most one decimal digit.
+        tag: if given, rows of symbols become markers with ids that start with it, which is a third as long.
     """
-    # matplotlib sets joins by a rule for every element, which would outdo what a group hands down, on the whole page.
+    # matplotlib sets joins with a CSS rule for all elements, which would override inherited values on the whole page.
     text = re.sub(r"<defs><style[^>]*>\*\{stroke-linejoin: ?round; ?stroke-linecap: ?butt\}</style></defs>", "", text)
     text = text.replace("<svg ", '<svg stroke-linejoin="round" ', 1)
     text = text.replace("stroke-dashoffset:0;", "").replace(' transform="rotate(-0 ', ' data-dropped="(')
     text = re.sub(r' data-dropped="[^"]*"', "", text)
     family = _FAMILY.search(text)
-    if family:  # of all text but the rare one in another
+    if family:  # of all text except rare text in another font
         text = text.replace(family[0], "").replace("<svg ", f'<svg font-family="{family[1]}" ', 1)
     text = _plain_ticks(text)
     tokens = _unwrapped(_TOKEN.findall(text))
@@ -216,38 +216,38 @@ def compact(text: str, tag: str = "") -> str:
     return "".join(_grouped(tokens))
 
 
-# The figures' stand-in colours, and the variables of the page that replace them.
+# Placeholder colours of figures, and the variables of the page that replace them.
 THEME = {FOREGROUND: "var(--fg)", MUTED: "var(--muted)", GRID: "var(--grid)"}
 
 
 def id_tag(name: str) -> str:
-    """Return the beginning of the ids of a figure, which keeps figures on one page apart."""
+    """Return the prefix of a figure's ids, which makes ids unique on a page."""
     return f"{zlib.crc32(name.encode()):x}"
 
 
 def figure_svg(drawn: Drawn, name: str, title: str) -> str:
-    """Return a figure as SVG text in matplotlib's structure: without metadata, its ids and coordinates short, with a title."""
+    """Return a figure as SVG text in matplotlib's structure: without metadata, with short ids and coordinates and a title."""
     buffer = io.StringIO()
-    # Ids are hashes with this salt, so two figures on one page share none; a fixed date keeps the bytes fixed.
+    # Ids are hashes with this salt, so figures on one page have different ids. A fixed date gives reproducible bytes.
     with figure_style(), mpl.rc_context({"svg.hashsalt": name}):
-        # Not by savefig, which would draw the figure twice.
+        # Do not use savefig, which would draw the figure twice.
         FigureCanvasSVG(drawn.figure).print_svg(
             buffer, metadata={"Date": None, "Creator": None, "Type": None, "Format": None}
         )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    # Short names for what is referred to, and none for the rest.
+    # Short ids for elements that are referred to; remove all others.
     tag = id_tag(name)
     short = {m: f"{tag}-{i:x}" for i, m in enumerate(dict.fromkeys(re.findall(r'(?:url\(#|href="#)([^")]+)', text)))}
     text = re.sub(r' id="([^"]+)"', lambda m: f' id="{short[m[1]]}"' if m[1] in short else "", text)
     text = re.sub(r'(url\(#|href="#)([^")]+)', lambda m: m[1] + short[m[2]], text)
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # A tenth of a point is finer than any screen; with the blanks between tags and in styles gone, it halves the file.
-    # Inside tags alone: what stands between them is text for the reader.
+    # A tenth of a point is finer than any screen. Without blanks between tags and in styles, it halves the file. Only
+    # inside tags: the text between them is for the reader.
     text = re.sub(r"<[^>]+>", lambda m: re.sub(r"(\d\.\d)\d+", r"\1", m[0]), text)
     text = re.sub(r">\s+<", "><", text)
     text = re.sub(r'style="([^"]*)"', lambda m: f'style="{m[1].replace("; ", ";").replace(": ", ":")}"', text)
-    # As wide as drawn, and no wider: text keeps its size from figure to figure.
+    # No wider than drawn, so that text has the same size in all figures.
     size = r'width="([\d.]+)pt" height="[\d.]+pt"'
     text = re.sub(size, lambda m: f'width="{1.45 * float(m[1]):.0f}"', text.replace("\n", " "), count=1)
     escaped = str(Markup.escape(title))
@@ -255,7 +255,7 @@ def figure_svg(drawn: Drawn, name: str, title: str) -> str:
 
 
 def page_svg(text: str, name: str) -> Markup:
-    """Return SVG text for the page: compact, in the colours of the page's theme, labelled by its title."""
+    """Return SVG text for the page: compact, in the colours of the theme, labelled by its title."""
     text = compact(text, id_tag(name)).replace(' xlink:href="#', ' href="#')
     for colour, variable in THEME.items():
         text = text.replace(colour, variable)
@@ -263,6 +263,6 @@ def page_svg(text: str, name: str) -> Markup:
 
 
 def standalone(text: str) -> str:
-    """Return an SVG file of its own: with a white ground, because its ink is dark."""
+    """Return a standalone SVG file with a white background, because its lines are dark."""
     text = text.replace("<svg ", '<svg style="background:#fff" ', 1)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}'

@@ -1,4 +1,4 @@
-"""The papers that proposed the schemes, each once."""
+"""The papers that proposed the schemes."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def martens_sparse(layer: Layer, connections: float) -> np.ndarray:
 
 
 def torch_sparse(layer: Layer, sparsity: float) -> np.ndarray:
-    """Draw weights from N(0, 0.01²) and set ⌈s·fan_out⌉ outgoing weights of every input to 0, as torch's sparse_ does."""
+    """Draw weights from N(0, 0.01²) and set ⌈s·fan_out⌉ outgoing weights of every input to 0, like torch's sparse_."""
     zeros = ceil(sparsity * layer.fan_out)
     dropped = layer.stream.random(layer.shape).argsort(axis=1) < zeros
     return np.where(dropped, 0.0, 0.01 * layer.stream.standard_normal(layer.shape))

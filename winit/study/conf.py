@@ -1,4 +1,4 @@
-"""Where the files of conf/ lie: a user's in the working directory, and winit's own, which travel with the package."""
+"""Files of conf/: those of the user in the working directory, and those that are installed with the package."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ GROUPS = ("dataset", "task", "training", "pretraining", "study")  # of settings
 
 
 def shipped(name: str) -> Path:
-    """Return where a file or folder that winit ships lies.
+    """Return the path of a file or folder that is installed with winit.
 
     Args:
         name: `conf`, `Snakefile`, `profiles` or `environment.yml`.
 
     Returns:
-        A path at the top of the repository in a checkout, and below `winit/shipped` in an installed wheel.
+        A path at the top of the repository in a checkout, or in `winit/shipped` in an installed wheel.
     """
     installed = PACKAGE / "shipped"
     return (installed if installed.is_dir() else PACKAGE.parent) / name
@@ -24,7 +24,7 @@ def shipped(name: str) -> Path:
 def files(group: str) -> dict[str, Path]:
     """Return the YAML files of a group of conf/ by name, in the order of their names.
 
-    A file below `conf/` in the working directory takes the place of winit's own of the same name.
+    A file in `conf/` in the working directory replaces the installed one of the same name.
 
     Args:
         group: one of GROUPS, or `claims`.

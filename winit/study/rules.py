@@ -130,7 +130,7 @@ def _check_budgets(settings: StudySettings) -> None:
         if budget >= training.steps or budgets.count(budget) > 1:
             raise ValueError(
                 f"measure.budgets: got {budgets} with training.steps={training.steps}; "
-                "allowed are numbers below training.steps, each once"
+                "allowed are different numbers below training.steps"
             )
 
 

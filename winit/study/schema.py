@@ -143,9 +143,7 @@ class GridSettings(SettingsSection):
 class Grid(GridSettings):
     """A grid with all its levels: the main grid, or an extra grid completed with levels of the main grid."""
 
-    dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(
-        description="Datasets of the study that the grid uses."
-    )
+    dataset: Levels[Annotated[str, one_of("dataset", DATASETS)]] = Field(description="Datasets that the grid uses.")
     optimizer: Levels[Optimizer] = Field(description="Optimizers; those of `training` in the main grid.")
 
 
@@ -360,9 +358,7 @@ def _without_null(grids: dict[str, Any]) -> dict[str, Any]:
 class StudySettings(SettingsSection):
     """All settings of a study."""
 
-    name: Name = Field(
-        description="Name of the folders results/<name>/ and reports/<name>/. null: the name of the study's file."
-    )
+    name: Name = Field(description="Name of results/<name>/ and reports/<name>/. null: the name of the study's file.")
     question: Sentence = Field(description="Question of the study, in one sentence. It is the title of the page.")
     device: Device = Field(description="Device to train on. auto: CUDA if it is available, otherwise the CPU.")
     engine: Engine = Field(

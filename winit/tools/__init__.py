@@ -1,1 +1,1 @@
-"""What people run on their own models and studies, one module a verb."""
+"""Tools that people run on their own models and studies, one module per verb."""

@@ -1,8 +1,8 @@
-"""Initializers that look at data: LSUV, GradInit and MetaInit rescale weights that a scheme has drawn.
+"""Data-dependent initializers: LSUV, GradInit and MetaInit rescale the weights drawn by a scheme.
 
-All see one fixed calibration batch of the training data and nothing else, draw from a stream of their own, and count
-what they cost. A network is calibrated alone, in float64, so its numbers depend on no other. Where a signal is zero or
-not finite a scale is left as it is: a scheme that cannot be saved shows in the study, and not as an error.
+All of them use one fixed calibration batch of the training data, have their own random stream, and count their cost. Each
+network is calibrated separately, in float64, so its numbers do not depend on other networks. If a signal is zero or not
+finite, the scale is left unchanged: the failure shows up in the results of the study, not as an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from winit import schemes
 from winit.engine.activations import activation_of
 from winit.engine.regularization import EPSILON
 
-CALIBRATION_EXAMPLES = 512  # of the training data; all of them, if there are fewer
+CALIBRATION_EXAMPLES = 512  # training examples, or all of them if there are fewer
 
 # LSUV: Mishkin & Matas 2016, algorithm 1, with the tolerance and the limit of the authors' Caffe code.
 LSUV_TOLERANCE, LSUV_ROUNDS = 0.02, 20
@@ -36,10 +36,10 @@ class GradInitSettings:
 
     Attributes:
         iters: steps on the factors.
-        lr, beta2: of Adam, which takes them.
-        eta: size η of the step of training that they are to make a good one.
-        gamma: bound γ on the gradient's norm.
-        grad_clip: largest slope by a factor.
+        lr, beta2: of Adam for these steps.
+        eta: size η of the training step that the factors are optimized for.
+        gamma: bound γ on the norm of the gradient.
+        grad_clip: largest derivative with respect to a factor.
     """
 
     iters: int
@@ -55,12 +55,12 @@ class GradInitSettings:
 GRADINIT_SGD = GradInitSettings(iters=390, lr=1e-2, beta2=0.999, eta=0.1, gamma=1.0, grad_clip=1.0)
 GRADINIT_SGD_BATCH_NORM = replace(GRADINIT_SGD, lr=0.1)
 GRADINIT_ADAM = GradInitSettings(iters=780, lr=2.5e-3, beta2=0.98, eta=1e-3, gamma=1000.0, grad_clip=inf)
-GRADINIT_BETA1, GRADINIT_EPSILON, GRADINIT_LEAST = 0.9, 1e-8, 0.01  # the last is the smallest factor of weights
+GRADINIT_BETA1, GRADINIT_EPSILON, GRADINIT_LEAST = 0.9, 1e-8, 0.01  # the last one is the smallest factor on weights
 
 
 @dataclass
 class Cost:
-    """What a calibration has cost: seconds, and passes, each of them one mini-batch forward or back."""
+    """The cost of a calibration: seconds, and forward and backward passes of one mini-batch each."""
 
     time_s: float = 0.0
     forward: float = 0.0
@@ -69,7 +69,7 @@ class Cost:
 
 @dataclass
 class CalibratedNetwork:
-    """One network under calibration, its batch and its random stream.
+    """One network during calibration, with its batch and its random stream.
 
     Attributes:
         weights: (fan_in, fan_out) of every layer.
@@ -77,9 +77,9 @@ class CalibratedNetwork:
         activation: of the hidden layers, by name.
         x, y: the calibration batch, (N, D) float64 and (N,).
         batch_size: of the mini-batches that GradInit and MetaInit draw from it.
-        rng: their stream.
-        batch_norm: whether the hidden layers are normalized, with the statistics of whatever batch is seen.
-        uses_sign: whether training takes Adam's steps, whose first is the sign of the gradient.
+        rng: random stream of the mini-batches.
+        batch_norm: whether hidden layers have batch normalization, with the statistics of the current batch.
+        uses_sign: whether training uses Adam, whose first step is the sign of the gradient.
     """
 
     weights: list[Tensor]
@@ -102,7 +102,7 @@ class CalibratedNetwork:
         return torch.from_numpy(self.rng.integers(len(self.y), size=max(self.batch_size // 2, 1)))
 
     def hidden(self, z: Tensor) -> Tensor:
-        """Return what a hidden layer makes of its pre-activations (N, n)."""
+        """Return the outputs of a hidden layer for its pre-activations (N, n)."""
         if self.batch_norm:
             centred = z - z.mean(dim=0)
             z = centred / (centred.square().mean(dim=0) + EPSILON).sqrt()
@@ -119,7 +119,7 @@ class CalibratedNetwork:
         return functional.cross_entropy(h, self.y[examples])
 
     def gradient(self, of: Tensor, by: Sequence[Tensor], examples: Tensor, graph: bool = False) -> tuple[Tensor, ...]:
-        """Return the gradient of something that was computed from some examples; counted as a pass back."""
+        """Return the gradient of a value computed from some examples, and count it as a backward pass."""
         self.cost.backward += len(examples) / self.batch_size
         gradients = torch.autograd.grad(of, by, create_graph=graph, allow_unused=True)
         return tuple(torch.zeros_like(p) if g is None else g for g, p in zip(gradients, by, strict=True))
@@ -130,10 +130,10 @@ def lsuv(network: CalibratedNetwork) -> None:
 
         W ← W/√Var(z), until |Var(z) − 1| < 0.02 or 20 times
 
-    Biases stay as they are. Without biases, as in the paper and the authors' code, the variance is that over units and
-    examples. Random biases alone can have a variance above 1 over units, which no weights can lower. With biases it is
-    therefore the variance over examples, mean over units, which only the weights decide: one correction gives it.
-    The scheme that LSUV is applied to is the start; the paper's is orthogonal.
+    Biases are not changed. Without biases, as in the paper and the authors' code, the variance is over units and examples.
+    Random biases alone can have a variance above 1 over units, which no weights can reduce. With biases, the variance is
+    therefore over examples, mean over units. It depends only on the weights, so one correction is exact. LSUV starts from
+    the scheme that it is applied to, which is orthogonal in the paper.
 
     Source: Mishkin & Matas 2016, arXiv:1511.06422, algorithm 1.
     """
@@ -155,14 +155,14 @@ def lsuv(network: CalibratedNetwork) -> None:
 
 
 class AdamMoments:
-    """Adam's moments of some numbers, and the steps that it takes with them."""
+    """Adam's moments and steps for some numbers."""
 
     def __init__(self, size: int, beta2: float) -> None:
         self.mean, self.square = torch.zeros(2, size, dtype=torch.float64)
         self.beta2, self.steps = beta2, 0
 
     def step(self, slope: Tensor) -> Tensor:
-        """Return Adam's step for a slope, at rate 1."""
+        """Return Adam's step for a derivative, at rate 1."""
         self.steps += 1
         self.mean.lerp_(slope, 1 - GRADINIT_BETA1)
         self.square.lerp_(slope.square(), 1 - self.beta2)
@@ -171,26 +171,26 @@ class AdamMoments:
 
 
 def gradinit_settings(batch_norm: bool, uses_sign: bool) -> GradInitSettings:
-    """Return the authors' settings for a network with or without batch normalization, and for SGD or Adam."""
+    """Return the authors' settings for networks with or without batch normalization, and for SGD or Adam."""
     if uses_sign:
         return GRADINIT_ADAM
     return GRADINIT_SGD_BATCH_NORM if batch_norm else GRADINIT_SGD
 
 
 def gradinit(network: CalibratedNetwork, settings: GradInitSettings | None = None) -> None:
-    """Learn one factor m for each tensor so that a first step of training lowers the loss as far as it can.
+    """Learn one factor m for each tensor to minimize the loss after the first training step.
 
         min over m of L̃(m∘θ − η A(g))/η  subject to ‖g‖ ≤ γ,   g = ∇L(m∘θ)
 
-    A(g) is g/‖g‖, and the norm the 2-norm, for SGD; for Adam sign(g) and the 1-norm. L̃ is the loss of another
-    mini-batch, half of which is new. Where the norm is too large, a step lowers the norm instead, with moments of its
-    own. The steps on m are Adam's; weights' factors stay above 0.01, and a bias whose factor has reached 0 stays 0.
+    For SGD, A(g) is g/‖g‖ with the 2-norm; for Adam, sign(g) with the 1-norm. L̃ is the loss of another mini-batch, half of
+    which is new. If the norm is too large, a step reduces the norm instead, with separate moments. The steps on m use Adam.
+    Factors on weights stay above 0.01, and a bias whose factor has reached 0 stays 0.
 
     Args:
-        network: its weights and biases are multiplied by the factors learned.
-        settings: by default the authors'.
+        network: its weights and biases are multiplied by the learned factors.
+        settings: those of the authors by default.
 
-    Source: Zhu et al. 2021, arXiv:2102.08098, algorithm 1. As in the authors' code A(g) is a constant in L̃'s derivative.
+    Source: Zhu et al. 2021, arXiv:2102.08098, algorithm 1. As in the authors' code, A(g) is treated as a constant in the derivative of L̃.
     """
     settings = settings or gradinit_settings(network.batch_norm, network.uses_sign)
     start, layers = [p.clone() for p in network.parameters], len(network.weights)
@@ -242,8 +242,8 @@ def metainit(network: CalibratedNetwork) -> None:
 
         v ← 0.9 v − 0.1 sign(∂GQ/∂‖W‖),   ‖W‖ ← ‖W‖ + v
 
-    Source: Dauphin & Schoenholz 2019, MetaInit, the authors' listing; with mini-batches of training data where the
-    listing has noise.
+    Source: Dauphin & Schoenholz 2019, MetaInit, the authors' listing; with mini-batches of training data instead
+    of noise.
     """
     velocities = [0.0] * len(network.weights)
     for _ in range(METAINIT_STEPS):
@@ -266,7 +266,7 @@ METHODS: dict[str, Callable[[CalibratedNetwork], None]] = {"lsuv": lsuv, "gradin
 
 @dataclass
 class Calibration:
-    """The calibration batch of a workload, and how its networks look at it."""
+    """The calibration batch of a workload, and the properties of its networks."""
 
     x: Tensor
     y: Tensor
@@ -277,7 +277,7 @@ class Calibration:
     done: dict[tuple[str, int], tuple[Layers, Cost]] = field(default_factory=dict, repr=False)
 
     def __call__(self, initializer: str, layers: Layers, source: int) -> tuple[Layers, Cost]:
-        """Apply an initializer's data-dependent modifiers to the layers that it has drawn, once for all learning rates.
+        """Apply the data-dependent modifiers of an initializer to its drawn layers, once for all learning rates.
 
         Args:
             initializer: with its modifiers.
@@ -285,7 +285,7 @@ class Calibration:
             source: the seed of the network's calibration stream.
 
         Returns:
-            The layers calibrated, and the cost; the layers as they are and no cost where nothing looks at data.
+            The calibrated layers and the cost, or the given layers and no cost if no modifier uses data.
         """
         modifiers = [m for m in schemes.parse(initializer).modifiers if m in METHODS]
         if not modifiers:
@@ -293,7 +293,7 @@ class Calibration:
         if (initializer, source) in self.done:
             return self.done[initializer, source]
         started = time.perf_counter()
-        # Copied, because torch aligns its memory and numpy does not.
+        # Copy, because torch aligns its memory and numpy does not.
         weights, biases = ([torch.tensor(part) for part in parts] for parts in zip(*layers, strict=True))
         network = CalibratedNetwork(
             weights, biases, self.activation, self.x, self.y, self.batch_size,

@@ -13,15 +13,15 @@ from winit.vocabulary import pretraining
 
 
 def shuffled(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
-    """Return weights (K, fan_in, fan_out) whose entries are permuted within each layer: the values, not the structure.
+    """Return weights (K, fan_in, fan_out) with entries permuted within each layer: the values without the structure.
 
-    Source: the control that Erhan et al. 2010, §6.2, draw from the pretrained weights' marginal distribution.
+    Source: the control of Erhan et al. 2010, §6.2, drawn from the marginal distribution of the pretrained weights.
     """
     return _each(weights, seeds, lambda w, stream: stream.permutation(w.ravel()).reshape(w.shape))
 
 
 def with_moments(weights: Sequence[Tensor], seeds: Sequence[int]) -> list[Tensor]:
-    """Return normal weights with the mean and the standard deviation of each given layer: the scale, nothing else."""
+    """Return normal weights with the mean and the standard deviation of each given layer: the scale only."""
     return _each(weights, seeds, lambda w, stream: w.mean() + w.std() * stream.standard_normal(w.shape))
 
 

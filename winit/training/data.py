@@ -16,11 +16,11 @@ from winit.training.calibration import CALIBRATION_EXAMPLES, Calibration
 from winit.training.engines import network_spec
 from winit.training.pretraining import Pretrainer
 
-SAMPLE = 1000  # training examples on which curves are evaluated
+SAMPLE = 1000  # number of training examples on which curves are evaluated
 
 
 class Examples(NamedTuple):
-    """Inputs x (N, D), and targets y: labels (N,), or for a reconstruction the inputs again."""
+    """Inputs x (N, D), and targets y: labels (N,), or for reconstruction the inputs."""
 
     x: Tensor
     y: Tensor
@@ -29,15 +29,15 @@ class Examples(NamedTuple):
 class WorkloadData:
     """The data of one replicate of a workload on its device, in the parts that training and measuring use.
 
-    Every replicate draws its own split, and where data are generated, its own data.
+    Every replicate has its own split and, for generated datasets, its own data.
 
     Attributes:
-        train, validation, test: the parts of the dataset, with inputs as the engine's `prepare` made them.
-        train_sample: as many training examples as there are for validation, at most SAMPLE, prepared likewise.
-        probe: the examples on which layers are measured, as they are.
-        spec: what the networks of the workload have in common.
-        calibration: for initializers that look at data.
-        pretrainer: for runs that are pretrained.
+        train, validation, test: the parts of the dataset, with inputs from the engine's `prepare`.
+        train_sample: as many training examples as validation examples, at most SAMPLE, also prepared.
+        probe: the examples on which layers are measured, not prepared.
+        spec: common properties of the networks of the workload.
+        calibration: for data-dependent initializers.
+        pretrainer: for pretrained runs.
     """
 
     def __init__(self, workload: Workload, engine: type[Engine], device: torch.device, replicate: int = 0) -> None:
@@ -48,7 +48,7 @@ class WorkloadData:
         reconstructs = workload.task.is_reconstruction
 
         def examples(part: datasets.Part, count: int | None = None) -> Examples:
-            # Copied, because torch aligns its memory and numpy does not.
+            # Copy, because torch aligns its memory and numpy does not.
             x = torch.tensor(part.x[:count], device=device)
             return Examples(x, x if reconstructs else torch.tensor(part.y[:count], device=device))
 
@@ -57,7 +57,7 @@ class WorkloadData:
             return Examples(engine.prepare(x), y)
 
         self.train, self.validation, self.test = map(prepared, (split.train, split.validation, split.test))
-        # The split is shuffled, so the first examples are a fair sample.
+        # The split is shuffled, so the first examples are a random sample.
         self.train_sample = prepared(split.train, min(len(split.validation.y), SAMPLE))
         self.probe = examples(split.train, workload.measure.probe_examples)
         mean = torch.tensor(split.train.x.mean(axis=0, dtype=float)).float().to(device) if reconstructs else 0.0

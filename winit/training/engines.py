@@ -1,4 +1,4 @@
-"""Which device and engine train a workload, and how many networks at once."""
+"""Choose the device and engine of a workload, and the number of networks to train at once."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from winit.training.pretraining import activations
 
 LOG = logging.getLogger("winit")
 
-# Weights and activations of a chunk should stay near a core's caches; a GPU wants hundreds of networks instead.
+# Weights and activations of a chunk should fit into the caches of a core. A GPU needs hundreds of networks instead.
 CHUNK_BYTES = {"cpu": 6 << 20, "cuda": 4 << 30}
 CHUNK_NETWORKS = {"cpu": 64, "cuda": 2048}
 
 
-@cache  # says once a process what `auto` takes
+@cache  # logs the choice for `auto` once per process
 def choose_device(wanted: str) -> torch.device:
     """Return the device for `auto`, `cpu` or `cuda`.
 
     Raises:
-        ValueError: cuda is asked for and there is none.
+        ValueError: cuda is requested but not available.
     """
     if wanted == "cuda" and not torch.cuda.is_available():
         raise ValueError(
-            "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to take what is there"
+            "device: got cuda, but torch sees no CUDA device here; allowed is cpu, or auto to use what is available"
         )
     device = torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
     if wanted == "auto":
@@ -42,11 +42,11 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def network_spec(workload: Workload, mean: torch.Tensor | float = 0.0) -> NetworkSpec:
-    """Return what the networks of a workload have in common.
+    """Return the common properties of the networks of a workload.
 
     Args:
         workload: the workload.
-        mean: of the training inputs (D,); the score of a reconstruction compares with it.
+        mean: of the training inputs (D,), for the score of a reconstruction.
     """
     training, reconstructs = workload.training, workload.task.is_reconstruction
     return NetworkSpec(
@@ -88,11 +88,11 @@ FUSED = {"kernel": _kernel, "triton": _triton}
 def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type[Engine]:
     """Return the engine for `auto`, `kernel`, `triton` or `torch`.
 
-    `auto` takes the fused engine of the device, wherever it can run. The choice depends on the workload's shape alone and
-    never on how many runs are to be trained, so that a run has the same bits whenever it is trained.
+    `auto` chooses the fused engine of the device if it supports the workload. The choice depends only on the shape of the
+    workload, not on the number of runs to train, so a run has the same bits whenever it is trained.
 
     Raises:
-        ValueError: a fused engine is asked for and cannot run.
+        ValueError: a fused engine is requested that cannot train the workload.
     """
     if wanted == "torch":
         return TorchStack
@@ -101,7 +101,7 @@ def choose_engine(wanted: str, workload: Workload, device: torch.device) -> type
     if not isinstance(found, str):
         return found
     if wanted == name:
-        raise ValueError(f"engine: got {wanted}, but {found}; allowed is torch, or auto to take what can run")
+        raise ValueError(f"engine: got {wanted}, but {found}; allowed is torch, or auto to choose an engine that can")
     return TorchStack
 
 

@@ -1,4 +1,4 @@
-"""Layer learners: what a layer is while it is pretrained."""
+"""Layer learners: how a layer learns during pretraining."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class DrawnLayer(NamedTuple):
     """A layer of K networks before it learns.
 
     Attributes:
-        weights, biases: as they were drawn, (K, fan_in, fan_out) and (K, 1, fan_out).
+        weights, biases: as drawn, (K, fan_in, fan_out) and (K, 1, fan_out).
         activation: by name.
-        top_weights, top_biases: of what lies above it while it learns, (K, fan_out, n) and (K, 1, n): back to its inputs
-            for a free decoder, to the classes for a supervised layer. Tied decoders and RBMs do not use them.
+        top_weights, top_biases: of the layer above it during pretraining, (K, fan_out, n) and (K, 1, n): a free decoder, or
+            the output layer of a supervised layer. Tied decoders and RBMs do not use them.
     """
 
     weights: Tensor
@@ -44,11 +44,11 @@ class DrawnLayer(NamedTuple):
 
 
 class LearnedLayer(NamedTuple):
-    """What a layer has learned.
+    """The result of training a layer.
 
     Attributes:
         weights, biases: of the layer, (K, fan_in, fan_out) and (K, 1, fan_out).
-        top_weights, top_biases: of what lay above it: the way back to its inputs, or of a supervised layer to the classes.
+        top_weights, top_biases: of the layer above it: the decoder, or the output layer of a supervised layer.
     """
 
     weights: Tensor
@@ -59,16 +59,16 @@ class LearnedLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class LayerTask:
-    """What a layer learner is made from.
+    """The arguments of a layer learner.
 
     Attributes:
-        drawn: the layer as it was drawn.
+        drawn: the layer as drawn.
         recipe: how to train.
-        seeds: of noise, one a network. Those with the same seed see the same noise.
+        seeds: of noise, one per network. Networks with the same seed see the same noise.
         sample: some of the layer's inputs, (N, fan_in) for all networks or (K, N, fan_in).
         is_first: whether the inputs are the data.
-        is_unit: whether the inputs lie between 0 and 1.
-        engine: by name. `kernel` trains the layer if it has the activation; under any other name torch does.
+        is_unit: whether the inputs are between 0 and 1.
+        engine: by name. `kernel` trains the layer if it supports the activation; otherwise torch trains it.
     """
 
     drawn: DrawnLayer
@@ -90,30 +90,30 @@ class LayerTask:
 
     @property
     def optimizer(self) -> Optimizer:
-        """The optimizer of layers that descend a gradient."""
+        """The optimizer of layers trained with gradients."""
         return Optimizer(self.recipe.optimizer, self.recipe.momentum)
 
     @property
     def loss(self) -> str:
-        """The loss of autoencoders: the recipe's, or the one that fits the units of the inputs."""
+        """The loss of autoencoders: that of the recipe, or the one suitable for the inputs."""
         if self.recipe.loss != "auto":
             return self.recipe.loss
         return "cross_entropy" if self.is_unit else "squared_error"
 
     @property
     def rates(self) -> Tensor:
-        """Their learning rates (steps, K)."""
+        """Learning rates (steps, K)."""
         return torch.full((self.recipe.steps, len(self.seeds)), self.recipe.learning_rate).to(self.drawn.weights)
 
 
 class LayerNetwork(Protocol):
-    """What a learner asks of the K networks of two layers that it trains."""
+    """The interface of the K two-layer networks that a learner trains."""
 
     weights: list[Tensor]
     biases: list[Tensor]
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Return inputs as `advance` wants them."""
+        """Return inputs in the form that `advance` needs."""
         ...
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> Advance:
@@ -125,17 +125,17 @@ class LayerLearner(Protocol):
     """A layer of K networks that learns from the codes of the layer below."""
 
     def prepare(self, x: Tensor) -> Tensor:
-        """Return inputs (N, fan_in) as `advance` wants them."""
+        """Return inputs (N, fan_in) in the form that `advance` needs."""
         ...
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         """Take one step for each row of `batches`.
 
         Args:
-            x: inputs of the layer (N, fan_in), or one network's after the other's, prepared.
+            x: prepared inputs of the layer (N, fan_in), or those of all networks concatenated.
             y: their labels.
             batches: indices (steps, K, B) of the mini-batches.
-            start: steps taken before.
+            start: number of steps taken before.
         """
         ...
 
@@ -153,16 +153,16 @@ class LayerLearner(Protocol):
 
 
 def encode(x: Tensor, weights: Tensor, biases: Tensor, activation: str) -> Tensor:
-    """Return φ(xW + b) (K, N, n) of inputs (N, D), the same for all, or (K, N, D)."""
+    """Return φ(xW + b) (K, N, n) of inputs (N, D), the same for all networks, or (K, N, D)."""
     h = product(x.expand(len(weights), -1, -1), weights, biases)
     activation_of(activation).apply_(h)
     return h
 
 
 def column_means(x: Tensor, networks: int, as_logits: bool = False) -> Tensor:
-    """Return the means (K, 1, n) over the examples of inputs (N, n), the same for all, or (K, N, n); or their logits.
+    """Return the means (K, 1, n) over the examples of inputs (N, n), the same for all networks, or (K, N, n); or their logits.
 
-    One network after the other: the bits of a mean over a stack, and of a logarithm in one, depend on the stack.
+    One network at a time, because the bits of a mean or a logarithm over a stack depend on the stack.
     """
     means = [part.mean(dim=0, keepdim=True) for part in (x if x.dim() == 3 else x[None])]
     if as_logits:
@@ -171,13 +171,13 @@ def column_means(x: Tensor, networks: int, as_logits: bool = False) -> Tensor:
 
 
 def mean_error(x: Tensor) -> Tensor:
-    """Return the squared error (K,) of the mean of examples (K, N, D), or (1,) of (N, D), as a prediction of them."""
+    """Return the squared error (K,) of the mean of examples (K, N, D), or (1,) of (N, D), as prediction."""
     parts = x if x.dim() == 3 else x[None]
     return torch.stack([(part - part.mean(dim=0)).square().sum() for part in parts]) / x.shape[-2]
 
 
 class _DescendingLayer:
-    """A layer below another one; the two descend a gradient.
+    """A layer below another one, trained together with gradients.
 
     Args:
         task: the layer's task.
@@ -190,7 +190,7 @@ class _DescendingLayer:
 
     def advance(self, x: Tensor, y: Tensor, batches: Tensor, start: int) -> None:
         lost = self.net.advance(x, self._targets(x, y), batches, self.rates[start : start + len(batches)]).diverged
-        for parameters in (*self.net.weights, *self.net.biases):  # an engine may have stopped them, or not
+        for parameters in (*self.net.weights, *self.net.biases):  # engines may stop updating diverged networks, or not
             parameters[list(lost)] = torch.nan
 
     def learned(self) -> LearnedLayer:
@@ -198,7 +198,7 @@ class _DescendingLayer:
         return LearnedLayer(*map(align, (w, b, v, c)))
 
     def _targets(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return what the upper layer learns."""
+        """Return the objective of the upper layer."""
         return y
 
     def _predict(self, x: Tensor) -> Tensor:
@@ -210,8 +210,8 @@ class _DescendingLayer:
 class AutoencoderLayer(_DescendingLayer):
     """A layer that learns to reconstruct its inputs.
 
-    Squared error with a linear output, or cross-entropy with a sigmoid one. The codes of sigmoid units vary little;
-    cross-entropy learns them in steps in which squared error stays worse than their mean.
+    Squared error with linear outputs, or cross-entropy with sigmoid outputs. The codes of sigmoid units vary little.
+    Cross-entropy learns them in a number of steps in which squared error is still worse than predicting the mean.
 
     Source: Bengio et al. 2007; with corrupted inputs Vincent et al. 2010.
     """
@@ -222,8 +222,8 @@ class AutoencoderLayer(_DescendingLayer):
         spec = NetworkSpec(activation, task.optimizer, recipe.batch_size, self.objective, corruption=corruption)
         is_tied = recipe.decoder == "tied"
         v = w.mT if is_tied else top_weights
-        # The output's bias starts where the mean code is decoded to the mean input: codes of sigmoid units vary little
-        # around 1/2, and all steps would go into that offset.
+        # Output biases start so that the mean code is decoded to the mean input. Codes of sigmoid units vary little around
+        # 1/2, and otherwise all steps would be spent on this offset.
         means = column_means(task.sample, len(w), as_logits=task.loss == "cross_entropy")
         c = means - product(align(column_means(encode(task.sample, w, b, activation), len(w))), v)
         tied: type[TiedAutoencoder | KernelTiedAutoencoder]
@@ -251,14 +251,14 @@ class AutoencoderLayer(_DescendingLayer):
 
 
 def denoising_layer(task: LayerTask) -> AutoencoderLayer:
-    """Return a layer that learns to reconstruct its inputs from corrupted ones."""
+    """Return a layer that learns to reconstruct its inputs from corrupted inputs."""
     return AutoencoderLayer(task, Corruption(task.recipe.corruption, task.recipe.corruption_amount))
 
 
 class BoltzmannLayer:
     """A restricted Boltzmann machine, trained by contrastive divergence.
 
-    The means of the hidden units are what the next layer sees.
+    The next layer gets the means of the hidden units.
 
     Source: Hinton & Salakhutdinov 2006.
     """

@@ -1,8 +1,8 @@
-"""Greedy layerwise pretraining: each layer learns from the codes of the one below, then the whole network is trained.
+"""Greedy layerwise pretraining: each layer learns from the codes of the layer below, then the whole network is trained.
 
-A layer learns as an autoencoder, a denoising autoencoder, a restricted Boltzmann machine, or as the hidden layer of a
-classifier. It starts from the weights that the network's initializer drew. Then it is frozen, and the next layer sees
-its outputs. The output layer of a classifier stays as it was drawn.
+A layer learns as an autoencoder, a denoising autoencoder, a restricted Boltzmann machine, or the hidden layer of a
+classifier. It starts from the weights drawn by the initializer of the network. Then it is frozen, and the next layer gets
+its outputs. The output layer of a classifier is not pretrained.
 
 Sources: Hinton & Salakhutdinov 2006 and the authors' code; Bengio et al. 2007; Vincent et al. 2010.
 """
@@ -29,18 +29,18 @@ from winit.study.workload import Workload
 from winit.training.learners import LEARNERS, DrawnLayer, LayerTask, LearnedLayer, encode
 from winit.vocabulary.pretraining import parse_pretraining
 
-CODE_BYTES = 512 << 20  # of the codes that the networks of one stack may take: each has its own
+CODE_BYTES = 512 << 20  # largest memory for the codes of a stack; every network has its own codes
 SAMPLE = 512  # examples on which the error of a layer is measured
 
 
 @dataclass(frozen=True)
 class PretrainingData:
-    """What pretraining learns from.
+    """The data of pretraining.
 
     Attributes:
         x: inputs (N, D).
         y: labels (N,).
-        is_unit: whether the inputs lie between 0 and 1.
+        is_unit: whether the inputs are between 0 and 1.
     """
 
     x: Tensor
@@ -53,11 +53,11 @@ class PretrainedStack:
     """K pretrained networks.
 
     Attributes:
-        layers: those that were trained.
-        steps: at which errors were measured, from 0 on.
-        errors: (K, layers, steps): of a layer on a fixed sample of its training inputs, uncorrupted: squared, summed over
-            its inputs, mean over examples; of supervised layers, the mean cross-entropy in nats.
-        baselines: (K, layers): the error of the mean of the layer's inputs; log C of supervised layers.
+        layers: the pretrained layers.
+        steps: steps at which errors were measured, from 0 on.
+        errors: (K, layers, steps): error of each layer on a fixed sample of its uncorrupted training inputs: squared error,
+            summed over inputs, mean over examples; for supervised layers mean cross-entropy in nats.
+        baselines: (K, layers): error of predicting the mean of the layer's inputs; log C for supervised layers.
         time_s: wall time of each network, seconds.
     """
 
@@ -77,19 +77,19 @@ def pretrain(
     points: int = 2,
     engine: str = "torch",
 ) -> PretrainedStack:
-    """Pretrain the first layers of K networks, one layer after the other, from the weights they have.
+    """Pretrain the first layers of K networks, one layer after another, from their current weights.
 
     Args:
         method: `autoencoder`, `denoising_autoencoder`, `rbm` or `supervised`.
-        data: what to learn from.
-        layers: those layers, the first first.
+        data: the data.
+        layers: the layers to pretrain, in order.
         recipe: how to train.
-        seeds: of mini-batches and noise, one a network. Those with the same seed see the same.
-        points: at how many log-spaced steps the error is measured.
+        seeds: of mini-batches and noise, one per network. Networks with the same seed see the same ones.
+        points: number of log-spaced steps at which the error is measured.
         engine: as for `LayerTask`.
 
     Returns:
-        The pretrained layers. A network does not depend on the others.
+        The pretrained networks, which do not depend on each other.
     """
     started = time.perf_counter()
     K, steps = len(seeds), log_spaced(recipe.steps, points)
@@ -121,7 +121,7 @@ def pretrain(
 def _streams(
     seeds: Sequence[int], layer: int, examples: int, recipe: PretrainingSettings
 ) -> tuple[np.ndarray, list[int]]:
-    """Return the mini-batches (steps, K, B) of a layer, and the seeds of its noise, one a network."""
+    """Return the mini-batches (steps, K, B) of a layer, and the seeds of its noise, one per network."""
     streams = {seed: np.random.default_rng([seed, layer]) for seed in seeds}
     order = {s: shuffled_epochs(stream, examples, recipe.steps, recipe.batch_size) for s, stream in streams.items()}
     noise = {s: int(stream.integers(2**62)) for s, stream in streams.items()}
@@ -129,7 +129,7 @@ def _streams(
 
 
 def networks_at_once(examples: int, widths: Sequence[int]) -> int:
-    """Return how many networks to pretrain in one stack."""
+    """Return the number of networks to pretrain in one stack."""
     return max(1, CODE_BYTES // (4 * examples * max(widths)))
 
 
@@ -144,16 +144,16 @@ def _flattened(codes: Tensor, y: Tensor, order: np.ndarray) -> tuple[Tensor, Ten
 
 
 def unroll(layers: Sequence[LearnedLayer]) -> list[tuple[Tensor, Tensor]]:
-    """Return weights and biases of the deep autoencoder that pretrained layers make: encoder, then decoder, not tied.
+    """Return weights and biases of the deep autoencoder made of pretrained layers: encoder, then decoder, not tied.
 
-    The decoder's weights are those of each layer's way back, in RBMs and tied autoencoders the transposed ones.
+    The decoder has the weights of the layers' decoders, which are the transposed weights for RBMs and tied autoencoders.
     """
     encoder = [(layer.weights.clone(), layer.biases.clone()) for layer in layers]
     return encoder + [(layer.top_weights.clone(), layer.top_biases.clone()) for layer in reversed(layers)]
 
 
 def activations(workload: Workload) -> list[str]:
-    """Return the activation of every hidden layer: the workload's, but for the linear code of a deep autoencoder."""
+    """Return the activation of every hidden layer: that of the workload, except for the linear code of a deep autoencoder."""
     each = [workload.activation] * workload.depth
     if workload.task.is_reconstruction:
         each[len(workload.task.encoder) - 1] = "identity"
@@ -165,10 +165,10 @@ LayersByIndex = dict[int, tuple[np.ndarray, np.ndarray]]  # from 0: weights (fan
 
 @dataclass(frozen=True)
 class PretrainedNetwork:
-    """What pretraining made of one network.
+    """One pretrained network.
 
     Attributes:
-        layers: those it changed: the first ones, and of a deep autoencoder the last ones, too.
+        layers: the layers that pretraining changed: the first ones, and for a deep autoencoder also the last ones.
         steps, errors, baselines, time_s: as in `PretrainedStack`, of this network.
     """
 
@@ -180,7 +180,7 @@ class PretrainedNetwork:
 
 
 class PretrainingKey(NamedTuple):
-    """What tells the pretraining of one network from that of another."""
+    """The properties that determine the pretraining of a network."""
 
     initializer: str
     method: str
@@ -189,7 +189,7 @@ class PretrainingKey(NamedTuple):
 
     @classmethod
     def of(cls, run: Run) -> PretrainingKey | None:
-        """Return the key of a run; None where it is not pretrained."""
+        """Return the key of a run, or None if it is not pretrained."""
         method = parse_pretraining(run.pretraining).method
         return None if method == "none" else cls(run.initializer, method, run.pretraining_rate, run.replicate)
 
@@ -197,15 +197,15 @@ class PretrainingKey(NamedTuple):
 class Pretrainer:
     """Pretrains the networks of a replicate: once for each initializer, method and pretraining rate.
 
-    Learning rates and controls share them.
+    Runs with other learning rates and controls share them.
 
-    Pretrained networks are kept until `forget`, because a network's runs may lie in several chunks.
+    Pretrained networks are kept until `forget`, because the runs of a network may be in several chunks.
 
     Args:
-        workload: what the runs have in common.
-        split: the replicate's data.
-        device: where to train.
-        engine: the name of the one that trains the workload's networks.
+        workload: the workload of the runs.
+        split: the data of the replicate.
+        device: the device.
+        engine: name of the engine that trains the workload.
     """
 
     def __init__(self, workload: Workload, split: datasets.Split, device: torch.device, engine: str) -> None:
@@ -218,14 +218,14 @@ class Pretrainer:
         self._networks: dict[PretrainingKey, PretrainedNetwork] = {}
 
     def forget(self, but: Sequence[Run]) -> None:
-        """Drop all networks but those that these runs need."""
+        """Drop all networks except those that these runs need."""
         needed = {PretrainingKey.of(run) for run in but}
         self._networks = {key: network for key, network in self._networks.items() if key in needed}
 
     def pretrained(
         self, runs: Sequence[Run], weights: list[np.ndarray], biases: list[np.ndarray]
     ) -> list[PretrainedNetwork | None]:
-        """Return each run's pretrained network; None where the run is not pretrained.
+        """Return the pretrained network of each run, or None for runs without pretraining.
 
         Args:
             runs: K of them.
@@ -280,7 +280,7 @@ class Pretrainer:
         return torch.from_numpy(parameters).to(self.device)
 
     def _top(self, method: str, keys: list[PretrainingKey], layer: int) -> tuple[Tensor, Tensor]:
-        """Draw weights and biases of what lies above a layer while it learns, by each network's own initializer."""
+        """Draw weights and biases of the layer above a layer during pretraining, with the initializer of each network."""
         fan_in, widths = self.workload.widths[layer + 1], self.workload.widths
         fan_out = widths[-1] if method == "supervised" else widths[layer]
         drawn = []
@@ -294,5 +294,5 @@ class Pretrainer:
 
 
 def pretraining_seed(workload: Workload, replicate: int) -> int:
-    """Return the seed of a replicate's mini-batches and noise in pretraining, which all methods and initializers share."""
+    """Return the seed of a replicate's mini-batches and noise in pretraining, shared by all methods and initializers."""
     return seed(workload.seed, "pretraining", dataset=workload.dataset, replicate=replicate)

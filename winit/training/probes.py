@@ -1,7 +1,7 @@
-"""What is measured in a network: per layer on a probe batch, and as a whole on a part of the data.
+"""Measurements of networks: per layer, on a probe batch.
 
-A probe runs its own forward and backward pass in float64, so that a variance of 1e-60 is a number and not an underflow.
-It reads the weights of the stack and changes nothing.
+A probe runs a separate forward and backward pass in float64, so that a variance of 1e-60 does not underflow. It reads the
+weights of the stack and does not change anything.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from winit.store.schema import HISTOGRAM_REACH
 from winit.theory.activations import ACTIVATIONS
 
 DEAD_SLOPE = 1e-6  # a unit whose |φ′| stays below this on every probe example passes no gradient
-CANCELLATION = 1e-6  # share of a mean square above which its difference from the squared mean is exact to ten digits
+CANCELLATION = 1e-6  # share of the mean square above which mean square minus squared mean is accurate to ten digits
 JACOBIAN_EXAMPLES = 8
-SMALL = 1e-70  # its fourth power is a number yet
-SATURATED_SLOPE = 0.05  # a unit is saturated on an example where |φ′| is below this share of its maximum
+SMALL = 1e-70  # its fourth power does not underflow
+SATURATED_SLOPE = 0.05  # a unit is saturated on an example if |φ′| is below this share of its maximum
 
 
 def _flat(values: Tensor) -> Tensor:
@@ -37,8 +37,8 @@ def _flat(values: Tensor) -> Tensor:
 def mean_and_variance(values: Tensor) -> tuple[Tensor, Tensor]:
     """Return mean and population variance (K,) of values (K, ...) over all but the first dimension.
 
-    The variance is the mean square less the squared mean; where these nearly cancel, or the squares vanish, the mean square
-    of the differences from the mean.
+    The variance is the mean square minus the squared mean. If these nearly cancel or the squares underflow, it is the mean
+    square of the differences from the mean.
     """
     flat = _flat(values)
     return _moments(flat, torch.linalg.vector_norm(flat, dim=1).square())
@@ -55,7 +55,7 @@ def _moments(flat: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _in_range(values: Tensor, size: Tensor | None = None) -> Tensor:
-    """Return values (K, ...), divided by the largest of a network where their fourth powers would leave float64's range.
+    """Return values (K, ...), divided by the largest one of a network if fourth powers would leave the range of float64.
 
     Args:
         values: of K networks.
@@ -73,23 +73,23 @@ def _in_range(values: Tensor, size: Tensor | None = None) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _multipliers(count: int) -> Tensor:
-    """Return odd integers (count, 1); any fixed ones will do."""
+    """Return fixed odd integers (count, 1)."""
     generator = torch.Generator(device="cpu").manual_seed(20100513)
     return torch.randint(-(2**62), 2**62, (count, 1), generator=generator) * 2 + 1
 
 
 def distinct_units(weights: Tensor, biases: Tensor) -> Tensor:
-    """Count the units of a layer that differ, bit for bit, in their incoming weights or bias.
+    """Count the units of a layer with distinct incoming weights and bias, compared bit by bit.
 
-    Units that differ in their first weights differ. Where some have the same first weight, the bits of each unit are hashed
-    with exact integer arithmetic modulo 2⁶⁴: equal units always collide, and different ones practically never do.
+    Units with different first weights are distinct. If some first weights are equal, the bits of each unit are hashed with
+    exact integer arithmetic modulo 2⁶⁴: equal units always collide, and different units practically never do.
 
     Args:
         weights: (K, fan_in, fan_out) float32.
         biases: (K, 1, fan_out) float32.
 
     Returns:
-        (K,) from 1, all units alike, to fan_out.
+        (K,) from 1 (all units equal) to fan_out.
     """
     count = _distinct((weights[:, 0] + 0.0).view(torch.int32))  # −0 becomes 0
     unsure = torch.nonzero(count < weights.shape[2])[:, 0]
@@ -106,13 +106,13 @@ def _distinct(values: Tensor) -> Tensor:
 
 
 def pair_correlation(values: Tensor, sizes: Tensor | None = None) -> Tensor:
-    """Return the mean cosine (K,) of the pairs of neighbouring examples, first and second, third and fourth …
+    """Return the mean cosine (K,) of pairs of neighbouring examples: first and second, third and fourth, ….
 
     Args:
-        values: (K, N, n), one row an example. Of an odd number of examples the last has no partner.
+        values: (K, N, n), one row per example. With an odd number of examples, the last one is not used.
         sizes: their 2-norms (K, N), if they are known.
 
-    Source: what the correlation map predicts, Poole et al. 2016, eq. 5: c = z₁·z₂/(|z₁| |z₂|), not centred.
+    Source: Poole et al. 2016, eq. 5 (the quantity of the correlation map): c = z₁·z₂/(|z₁| |z₂|), not centred.
     """
     count = values.shape[1] // 2 * 2
     if sizes is None:
@@ -129,7 +129,7 @@ def effective_rank(matrices: Tensor, size: Tensor | None = None) -> Tensor:
 
         (Σ σ²)²/Σ σ⁴
 
-    1 where one direction carries everything, min(m, n) where all carry the same; NaN for a matrix of zeros.
+    It is 1 if only one σ is nonzero and min(m, n) if all are equal; NaN for a matrix of zeros.
 
     Args:
         matrices: (K, m, n).
@@ -142,11 +142,11 @@ def effective_rank(matrices: Tensor, size: Tensor | None = None) -> Tensor:
 
 
 def histogram(values: Tensor, bins: int) -> Tensor:
-    """Count values (K, ...) in bins of equal width between ±4 of their own root mean square.
+    """Count values (K, ...) in bins of equal width between ±4 root mean squares.
 
     Returns:
-        (K, bins) counts; what lies beyond is in the first and the last bin. All are 0 where the values are, or where
-        one is not finite.
+        (K, bins) counts. Values outside are counted in the first and the last bin. All counts are 0 if all values are 0 or one
+        is not finite.
     """
     flat = _flat(values)
     size = flat.abs().amax(dim=1, keepdim=True)
@@ -162,7 +162,7 @@ def histogram(values: Tensor, bins: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Probed:
-    """Networks as a probe sees them: the attributes of `Engine` that it reads."""
+    """The attributes of an `Engine` that a probe reads."""
 
     weights: list[Tensor]
     biases: list[Tensor]
@@ -182,7 +182,7 @@ class Probed:
         return cls(weights, biases, networks.activations, norms, networks.objective)
 
 
-STATISTICS = (  # by layer; NaN where one is not defined
+STATISTICS = (  # by layer; NaN if undefined
     "z_mean", "z_variance", "h_mean", "h_variance", "h_example_variance", "delta_variance", "gradient_variance",
     "saturated", "dead", "distinct_units", "correlation", "weight_rank", "activation_rank",
 )  # fmt: skip
@@ -191,21 +191,21 @@ STATISTICS = (  # by layer; NaN where one is not defined
 def layer_statistics(
     networks: Engine | Probed, activation: str | Sequence[str], x: Tensor, y: Tensor, bins: int = 0
 ) -> dict[str, Tensor]:
-    """Measure every layer of K networks on one probe batch, as they are in training, dropout aside.
+    """Measure every layer of K networks on one probe batch, in training mode without dropout.
 
     With z = hᵀW + b the pre-activations, h = φ(z) and ℓ the loss of one example, δ = ∂ℓ/∂z; the gradient of the weights
-    is that of the mean loss, ∂L/∂W = (1/N) hᵀδ. Where there is batch normalization, it lies between z and φ, with the
-    statistics of the probe batch.
+    is that of the mean loss, ∂L/∂W = (1/N) hᵀδ. Batch normalization is applied between z and φ, with the statistics of the
+    probe batch.
 
     Args:
-        networks: those to measure.
-        activation: of the hidden layers, by name: one for all, or one for each.
+        networks: the networks to measure.
+        activation: of the hidden layers, by name: one for all layers, or one for each.
         x: probe inputs (N, D).
-        y: their labels (N,); of autoencoders, the inputs again.
-        bins: of the histograms of h and δ; none for 0.
+        y: their labels (N,), or the inputs for autoencoders.
+        bins: number of bins of the histograms of h and δ; 0 for no histograms.
 
     Returns:
-        The statistics of the `layers` table, `update_ratio` aside, each (K, L), NaN where one is not defined; the
+        The statistics of the `layers` table except `update_ratio`, each (K, L), NaN if undefined; the
         histograms `h_count` and `delta_count`, each (K, L, bins); and `jacobian`, (K, 6): mean, minimum,
         quartiles and maximum of the singular values of ∂logits/∂x.
     """
@@ -222,10 +222,10 @@ def layer_statistics(
 
 
 class _ForwardPass(NamedTuple):
-    """What the backward pass of a probe needs of the forward pass."""
+    """Values of the forward pass of a probe that its backward pass needs."""
 
     inputs: list[Tensor]  # of every layer, (K, N, fan_in)
-    kept: list[Tensor]  # of every hidden layer: z or h, whichever φ′ is computed from
+    kept: list[Tensor]  # of every hidden layer: z or h, from which φ′ is computed
     normalized: dict[int, Normalized]  # of the layers with batch normalization
     logits: Tensor  # (K, N, C)
 
@@ -233,7 +233,7 @@ class _ForwardPass(NamedTuple):
 def _measure_forward(
     networks: Engine | Probed, weights: Sequence[Tensor], activations: Sequence[str], x: Tensor, out: dict[str, Tensor]
 ) -> _ForwardPass:
-    """Pass a probe batch forward, and enter what is measured on the way into `out`."""
+    """Run the forward pass of a probe, and write measurements into `out`."""
     inputs: list[Tensor] = [x.double().expand(len(weights[0]), -1, -1)]
     kept: list[Tensor] = []
     normalized: dict[int, Normalized] = {}
@@ -264,13 +264,13 @@ def _measure_forward(
 
 
 def _measure_slopes(slopes: Tensor, steepest: float | None, out: dict[str, Tensor]) -> None:
-    """Enter what is measured in the slopes |φ′| (K, N, n) of one hidden layer into its views of the statistics.
+    """Write statistics of the slopes |φ′| (K, N, n) of one hidden layer into its views.
 
-    A unit is saturated on an example where |φ′(z)| < 0.05 max|φ′|: one bound for every activation that saturates.
+    A unit is saturated on an example if |φ′(z)| < 0.05 max|φ′|, for all activations that saturate.
 
     Args:
         slopes: overwritten.
-        steepest: max|φ′|; None where the activation does not saturate.
+        steepest: max|φ′|; None if the activation does not saturate.
         out: the views.
     """
     out["dead"].copy_((slopes.amax(dim=1) < DEAD_SLOPE).double().mean(dim=1))
@@ -279,12 +279,12 @@ def _measure_slopes(slopes: Tensor, steepest: float | None, out: dict[str, Tenso
 
 
 def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
-    """Enter what is measured in the outputs h (K, N, n) of one hidden layer into its views of the statistics."""
+    """Write statistics of the outputs h (K, N, n) of one hidden layer into its views."""
     means = h.mean(dim=1, keepdim=True)  # of each unit, (K, 1, n)
     centred = torch.sub(h, means, out=aligned(h.shape, like=h))
     flat = _flat(centred)
     size = torch.linalg.vector_norm(flat, dim=1)
-    of_examples = size.square() / flat.shape[1]  # all units have as many examples
+    of_examples = size.square() / flat.shape[1]  # all units have the same number of examples
     mean, of_units = mean_and_variance(means)
     out["h_mean"].copy_(mean)
     out["h_variance"].copy_(of_examples + of_units)
@@ -298,7 +298,7 @@ def _measure_outputs(h: Tensor, out: dict[str, Tensor]) -> None:
 def _measure_backward(
     networks: Engine | Probed, weights: Sequence[Tensor], forward: _ForwardPass, y: Tensor, out: dict[str, Tensor]
 ) -> None:
-    """Pass δ back through the layers, and enter what is measured on the way into `out`."""
+    """Run the backward pass of a probe, and write measurements into `out`."""
     delta = align(networks.objective.output_delta(forward.logits, y))
     bins = out["delta_count"].shape[-1]
     for i in range(len(weights) - 1, -1, -1):
@@ -320,8 +320,8 @@ def _jacobian_statistics(networks: Engine | Probed, weights: Sequence[Tensor], f
 
         J = W_Lᵀ D_{L−1} W_{L−1}ᵀ … D_1 W_1ᵀ,   D_l = diag φ′(z_l)
 
-    Over the first eight examples, min(C, D) values each. NaN where one is not finite, and for networks with batch
-    normalization, in which no example has a Jacobian of its own.
+    They are taken over the first eight examples, with min(C, D) values each. NaN if one is not finite, and for networks with
+    batch normalization, where the outputs of an example depend on its batch.
 
     Source: Saxe et al. 2014; Pennington, Schoenholz & Ganguli 2017, eq. 2.
     """
@@ -335,7 +335,7 @@ def _jacobian_statistics(networks: Engine | Probed, weights: Sequence[Tensor], f
         slopes = networks.activations[i].dphi(align(forward.kept[i][:, :examples]))
         rows = align((jacobian * slopes[:, :, None]).flatten(1, 2))
         jacobian = product(rows, weights[i].mT).unflatten(1, (examples, C))
-    for k in range(K):  # alone, so that no network's bits depend on its place
+    for k in range(K):  # one at a time, so that bits do not depend on the position in the stack
         if torch.isfinite(jacobian[k]).all():
             values = torch.linalg.svdvals(jacobian[k].clone()).flatten()
             quartiles = torch.quantile(values, values.new_tensor([0, 0.25, 0.5, 0.75, 1]))
@@ -344,7 +344,7 @@ def _jacobian_statistics(networks: Engine | Probed, weights: Sequence[Tensor], f
 
 
 def update_ratio(before: Sequence[Tensor], after: Sequence[Tensor]) -> Tensor:
-    """Return ‖ΔW‖/‖W‖ (K, L) of one update: infinite where W is zero and ΔW is not, 0 where neither moves."""
+    """Return ‖ΔW‖/‖W‖ (K, L) of one update: infinite if W is zero and ΔW is not, 0 if ΔW is zero."""
     ratios = []
     for old, new in zip(before, after, strict=True):
         size = _flat(old.double()).square().sum(dim=1).sqrt()

@@ -1,4 +1,4 @@
-"""What is measured in the runs of a chunk, and the rows of the run store that this becomes."""
+"""Record the measurements of a chunk, and make the rows of the run store."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Stage = Literal["drawn", "pretrained", "training"]
 
 
 class Moment(NamedTuple):
-    """When the layers of a network are probed: the stage that it is in, and the updates done in training."""
+    """A moment at which layers are probed: the stage of the network, and the updates done in training."""
 
     stage: Stage
     step: int
@@ -32,25 +32,25 @@ class Moment(NamedTuple):
 class Recorder:
     """The measurements of the runs of a chunk.
 
-    Of tuning runs nothing is measured but what chooses rates: losses and scores at the budgets.
+    Of tuning runs, only losses and scores at the budgets are measured.
 
-    A network that diverges leaves the stack, and what is measured afterwards stays NaN for its run.
+    A network that diverges leaves the stack, and later measurements of its run are NaN.
 
     Attributes:
-        curve_steps: at which loss and score are evaluated, on the training sample and on the test part.
-        budgets: those among them at which an outcome is read: only then the validation part is looked at.
-        layer_steps: at which every layer is probed.
-        trace_steps: which are traced, on their own mini-batches.
-        moments: of all probes. Networks that are not pretrained have none in the stage `pretrained`.
-        active: the runs whose networks are still in the stack, in its order.
-        diverged: step, from 1, and layer at which the networks of runs diverged.
+        curve_steps: steps at which loss and score are evaluated on the training sample and the test part.
+        budgets: the curve steps that are budgets, at which the validation part is also evaluated.
+        layer_steps: steps at which every layer is probed.
+        trace_steps: steps that are traced on their mini-batches.
+        moments: of all probes. Networks without pretraining have no moment in the stage `pretrained`.
+        active: the runs whose networks are still in the stack, in order.
+        diverged: step, from 1, and layer at which networks diverged, by run.
     """
 
     def __init__(self, workload: Workload, runs: Sequence[Run], data: WorkloadData) -> None:
         self.workload, self.runs, self.data = workload, runs, data
         steps, measure = workload.training.steps, workload.measure
         self.budgets = list(workload.budgets)
-        self.is_judged = runs[0].role is Role.JUDGED  # a chunk has one replicate, and so one role
+        self.is_judged = runs[0].role is Role.JUDGED  # a chunk has one replicate and hence one role
         curve = log_spaced(steps, measure.curve_points) if self.is_judged else [0]
         self.curve_steps = sorted({*curve, *self.budgets})
         self.layer_steps = log_spaced(steps, measure.layer_points) if self.is_judged else []
@@ -74,7 +74,7 @@ class Recorder:
             for table in ("curves", "outcomes", "predictions", "layers", "jacobians", "histograms", "traces")
             for name in stored_columns(table)
         ]
-        self._values: dict[str, np.ndarray] = {}  # (runs, …), as the fields' axes say
+        self._values: dict[str, np.ndarray] = {}  # (runs, …), with the axes of the fields
         for field in [FIELDS[name] for name in names]:
             empty = np.nan if field.type.startswith("float") else 0
             self._values[field.name] = np.full((len(runs), *(sizes[a] for a in field.axes)), empty, field.type)
@@ -99,7 +99,7 @@ class Recorder:
         return self.is_judged and not self.workload.task.is_reconstruction
 
     def predict(self, networks: Engine) -> None:
-        """Record what class each test example is given, and the probability that its true class is given."""
+        """Record the predicted class and the probability of the true class of each test example."""
         if not self.predicts:
             return
         x, y = self.data.test
@@ -109,15 +109,15 @@ class Recorder:
         self._values["test_probability"][self.active] = probability.cpu().numpy()
 
     def probe_drawn(self, networks: Engine) -> None:
-        """Record every layer of all networks as they were drawn, before any is pretrained.
+        """Record every layer of all networks as drawn, before pretraining.
 
-        Runs that differ in their rates or in pretraining alone have the same network.
+        Runs that differ only in learning rate or pretraining have the same network.
         """
         if self.is_judged:
             self._probe(networks, 0, [run.initializer for run in self.runs])
 
     def probe(self, networks: Engine, step: int) -> None:
-        """Record every layer after so many updates; before the first one, those of the networks that were pretrained."""
+        """Record every layer after the given number of updates; after 0 updates only for pretrained networks."""
         if step:
             self._probe(networks, self.moments.index(Moment("training", step)), self.active.tolist())
         else:
@@ -126,19 +126,19 @@ class Recorder:
             self._probe(networks, 1, [keys[k] for k in self.active])
 
     def _moments_at(self, step: int) -> np.ndarray:
-        """Return the index of the moment at which each network in the stack is after so many updates."""
+        """Return the index of the moment of each network in the stack after the given number of updates."""
         if step == 0:
             return (self._updates[self.active] > 0).astype(np.int64)
         return np.full(len(self.active), self.moments.index(Moment("training", step)))
 
     def _probe(self, networks: Engine, moment: int, keys: Sequence[Hashable | None]) -> None:
-        """Measure every layer, and record it at a moment.
+        """Measure every layer, and record the results for a moment.
 
         Args:
             networks: the stack.
             moment: its index.
-            keys: of each network in the stack: those with the same key are the same, and one of them is measured. A network
-                without a key is not measured.
+            keys: of each network in the stack. Networks with the same key are identical and measured once. Networks without a
+                key are not measured.
         """
         first = {key: position for position, key in reversed(list(enumerate(keys))) if key is not None}
         if not first:
@@ -162,8 +162,8 @@ class Recorder:
         Args:
             step: the updates done before it.
             before: weights of every layer before the update.
-            runs: those whose networks were in the stack then.
-            networks: what is left of them after the update.
+            runs: the runs whose networks were in the stack before the update.
+            networks: the remaining networks after the update.
         """
         if len(self.active):
             kept = torch.from_numpy(np.flatnonzero(np.isin(runs, self.active))).to(before[0].device)
@@ -177,10 +177,10 @@ class Recorder:
             self._values[f"trace_{name}"][np.ix_(self.active, indices)] = values
 
     def drop(self, diverged: Mapping[int, tuple[int, int]], start: int) -> np.ndarray:
-        """Record networks that diverged, and return the positions in the stack of the others.
+        """Record networks that diverged, and return the positions of the others in the stack.
 
         Args:
-            diverged: for their positions in the stack, the step after `start` and the layer.
+            diverged: by position in the stack, the step after `start` and the layer.
             start: updates done before the first of those steps.
         """
         for position, (step, layer) in diverged.items():
@@ -194,14 +194,14 @@ class Recorder:
 
         Args:
             begun: the networks before training.
-            engine, device: what trained them, and where.
-            wall_time_s: each network's share of the time.
+            engine, device: names of the engine and the device.
+            wall_time_s: share of the wall time of each network.
         """
         facts = {"engine": engine, "device": device, "wall_time_s": wall_time_s}
         return [facts | self._run_fields(k, begun) | self._measurements(k) for k in range(len(self.runs))]
 
     def _run_fields(self, k: int, begun: InitialState) -> dict[str, object]:
-        """Return the fields of one run, its measurements in training aside."""
+        """Return the fields of one run except measurements in training."""
         run, cost, pretrained = self.runs[k], begun.costs[k], begun.pretrained[k]
         step, layer = self.diverged.get(k, (None, None))
         return {
@@ -240,5 +240,5 @@ class Recorder:
 
 
 def _stored_step(moment: Moment, pretraining_updates: int) -> int:
-    """Return the step under which the run store holds a probe: before pretraining, the updates until step 0, negative."""
+    """Return the step of a probe in the run store: before pretraining, minus the number of updates until step 0."""
     return -pretraining_updates if moment.stage == "drawn" else moment.step

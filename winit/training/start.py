@@ -1,4 +1,4 @@
-"""Networks before their first training step: drawn, calibrated, pretrained."""
+"""Networks before their first training step: drawn, calibrated and pretrained."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def initial_parameters(
 ) -> tuple[list[np.ndarray], list[np.ndarray], list[Cost]]:
     """Draw weights (K, fan_in, fan_out) and biases (K, 1, fan_out) of every layer, in float32, on the CPU.
 
-    The stream of a layer is named by replicate and layer alone: schemes, learning rates and devices share it.
+    The random stream depends only on replicate and layer, so schemes, learning rates and devices share it.
 
     Args:
-        workload: what the runs have in common.
-        runs: K of them.
-        calibration: for initializers that look at data.
+        workload: the workload of the runs.
+        runs: K runs.
+        calibration: for data-dependent initializers.
 
     Returns:
-        Weights and biases by layer, and what the calibration of each network has cost.
+        Weights and biases by layer, and the cost of calibrating each network.
     """
     drawn: dict[tuple[str, int], tuple[list[tuple[np.ndarray, np.ndarray]], Cost]] = {}
     shapes = list(pairwise(workload.widths))
@@ -58,13 +58,13 @@ def initial_parameters(
 
 @dataclass(frozen=True)
 class InitialState:
-    """Networks before their first step of training.
+    """Networks before their first training step.
 
     Attributes:
         weights, biases: of every layer, (K, fan_in, fan_out) and (K, 1, fan_out), float32, on the CPU.
-        costs: what calibrating each has cost.
-        drawn: weights and biases as they were before pretraining; None where no network is pretrained.
-        pretrained: how each network was pretrained; None where it was not.
+        costs: cost of calibrating each network.
+        drawn: weights and biases before pretraining; None if no network is pretrained.
+        pretrained: the pretraining of each network; None for networks without pretraining.
     """
 
     weights: list[np.ndarray]
@@ -74,14 +74,14 @@ class InitialState:
     pretrained: list[PretrainedNetwork | None]
 
     def before_pretraining(self) -> InitialState | None:
-        """Return the networks as they were drawn; None where no network is pretrained."""
+        """Return the networks as drawn; None if no network is pretrained."""
         return replace(self, weights=self.drawn[0], biases=self.drawn[1], drawn=None) if self.drawn else None
 
 
 def initial_state(workload: Workload, runs: Sequence[Run], data: WorkloadData) -> InitialState:
     """Draw, calibrate and pretrain the networks of some runs.
 
-    Pretraining starts from the drawn parameters; a control then changes those that were learned. All others stay as drawn.
+    Pretraining starts from the drawn parameters. A control then changes the pretrained layers. Other layers stay as drawn.
     """
     weights, biases, costs = initial_parameters(workload, runs, data.calibration)
     pretrained = data.pretrainer.pretrained(runs, weights, biases)
@@ -116,9 +116,9 @@ def make_networks(
     begun: InitialState,
     device: torch.device,
 ) -> Engine:
-    """Return the networks of some runs at their start, as one stack.
+    """Return the networks of some runs at the start of training, as one stack.
 
-    Dropout has a stream of its own for every replicate, which all initializers and rates share.
+    Dropout has a random stream per replicate, shared by all initializers and rates.
     """
     seeds = [seed(workload.seed, "dropout", dataset=workload.dataset, replicate=run.replicate) for run in runs]
     return engine(_on_device(begun.weights, device), _on_device(begun.biases, device), spec, seeds)

@@ -1,8 +1,7 @@
-"""Train the runs of one workload: runs in, store rows out.
+"""Train the runs of one workload, and return their rows of the run store.
 
-The runs of a workload have the same shape, so they are trained as stacks, a cache-sized chunk at a time, each chunk
-through all its steps. The runs of a chunk have the same replicate, and so the same data: every replicate draws its own
-split. A run's numbers do not depend on the chunk it lands in.
+The runs of a workload have the same shape, so they are trained as stacks, one cache-sized chunk at a time through all
+steps. The runs of a chunk have the same replicate and hence the same data. The numbers of a run do not depend on its chunk.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ from winit.training.start import initial_state, make_networks
 
 
 def mini_batches(workload: Workload, replicate: int, examples: int, steps: int) -> np.ndarray:
-    """Return indices (steps, B) of the mini-batches of a replicate: shuffled epochs, one after another."""
+    """Return indices (steps, B) of the mini-batches of a replicate: consecutive shuffled epochs."""
     rng = np.random.default_rng(seed(workload.seed, "batches", dataset=workload.dataset, replicate=replicate))
     return datasets.shuffled_epochs(rng, examples, steps, workload.training.batch_size)
 
 
 def learning_rates(workload: Workload, runs: Sequence[Run], steps: int) -> np.ndarray:
-    """Return the learning rate (steps, K) of every run at every step: its own, times the schedule's factor."""
+    """Return the learning rate (steps, K) of every run at every step: its own rate times the factor of the schedule."""
     factors = np.array([workload.training.rate_factor(t) for t in range(steps)])
     return factors[:, None] * np.array([run.learning_rate for run in runs])
 
 
 class ChunkTraining:
-    """The training of one chunk: its networks, their mini-batches and learning rates, and what is recorded.
+    """The training of one chunk: networks, mini-batches, learning rates and measurements.
 
-    One step more than the budget is computed, only to measure the update that would follow.
+    One more step than the budget is computed, to measure the update that would follow.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class ChunkTraining:
         self.rates = torch.from_numpy(learning_rates(workload, runs, count)).float().to(device)  # (steps + 1, K)
 
     def run(self) -> None:
-        """Take all steps. Loss and score are evaluated, and layers probed, before a step's update."""
+        """Take all steps. Losses and scores are evaluated and layers probed before the update of a step."""
         recorder, networks = self.recorder, self.networks
         events = sorted({*recorder.curve_steps, *recorder.layer_steps})  # budgets are among the former
         for step, following in zip(events, [*events[1:], self.steps], strict=True):
@@ -77,7 +76,7 @@ class ChunkTraining:
                 self._advance(step, following)
 
     def _advance(self, start: int, stop: int) -> None:
-        """Take the steps from `start` to `stop`; networks that diverge on the way leave the stack."""
+        """Take the steps from `start` to `stop`. Networks that diverge leave the stack."""
         recorder = self.recorder
         for traced, group in groupby(range(start, stop), key=set(recorder.trace_steps).__contains__):
             steps = list(group)
@@ -113,18 +112,18 @@ def train_chunk(
 def train(
     workload: Workload, runs: Sequence[Run], device: torch.device, engine: str = "auto", networks: int | None = None
 ) -> Iterator[list[Row]]:
-    """Train runs of a workload, and yield the store's rows of each finished chunk.
+    """Train runs of a workload, and yield the rows of each finished chunk.
 
     Args:
-        workload: what the runs have in common.
-        runs: those to train, in any order and number. Those of a replicate are trained together.
-        device: where to train.
+        workload: the workload.
+        runs: the runs to train, in any order. Runs of one replicate are trained together.
+        device: the device.
         engine: `auto`, `kernel`, `triton` or `torch`; see `choose_engine`.
-        networks: the size of a chunk; by default what suits the machine. It does not change any number.
+        networks: size of a chunk; chosen for the machine by default. It does not affect results.
     """
-    # One thread a process: faster for many small products, and the condition for bits that do not depend on the chunk.
+    # One thread per process: faster for many small products, and necessary for bits that do not depend on the chunk.
     torch.set_num_threads(1)
-    # Subnormal numbers slow tanh down threefold; a value below 1e-38 counts as 0 in training.
+    # Subnormal numbers slow down tanh threefold, so values below 1e-38 are flushed to 0 in training.
     torch.set_flush_denormal(True)
     chosen = choose_engine(engine, workload, device)
     size = networks or chunk_size(workload, device)

@@ -1,7 +1,7 @@
-"""Bundles: the workloads that one job trains, one after the other.
+"""Bundles: groups of workloads that one job trains one after another.
 
-A job imports its libraries once and compiles or loads each piece of machine code once, so workloads that share data and
-code stand together. Bundles follow from the study alone, never from the number of cores.
+A job imports libraries and compiles or loads each piece of machine code only once, so workloads that share data and code
+are grouped. Bundles depend only on the study, not on the number of cores.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from winit.study.model import Study
 from winit.study.workload import Workload
 from winit.vocabulary.errors import unknown_name
 
-# A large study has at most so many bundles: enough to keep 2, 4 or 8 cores busy to the end.
+# Largest number of bundles of a large study: enough to keep 2, 4 or 8 cores busy to the end.
 MOST = 12
-# A small one has at most so many, and more only if each of them computes for some seconds: a process takes two to start.
+# Number of bundles of a small study, with more only if each computes for some seconds: a process takes two seconds to start.
 LEAST, WORTH_A_PROCESS = 2, 1.5e11  # floating-point operations
 
 
@@ -30,7 +30,7 @@ class Bundle:
 
     @property
     def arms_digest(self) -> str:
-        """Twelve hexadecimal digits of the arms: what the workflow compares to see whether a job is out of date."""
+        """Twelve hexadecimal digits, a hash of the arms. The workflow compares it to see whether a job is out of date."""
         text = "|".join(f"{workload.name} {workload.arms_digest}" for workload in self.workloads)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -45,14 +45,14 @@ def _total(workloads: list[Workload]) -> float:
 
 
 def _shared(workload: Workload) -> tuple[object, ...]:
-    """Return what a workload's data and machine code follow from; the number of hidden layers is no part of it."""
+    """Return what determines a workload's data and machine code. The number of hidden layers does not."""
     layers = tuple(sorted(set(pairwise(workload.widths))))
     regularization = workload.batch_norm, workload.dropout > 0
     return workload.dataset, layers, workload.activation, workload.training.optimizer, regularization
 
 
 def _in_order(study: Study) -> Iterator[Workload]:
-    """Yield the workloads group by group, the most expensive group first, and so within each."""
+    """Yield the workloads group by group, in order of decreasing cost of groups and of workloads within each."""
     groups: dict[tuple[object, ...], list[Workload]] = {}
     for workload in study.workloads:
         groups.setdefault(_shared(workload), []).append(workload)
@@ -61,7 +61,7 @@ def _in_order(study: Study) -> Iterator[Workload]:
 
 
 def _cut(workloads: Sequence[Workload], share: float) -> list[list[Workload]]:
-    """Cut workloads in a given order into parts that cost at most a share each; what alone costs more is a part of its own."""
+    """Cut ordered workloads into parts that cost at most a share each. A workload that costs more is a separate part."""
     parts: list[list[Workload]] = []
     left = 0.0
     for workload in workloads:
@@ -76,9 +76,9 @@ def _cut(workloads: Sequence[Workload], share: float) -> list[list[Workload]]:
 
 
 def bundles(study: Study) -> tuple[Bundle, ...]:
-    """Return the bundles of a study, the most expensive first, so that the last job to end is a short one.
+    """Return the bundles of a study, the most expensive first, so that the last jobs are short.
 
-    The workloads are cut where the most expensive bundle becomes cheapest.
+    The cuts minimize the cost of the most expensive bundle.
     """
     workloads = list(_in_order(study))
     total = _total(workloads)
@@ -95,7 +95,7 @@ def bundles(study: Study) -> tuple[Bundle, ...]:
 
 
 def bundle(study: Study, name: str) -> Bundle:
-    """Return the bundle of that name."""
+    """Return a bundle by name."""
     every = bundles(study)
     for each in every:
         if each.name == name:

@@ -57,7 +57,7 @@ def test_sound_code_of_something_else_is_set_aside(file, caplog, key):
     code_cache.write({**FACTS, key: "other"}, CODE)
     (foreign,) = set(file.parent.iterdir()) - {file}
     said = rejected(file, caplog, foreign.read_bytes())
-    assert said == "it holds other code, or code for another processor"
+    assert said == "it has other code, or code for another processor"
 
 
 def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, caplog):

@@ -98,7 +98,7 @@ def test_an_argument_without_a_name_of_its_own_is_refused():
     def applied(function, lanes: int):
         raise NotImplementedError
 
-    with pytest.raises(AssertionError, match="cannot be told from others"):
+    with pytest.raises(AssertionError, match="cannot be identified"):
         applied(lambda e: e, 8)
 
 

@@ -131,7 +131,7 @@ def test_corruption_without_seeds_is_refused(decoder):
     """The machine code would read noise that nobody drew."""
     w, v, b, c = drawn(7, 33)
     spec = NetworkSpec("tanh", Optimizer(), 5, Reconstruction(), corruption=CORRUPTIONS[1])
-    with pytest.raises(AssertionError, match="without seeds there is no noise"):
+    with pytest.raises(AssertionError, match="the machine code of corruption needs seeds"):
         KernelTiedAutoencoder(w, b, c, spec) if decoder == "tied" else KernelFreeAutoencoder([w, v], [b, c], spec)
 
 

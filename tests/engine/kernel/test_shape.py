@@ -14,9 +14,9 @@ from winit.engine.kernel.stack import KernelStack
 from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import RULES, Optimizer
 
-UNNAMED = "it has vector code for one activation by its name, not for functions or several activations"
+UNNAMED = "it needs one activation, given by name, not functions or several activations"
 REFUSED = [
-    (NetworkSpec("tanh", Optimizer(), 4, Reconstruction()), "it trains classifiers"),
+    (NetworkSpec("tanh", Optimizer(), 4, Reconstruction()), "it trains only classifiers"),
     (NetworkSpec("tanh", Optimizer(), 4, corruption=Corruption("masking", 0.1)), "it does not corrupt inputs"),
     (NetworkSpec("gelu", Optimizer("adam"), 4), "it has no vector code for gelu with adam"),
     (NetworkSpec(("tanh", "relu"), Optimizer(), 4), UNNAMED),

@@ -133,9 +133,9 @@ def test_what_the_kernel_cannot_train_is_said():
     assert obstacle(tanh, 10) is None
     others = {
         "it has no code for gelu": NetworkSpec("gelu", Optimizer(), 4),
-        "it trains classifiers": NetworkSpec("tanh", Optimizer(), 4, Reconstruction()),
+        "it trains only classifiers": NetworkSpec("tanh", Optimizer(), 4, Reconstruction()),
         "neither batch normalization nor dropout": NetworkSpec("tanh", Optimizer(), 4, dropout=0.5),
-        "not for functions or several": NetworkSpec(("tanh", "relu"), Optimizer(), 4),
+        "not functions or several": NetworkSpec(("tanh", "relu"), Optimizer(), 4),
     }
     for reason, spec in others.items():
         assert reason in (obstacle(spec, 10) or "")

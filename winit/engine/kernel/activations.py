@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from winit.engine.kernel.emit import Emit, Value
 
-# φ(z), and g·φ′(z) given h = φ(z). The order of the comparisons lets a NaN pass.
+# φ(z), and g·φ′(z) given h = φ(z). The order of the comparisons propagates NaN.
 PHI: dict[str, Callable[[Emit, Value], Value]] = {
     "identity": lambda e, z: z,
     "relu": lambda e, z: e.where("<=", z, e.constant(0.0), e.constant(0.0), z),

@@ -1,8 +1,8 @@
-"""Machine code, kept on disk between processes.
+"""Cache of machine code on disk, shared by processes.
 
-A file holds the code of one function: the SHA-256 of what follows, a line with the facts that decide the code, the code.
-Its name is the SHA-256 of these facts, so code for another shape, processor or version has another name. Processes share
-a folder without locks, because a file appears under its name only when it is complete.
+A file has the code of one function: the SHA-256 of the rest of the file, a line with the facts that determine the code, and
+the code. Its name is the SHA-256 of these facts, so code for other shapes, processors or versions has other names. Processes
+share the folder without locks, because a file gets its final name only when it is complete.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from contextlib import suppress
 from pathlib import Path
 
 LOG = logging.getLogger("winit")
-VARIABLE = "WINIT_KERNEL_CACHE"  # names another folder; empty for none
+VARIABLE = "WINIT_KERNEL_CACHE"  # sets another folder; empty for no cache
 
 Facts = Mapping[str, str]
 
 
 def folder() -> Path | None:
-    """Return where machine code is kept: the folder that `VARIABLE` names, else winit/kernel in the user's cache."""
+    """Return the folder of the cache: the one set by `VARIABLE`, otherwise winit/kernel in the user's cache."""
     if VARIABLE in os.environ:
         return Path(os.environ[VARIABLE]) if os.environ[VARIABLE] else None
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "winit" / "kernel"
@@ -33,15 +33,15 @@ def _line(facts: Facts) -> bytes:
 
 
 def path_of(facts: Facts) -> Path | None:
-    """Return the file for the code that some facts decide; None if none is kept."""
+    """Return the file for the code determined by some facts; None if there is no cache."""
     root = folder()
     return root / f"{hashlib.sha256(_line(facts)).hexdigest()}.code" if root else None
 
 
 def read(facts: Facts) -> bytes | None:
-    """Return the kept code that some facts decide, or None if there is none.
+    """Return the cached code determined by some facts, or None if there is none.
 
-    A file that is damaged or holds other code is renamed to `*.rejected`, which is logged.
+    A file that is damaged or has other code is renamed to `*.rejected`, which is logged.
     """
     path = path_of(facts)
     if path is None:
@@ -54,7 +54,7 @@ def read(facts: Facts) -> bytes | None:
         _set_aside(path, "it is truncated or altered")
         return None
     if not rest.startswith(_line(facts)):
-        _set_aside(path, "it holds other code, or code for another processor")
+        _set_aside(path, "it has other code, or code for another processor")
         return None
     return rest.removeprefix(_line(facts))
 
@@ -66,7 +66,7 @@ def _set_aside(path: Path, reason: str) -> None:
 
 
 def write(facts: Facts, code: bytes) -> None:
-    """Keep the code that some facts decide. Where the folder cannot be written, nothing is kept."""
+    """Cache the code determined by some facts. Nothing is cached if the folder is not writable."""
     path = path_of(facts)
     if path is None:
         return

@@ -1,4 +1,4 @@
-"""Compile emitted vector code for this machine, and keep it on disk."""
+"""Compile emitted vector code for this machine, and cache it on disk."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from winit.engine.kernel.emit import ARGUMENTS, I64, WIDEST, Emit, Value
 Body = Callable[[Emit, list[Value]], None]  # emits a function's body, given an `Emit` and the function's arguments
 P = ParamSpec("P")
 _numbers = count()
-_addresses: dict[str, int] = {}  # of the loaded functions, by the call that describes them
+_addresses: dict[str, int] = {}  # addresses of loaded functions, by the call that describes them
 
-# SHA-256 of the engine's files when they were imported: they emit the code.
+# SHA-256 of the engine's files at import, which determine the emitted code.
 _FILES = sorted(Path(__file__).parents[1].rglob("*.py"))
 SOURCES = hashlib.sha256(b"\0".join(file.read_bytes() for file in _FILES)).hexdigest()
 
 
 class _Compiler(NamedTuple):
-    """The process's compiler for vectors of one width."""
+    """The compiler of this process for one width of vectors."""
 
     engine: llvm.ExecutionEngine
     machine: llvm.TargetMachine
-    facts: dict[str, str]  # of the processor and of LLVM, as far as they decide the machine code
+    facts: dict[str, str]  # properties of processor and LLVM that determine the machine code
 
 
 @cache
 def _compiler(lanes: int) -> _Compiler:
-    """Return the compiler for vectors of so many lanes; 8 lanes are compiled as for a CPU without AVX-512."""
+    """Return the compiler for vectors with the given number of lanes; 8 lanes are compiled for a CPU without AVX-512."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
@@ -85,7 +85,7 @@ def _load(lanes: int, code: bytes, name: str) -> int:
 
 
 def compiled(lanes: int, body: Body) -> int:
-    """Compile a function of ARGUMENTS addresses, and return its own address, valid as long as the process lives.
+    """Compile a function of ARGUMENTS addresses, and return its address, which is valid until the process ends.
 
     Args:
         lanes: float32 elements of a vector.
@@ -98,11 +98,11 @@ def compiled(lanes: int, body: Body) -> int:
 def kept(describe: Callable[P, Body]) -> Callable[P, int]:
     """Turn a function that returns a body into one that returns the address of its machine code.
 
-    The code is compiled once: a process loads what an earlier one has kept (`code_cache`), and emits nothing then.
+    The code is compiled only once: a process loads cached code of earlier processes (`code_cache`) without emitting it.
 
     Args:
-        describe: returns the body. Its arguments, among them `lanes`, and the sources of the engine decide the code. They are
-            numbers, text, or dataclasses of these, whose `repr` says all of them.
+        describe: returns the body. Its arguments, including `lanes`, and the sources of the engine must determine the code. The
+            arguments are numbers, text, or dataclasses of these, with a complete `repr`.
     """
     signature = inspect.signature(describe)
 
@@ -110,7 +110,7 @@ def kept(describe: Callable[P, Body]) -> Callable[P, int]:
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
         call = f"{describe.__module__}.{describe.__qualname__}({given.arguments})"
-        assert " at 0x" not in call, f"an argument of {call} cannot be told from others by its name"
+        assert " at 0x" not in call, f"an argument of {call} cannot be identified by its repr"
         if call not in _addresses:
             _addresses[call] = _kept_code(call, given.arguments["lanes"], lambda: describe(*args, **kwargs))
         return _addresses[call]
@@ -119,7 +119,7 @@ def kept(describe: Callable[P, Body]) -> Callable[P, int]:
 
 
 def _kept_code(call: str, lanes: int, describe: Callable[[], Body]) -> int:
-    """Load the code of a function, compiled unless it is kept, and return its address."""
+    """Load the code of a function, compile it if it is not cached, and return its address."""
     facts = {"function": call, "sources": SOURCES, **_compiler(lanes).facts}
     name = f"kept_{hashlib.sha256(call.encode()).hexdigest()}"
     code = code_cache.read(facts)

@@ -16,13 +16,13 @@ import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 
-Value: TypeAlias = ir.Value  # what emitted code computes: a vector of float32, or an integer
-Index: TypeAlias = int | ir.Value  # an integer, known now or computed by the emitted code
-Carry: TypeAlias = Callable[[Sequence[Value]], None]  # sets the values of a loop's next turn
+Value: TypeAlias = ir.Value  # a value in emitted code: a vector of float32, or an integer
+Index: TypeAlias = int | ir.Value  # an integer constant, or an integer computed by emitted code
+Carry: TypeAlias = Callable[[Sequence[Value]], None]  # sets the values of the next iteration of a loop
 
 F32, I32, I64 = ir.FloatType(), ir.IntType(32), ir.IntType(64)
-ARGUMENTS = 8  # every compiled function takes so many addresses (int64), used or not
-WIDEST = 16  # float32 lanes of the widest vectors; rows of buffers are padded to it, whatever the vectors' width
+ARGUMENTS = 8  # number of addresses (int64) that every compiled function takes
+WIDEST = 16  # float32 lanes of the widest vectors; rows of buffers are padded to it for all widths
 
 
 def padded(n: int) -> int:
@@ -31,7 +31,7 @@ def padded(n: int) -> int:
 
 
 def host_lanes() -> int:
-    """Return the number of float32 lanes of a vector here: 16 with AVX-512, else 8, which are two vectors with NEON."""
+    """Return the number of float32 lanes of a vector here: 16 with AVX-512, otherwise 8 (two vectors with NEON)."""
     return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
 
 
@@ -61,11 +61,11 @@ class Emit:
         return ir.Constant(self.iv, list(elements))
 
     def mask(self, elements: Sequence[bool]) -> Value:
-        """Return a vector of truth values."""
+        """Return a vector of booleans."""
         return ir.Constant(ir.VectorType(ir.IntType(1), self.lanes), [int(x) for x in elements])
 
     def index(self, value: Index) -> Value:
-        """Return a 64-bit integer; one that is emitted already stays as it is."""
+        """Return a 64-bit integer; an already emitted integer is returned unchanged."""
         return ir.Constant(I64, value) if isinstance(value, int) else value
 
     def plus(self, *terms: Index) -> Value:
@@ -87,13 +87,13 @@ class Emit:
         return self.b.inttoptr(self.plus(base, self.times(offset, 4)), kind.as_pointer())
 
     def load(self, base: Value, offset: Index) -> Value:
-        """Return the vector at `offset` floats behind an address."""
+        """Return the vector at `offset` floats after an address."""
         value = self.b.load(self._at(base, offset, self.v))
         value.align = 4
         return value
 
     def store(self, value: Value, base: Value, offset: Index) -> None:
-        """Store a vector at `offset` floats behind an address."""
+        """Store a vector at `offset` floats after an address."""
         self.b.store(value, self._at(base, offset, self.v)).align = 4
 
     def broadcast(self, base: Value, offset: Index) -> Value:
@@ -115,11 +115,11 @@ class Emit:
         self.b.call(function, [pointer, reads, second_cache, data])
 
     def integer(self, base: Value, offset: Index) -> Value:
-        """Return the int64 at `offset` int64 behind an address."""
+        """Return the int64 at `offset` int64 after an address."""
         return self.b.load(self.b.inttoptr(self.plus(base, self.times(offset, 8)), I64.as_pointer()))
 
     def bits(self, base: Value, offset: Index) -> Value:
-        """Return a vector of truth values from the bits at `offset`, a multiple of the lanes; the lowest bit comes first."""
+        """Return a vector of booleans from the bits at `offset`, a multiple of the lanes, lowest bit first."""
         at = offset // 8 if isinstance(offset, int) else self.b.lshr(offset, self.index(3))
         kind = ir.IntType(self.lanes)
         value = self.b.load(self.b.inttoptr(self.plus(base, at), kind.as_pointer()))
@@ -128,8 +128,8 @@ class Emit:
 
     @contextmanager
     def loop(self, count: int, step: int = 1) -> Iterator[Index]:
-        """Repeat what is emitted inside for i = 0, step, 2·step, … below `count`; yields i."""
-        if count <= step:  # once, or never: callers do not ask for an empty loop
+        """Emit a loop over i = 0, step, 2·step, … below `count` around the emitted body; yields i."""
+        if count <= step:  # one iteration: callers do not emit empty loops
             yield 0
             return
         with self.carrying(count, [], step) as (i, _, carry):
@@ -138,9 +138,9 @@ class Emit:
 
     @contextmanager
     def carrying(self, count: int, start: Sequence[Value], step: int = 1) -> Iterator[tuple[Value, list[Value], Carry]]:
-        """Like `loop`, with values carried from turn to turn; yields i, the values, and a function that sets the next.
+        """Like `loop`, with values carried between iterations; yields i, the values, and a function that sets the next values.
 
-        After the loop, the values handed to that function are those of the last turn.
+        After the loop, the values are those set in the last iteration.
         """
         entry = self.b.block
         body, done = self.b.append_basic_block("loop"), self.b.append_basic_block("done")
@@ -168,11 +168,11 @@ class Emit:
         return self.b.call(function, values)
 
     def fma(self, x: Value, y: Value, z: Value) -> Value:
-        """Return x·y + z, rounded once: `llvm.fma`, because `fmuladd` may round twice on another machine."""
+        """Return x·y + z, rounded once: `llvm.fma`, because `fmuladd` may round twice on some machines."""
         return self.call("fma", x, y, z)
 
     def where(self, relation: str, x: Value, y: Value, yes: Value, no: Value) -> Value:
-        """Return `yes` where x relation y, else `no`; a NaN fails every relation."""
+        """Return `yes` where x relation y, otherwise `no`. NaN fails every relation."""
         return self.b.select(self.b.fcmp_ordered(relation, x, y), yes, no)
 
     def negative(self, x: Value) -> Value:
@@ -187,11 +187,11 @@ class Emit:
         return value
 
     def at_most(self, x: Value, high: float) -> Value:
-        """Return x, limited to numbers up to `high`; a NaN stays."""
+        """Return x, limited to at most `high`; NaN is propagated."""
         return self.where(">", x, self.constant(high), self.constant(high), x)
 
     def clamp(self, x: Value, low: float, high: float) -> Value:
-        """Return x, limited to low … high; a NaN stays."""
+        """Return x, limited to low … high; NaN is propagated."""
         x = self.at_most(x, high)
         return self.where("<", x, self.constant(low), self.constant(low), x)
 
@@ -214,7 +214,7 @@ class Emit:
         return p, self.b.bitcast(exponent, self.v)
 
     def exp(self, x: Value) -> Value:
-        """Return eˣ, with x limited to −87 … 88; a NaN stays."""
+        """Return eˣ, with x limited to −87 … 88; NaN is propagated."""
         p, half = self._exp_parts(self.clamp(x, -87.0, 88.0))
         power = self.b.add(self.b.bitcast(half, self.iv), self.integers(1 << 23))
         return self.b.fmul(p, self.b.bitcast(power, self.v))
@@ -225,10 +225,10 @@ class Emit:
         return self.fma(p, half, self.constant(0.5))
 
     def reciprocal(self, x: Value) -> Value:
-        """Return 1/x, within 0.51 units in the last place, for 2⁻¹²⁶ ≤ x ≤ 2¹²⁵; a NaN stays.
+        """Return 1/x, within 0.51 units in the last place, for 2⁻¹²⁶ ≤ x ≤ 2¹²⁵; NaN is propagated.
 
-        A guess from x's bits has an error of at most 1/17, and two steps take it to its third power each:
-        d = 1 − x r,  r ← r (1 + d + d²).  A division keeps a core's only divider busy for longer.
+        An estimate from the bits of x has an error of at most 1/17. Each of two steps raises the error to its third power:
+        d = 1 − x r,  r ← r (1 + d + d²).  A division would occupy the only divider of a core for longer.
         """
         r = self.b.bitcast(self.b.sub(self.integers(0x7EF311C7), self.b.bitcast(x, self.iv)), self.v)
         for _ in range(2):
@@ -237,7 +237,7 @@ class Emit:
         return r
 
     def tanh(self, x: Value) -> Value:
-        """Return tanh x by Cephes (tanhf.c): an odd polynomial below 0.625, else 1 − 2/(e^(2|x|) + 1) with the sign of x."""
+        """Return tanh x by Cephes (tanhf.c): an odd polynomial below 0.625, otherwise 1 − 2/(e^(2|x|) + 1) with the sign of x."""
         size = self.call("fabs", x)
         square = self.b.fmul(x, x)
         p = self.polynomial(

@@ -1,4 +1,4 @@
-"""Epilogues of the products: what is done with a vector of the result while it is still in a register."""
+"""Epilogues of products: operations on a vector of the result while it is still in a register."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from winit.engine.kernel.emit import Emit, Index, Value
 
 @dataclass(frozen=True)
 class Site:
-    """Where an epilogue works: one vector of the result.
+    """The location of an epilogue: one vector of the result.
 
     Attributes:
         e: emits the instructions.
         c: address of the result.
-        extra: addresses of the function's further arguments.
-        offset: of the vector, in floats behind each of these addresses.
-        factors: the optimizer's numbers at this step, one vector each; see `FACTORS`.
+        extra: addresses of additional arguments of the function.
+        offset: of the vector, in floats after each of these addresses.
+        factors: numbers of the optimizer at this step, one vector each; see `FACTORS`.
     """
 
     e: Emit
@@ -28,19 +28,19 @@ class Site:
     factors: list[Value]
 
     def read(self, base: Value) -> Value:
-        """Return the vector of this site behind an address."""
+        """Return the vector at this site of an array."""
         return self.e.load(base, self.offset)
 
     def write(self, value: Value, base: Value) -> None:
-        """Store the vector of this site behind an address."""
+        """Store the vector at this site of an array."""
         self.e.store(value, base, self.offset)
 
 
 Epilogue = Callable[[Site, Value], None]
 
-LARGEST = 2.0**125  # of the numbers that `Emit.reciprocal` takes
+LARGEST = 2.0**125  # largest argument of `Emit.reciprocal`
 
-# Those of many instructions: written out for every vector of a tile, they would not fit a core's cache of instructions.
+# Epilogues with many instructions: unrolled for every vector of a tile, they would not fit into the instruction cache.
 LONG = {"forward tanh", "forward sigmoid"}
 
 
@@ -52,14 +52,14 @@ def _forward(activation: str) -> Epilogue:
 
 
 def _backward(activation: str) -> Epilogue:
-    def epilogue(s: Site, gradient: Value) -> None:  # extra: h, laid out as the result
+    def epilogue(s: Site, gradient: Value) -> None:  # extra: h, in the layout of the result
         s.write(CHAIN[activation](s.e, gradient, s.read(s.extra[0])), s.c)
 
     return epilogue
 
 
 def _reconstruct(output: str) -> Epilogue:
-    def epilogue(s: Site, z: Value) -> None:  # extra: what should come out, laid out as the result; the number 1/B
+    def epilogue(s: Site, z: Value) -> None:  # extra: the targets, in the layout of the result; the number 1/B
         away = s.e.b.fsub(PHI[output](s.e, z), s.read(s.extra[0]))
         s.write(s.e.b.fmul(away, s.e.broadcast(s.extra[1], 0)), s.c)
 
@@ -73,7 +73,7 @@ def _minus(activation: str) -> Epilogue:
     return epilogue
 
 
-# Extra, of the two: the noise, and where the sample goes; both laid out as the result, the mean.
+# Extra arguments of both: the noise, and the address of the sample, both in the layout of the result, the mean.
 def _sample_binary(s: Site, z: Value) -> None:
     mean = s.e.sigmoid(z)
     s.write(mean, s.c)
@@ -86,7 +86,7 @@ def _sample_linear(s: Site, z: Value) -> None:
 
 
 def keep(s: Site, partial: Value) -> None:
-    """Store a partial sum, to which a later block of the inner dimension will add."""
+    """Store a partial sum, to which later blocks of the inner dimension are added."""
     s.write(partial, s.c)
 
 
@@ -117,7 +117,7 @@ def _adam(s: Site, gradient: Value) -> None:  # extra: mean, square
     s.write(mean, s.extra[0])
     s.write(square, s.extra[1])
     size = e.fma(e.call("sqrt", square), correction, epsilon)
-    size = e.where(">", size, e.constant(LARGEST), e.constant(LARGEST), size)  # of a square that overflowed
+    size = e.where(">", size, e.constant(LARGEST), e.constant(LARGEST), size)  # if the square overflowed
     direction = e.b.fmul(mean, e.reciprocal(size))
     s.write(e.fma(rate, direction, e.b.fmul(shrink, w)), s.c)
 
@@ -131,7 +131,7 @@ def _contrast(s: Site, contrast: Value) -> None:  # extra: velocity, weight cost
     s.write(s.e.b.fadd(w, velocity), s.c)
 
 
-# An optimizer's epilogue reads these numbers, anew at every step, from the address `factors` (−η: minus the rate).
+# Numbers that an optimizer's epilogue reads at every step from the address `factors` (−η: minus the learning rate).
 FACTORS: dict[str, tuple[str, ...]] = {
     "sgd": ("−η", "λ"),
     "momentum": ("−η", "λ", "μ", "share of velocity", "share of gradient"),

@@ -1,11 +1,11 @@
-"""The loops over the steps of layers that learn alone, compiled by numba: autoencoders and Boltzmann machines.
+"""Training loops of individual layers, compiled by numba: autoencoders and Boltzmann machines.
 
-As in `winit.engine.kernel.loop`, matrices are given by their addresses (int64), all of them float32, and activations are
-feature-major. numba's kept code knows the fields of these tuples by their place, so they stand in this file.
+As in `winit.engine.kernel.loop`, matrices are float32 and given by their addresses (int64), and activations are
+feature-major. numba's cached code depends on the order of the fields of these tuples, so they are defined in this file.
 
-A tied autoencoder and a machine have one matrix P = [W, c; b, 0] with the biases of both sides. What their steps add to it
-is one product of two halves, one behind the other: of the visible side `left` (D + 1, 2B) and of the hidden side `right`
-(2B, n + 1), with the examples of each half padded to whole vectors.
+Tied autoencoders and machines have one matrix P = [W, c; b, 0] with the biases of both sides. A step adds one product of two
+concatenated halves: the visible side `left` (D + 1, 2B) and the hidden side `right` (2B, n + 1), with the examples of each
+half padded to whole vectors.
 
     tied autoencoder   left = [x, δ_out; 1, 0]     right = [δ, 0; h, 1]ᵀ      gradient = left · right
     machine            left = [v, v′; 1, 1]        right = [h, 1; −h′, −1]ᵀ   contrast = left · right
@@ -20,7 +20,7 @@ import numpy as np
 from winit.engine.kernel.emit import WIDEST
 from winit.engine.kernel.loop import call, compile_loop
 
-Array = np.ndarray  # of the shape and type that stand at the end of the line
+Array = np.ndarray  # shape and type are at the end of the line
 
 
 class TiedCode(NamedTuple):
@@ -36,7 +36,7 @@ class TiedCode(NamedTuple):
 
 
 class FreeCode(NamedTuple):
-    """Addresses of the machine code of autoencoders of one shape with a decoder of their own."""
+    """Addresses of the machine code of autoencoders of one shape with a separate decoder."""
 
     gather: int
     encode: int
@@ -68,13 +68,13 @@ class MatrixAddresses(NamedTuple):
 
 
 class LayerData(NamedTuple):
-    """What a layer learns from in some steps.
+    """The data of some steps of a layer.
 
     Attributes:
-        x: address of the inputs, as `prepare` made them.
-        order: numbers of the examples of each mini-batch; the padding repeats one.
-        noise: of each step. Corruption has rows as those of x; machines have k samples, feature-major.
-        factors: of each step, room for partial sums, then what the optimizer's epilogue reads.
+        x: address of the inputs, from `prepare`.
+        order: indices of the examples of each mini-batch; the padding repeats one.
+        noise: of each step. For corruption it has rows like x; for machines k samples, feature-major.
+        factors: of each step: space for partial sums, then the numbers that the optimizer's epilogue reads.
     """
 
     x: int
@@ -84,9 +84,9 @@ class LayerData(NamedTuple):
 
 
 class LayerBuffers(NamedTuple):
-    """Where a step leaves what it computes; all networks of a stack share them."""
+    """Buffers for the results of a step, shared by all networks of a stack."""
 
-    clean: Array  # the inputs that should come out, laid out as `left`
+    clean: Array  # the targets, in the layout of `left`
     left: Array  # (D + 1 padded, 2 · B padded); of free autoencoders the inputs (D + 1 padded, B padded)
     right: Array  # (2 · B padded, n + 1 padded); of free autoencoders transposed δ
     hidden: Array  # (n + 1 padded, B padded)
@@ -97,7 +97,7 @@ class LayerBuffers(NamedTuple):
 
 @compile_loop
 def train_tied(code: TiedCode, p: MatrixAddresses, data: LayerData, buffers: LayerBuffers) -> None:
-    """Train one autoencoder whose decoder is its encoder transposed: x → φ(Wᵀx + b) → Wh + c."""
+    """Train one autoencoder whose decoder is its transposed encoder: x → φ(Wᵀx + b) → Wh + c."""
     left, right, rows = buffers.left.ctypes.data, buffers.right.ctypes.data, buffers.hidden.shape[1]
     output, lower = left + 4 * rows, right + 4 * rows * buffers.right.shape[1]  # the second halves
     hidden, below, share = buffers.hidden.ctypes.data, buffers.below.ctypes.data, buffers.share.ctypes.data
@@ -119,7 +119,7 @@ def train_tied(code: TiedCode, p: MatrixAddresses, data: LayerData, buffers: Lay
 def train_free(
     code: FreeCode, encoder: MatrixAddresses, decoder: MatrixAddresses, data: LayerData, buffers: LayerBuffers
 ) -> None:
-    """Train one autoencoder with a decoder of its own: x → φ(Wᵀx + b) → Vᵀh + c."""
+    """Train one autoencoder with a separate decoder: x → φ(Wᵀx + b) → Vᵀh + c."""
     inputs, transposed, output = buffers.left.ctypes.data, buffers.right.ctypes.data, buffers.extra.ctypes.data
     hidden, below, share = buffers.hidden.ctypes.data, buffers.below.ctypes.data, buffers.share.ctypes.data
     clean = buffers.clean.ctypes.data
@@ -145,9 +145,9 @@ def train_machine(
     Args:
         code: the machine code for its shape.
         p: its parameters, and their velocity.
-        weight_cost: address of λ of every parameter, laid out as they are.
-        data: what it learns from, with noise (steps, k, n, B padded).
-        buffers: where its steps compute.
+        weight_cost: address of λ of every parameter, in the layout of the parameters.
+        data: the data, with noise (steps, k, n, B padded).
+        buffers: for the results of a step.
     """
     left, right, rows = buffers.left.ctypes.data, buffers.right.ctypes.data, buffers.hidden.shape[1]
     model, lower = left + 4 * rows, right + 4 * rows * buffers.right.shape[1]  # the second halves

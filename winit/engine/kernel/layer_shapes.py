@@ -1,4 +1,4 @@
-"""The machine code that layers of one shape need to learn alone."""
+"""The machine code for layers of one shape that learn individually."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from winit.engine.kernel.products import Product, backward_and_update, product
 def tied_autoencoder(
     inputs: int, units: int, batch: int, activation: str, loss: str, corruption: str | None, epilogue: str, lanes: int
 ) -> TiedCode:
-    """Return the code for autoencoders whose decoder is the encoder transposed.
+    """Return the code for autoencoders whose decoder is the transposed encoder.
 
     Args:
         inputs, units: D and n.
@@ -39,7 +39,7 @@ def tied_autoencoder(
 def free_autoencoder(
     inputs: int, units: int, batch: int, activation: str, loss: str, corruption: str | None, epilogue: str, lanes: int
 ) -> FreeCode:
-    """Return the code for autoencoders with a decoder of their own; the arguments are those of `tied_autoencoder`."""
+    """Return the code for autoencoders with a separate decoder; the arguments are those of `tied_autoencoder`."""
     row, out, examples = padded(units), padded(inputs), padded(batch)
     update = Product(units + 1, inputs, batch, examples, 1, out, out, epilogue)
     back = Product(units, batch, inputs, out, 1, examples, examples, f"backward {activation}")
@@ -60,7 +60,7 @@ def machine(inputs: int, units: int, batch: int, visible: str, hidden: str, lane
     Args:
         inputs, units: visible and hidden units.
         batch: B, examples in a mini-batch.
-        visible, hidden: the activation that turns what drives these units into their means.
+        visible, hidden: the activation that maps the input of these units to their means.
         lanes: float32 elements of a vector.
     """
     row, examples = padded(units + 1), padded(batch)
@@ -91,6 +91,6 @@ def _down(inputs: int, units: int, batch: int, epilogue: str) -> Product:
 
 
 def _update(inputs: int, units: int, batch: int, epilogue: str) -> Product:
-    """Return what both halves of the two sides make together, for all parameters."""
+    """Return the product of both halves of the two sides, for all parameters."""
     row, examples = padded(units + 1), padded(batch)
     return Product(inputs + 1, units + 1, examples + batch, 2 * examples, 1, row, row, epilogue)

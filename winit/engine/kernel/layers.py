@@ -1,8 +1,8 @@
-"""Layers that learn alone, by the kernel: autoencoders and restricted Boltzmann machines.
+"""Layers that learn individually, trained by the kernel: autoencoders and restricted Boltzmann machines.
 
-Networks are trained one after the other, as in `winit.engine.kernel.stack`. Where there is noise they take turns of a few
-steps, because networks with the same seed see the same noise, and it is drawn once. It comes from the same streams as in
-the torch engine.
+Networks are trained one at a time, as in `winit.engine.kernel.stack`. With noise they take turns of a few steps, because
+networks with the same seed see the same noise, which is drawn only once. It comes from the same streams as in the torch
+engine.
 """
 
 from __future__ import annotations
@@ -34,17 +34,21 @@ from winit.engine.objectives import Reconstruction
 from winit.engine.optimizers import STATES
 
 TURN = 16  # steps
-ACTIVATION = {"binary": "sigmoid", "gaussian": "identity", "linear": "identity"}  # from what drives units to their mean
+ACTIVATION = {
+    "binary": "sigmoid",
+    "gaussian": "identity",
+    "linear": "identity",
+}  # maps the input of units to their mean
 
 Stream = TypeVar("Stream")
 
 
 class _Matrices:
-    """One matrix of parameters of each of K networks, in rows of whole vectors, and its optimizer's state.
+    """One parameter matrix for each of K networks, in rows of whole vectors, with the state of its optimizer.
 
     Args:
         networks, rows, columns: of the matrices.
-        states: how many numbers the optimizer keeps for each parameter.
+        states: number of values that the optimizer keeps for each parameter.
     """
 
     def __init__(self, networks: int, rows: int, columns: int, states: int) -> None:
@@ -65,7 +69,7 @@ class _Joint(_Matrices):
         weights: W (K, D, n).
         visible_biases: c (K, 1, D).
         hidden_biases: b (K, 1, n).
-        states: how many numbers the optimizer keeps for each parameter.
+        states: number of values that the optimizer keeps for each parameter.
 
     Attributes:
         views: W, c and b in the matrices.
@@ -87,13 +91,13 @@ def _pair_buffers(
 
     Args:
         inputs, units, batch: D, n and B.
-        has_copy: whether clean inputs lie elsewhere than those that are encoded.
-        is_machine: whether they are machines, whose second half has biases, too.
+        has_copy: whether clean inputs are stored separately from the encoded inputs.
+        is_machine: whether they are Boltzmann machines, whose second half also has biases.
     """
     rows, row, examples = padded(inputs + 1), padded(units + 1), padded(batch)
     left, clean = zeros(2, rows, 2 * examples)
     hidden, below, sample = zeros(3, row, examples)
-    hidden[units] = sample[units] = 1  # what the visible biases are multiplied with
+    hidden[units] = sample[units] = 1  # factor of the visible biases
     if is_machine:
         left[inputs, examples:], below[units] = 1, -1
     right, share = zeros(2 * examples, row), np.full(1, 1 / batch, np.float32)
@@ -101,12 +105,12 @@ def _pair_buffers(
 
 
 class _Layers(ABC, Generic[Stream]):
-    """K layers of n units on D inputs that take steps, one network after the other.
+    """K layers of n units on D inputs, trained one network at a time.
 
     Args:
         inputs, units, batch: D, n and the size of a mini-batch.
         seeds: of each network's noise.
-        streams: of noise, by their seeds; empty where there is no noise.
+        streams: of noise, by seed; empty without noise.
     """
 
     prepare = staticmethod(KernelStack.prepare)
@@ -121,7 +125,7 @@ class _Layers(ABC, Generic[Stream]):
 
     @abstractmethod
     def _noise(self, stream: Stream, steps: int) -> np.ndarray:
-        """Draw the noise of the next steps as the loop wants it."""
+        """Draw the noise of the next steps in the form that the loop needs."""
 
     def _take_steps(self, x: Tensor, order: Tensor, factors: Sequence[np.ndarray]) -> None:
         """Take one step for each row of `order` (steps, K, B), with factors (steps, …) for every network."""
@@ -138,11 +142,11 @@ class _Layers(ABC, Generic[Stream]):
 
 
 class _Autoencoders(_Layers[NoiseStream]):
-    """K autoencoders: what those with and without a decoder of their own have in common.
+    """K autoencoders: the common part of those with and without a separate decoder.
 
     Args:
         inputs, units: D and n.
-        spec: what they have in common; its objective is a `Reconstruction`.
+        spec: their common properties; the objective is a `Reconstruction`.
         seeds: of each network's stream, for corruption.
         lanes: float32 elements of a vector; by default those of this machine's widest.
 
@@ -156,7 +160,7 @@ class _Autoencoders(_Layers[NoiseStream]):
     def __init__(self, inputs: int, units: int, spec: NetworkSpec, seeds: Sequence[int], lanes: int | None) -> None:
         assert isinstance(spec.objective, Reconstruction)
         corruption = spec.corruption
-        assert seeds or not corruption, "without seeds there is no noise, and the machine code reads some"
+        assert seeds or not corruption, "the machine code of corruption needs seeds for its noise"
         streams = {seed: NoiseStream(corruption, seed) for seed in seeds} if corruption else {}
         super().__init__(inputs, units, spec.batch_size, seeds, streams)
         self._optimizer, self._corruption, self._steps_done = spec.optimizer, corruption, 0
@@ -166,9 +170,9 @@ class _Autoencoders(_Layers[NoiseStream]):
         )  # fmt: skip
 
     def advance(self, x: Tensor, y: Tensor, order: Tensor, rates: Tensor) -> Advance:
-        """Take one step for each row of `order`; the arguments are those of `Engine.advance`, but y is not read.
+        """Take one step for each row of `order`; the arguments are those of `Engine.advance`, but y is ignored.
 
-        Networks that diverge go on, until their parameters are NaN.
+        Networks that diverge continue until their parameters are NaN.
         """
         factors = optimizer_factors(self._optimizer, rates.double().numpy(), self._steps_done)
         self._take_steps(x, order, list(factors))
@@ -176,19 +180,19 @@ class _Autoencoders(_Layers[NoiseStream]):
         return Advance({})
 
     def _noise(self, stream: NoiseStream, steps: int) -> np.ndarray:
-        """Return noise (steps, B padded, row) as `prepare` makes rows; the column of ones is not corrupted."""
+        """Return noise (steps, B padded, row) in rows as from `prepare`; the column of ones is not corrupted."""
         assert self._corruption
         D, B = self._inputs, self._batch
         noise = zeros(steps, padded(B), padded(D + 1))
         if self._corruption.kind == "masking":
             noise[:, :, D] = 1
         noise[:, :B, :D] = stream.take(steps, (B, D)).numpy()
-        noise[:, B:] = noise[:, :1]  # as the inputs themselves: the padding repeats the first example
+        noise[:, B:] = noise[:, :1]  # like the inputs: the padding repeats the first example
         return noise
 
 
 class KernelTiedAutoencoder(_Autoencoders):
-    """K autoencoders of one hidden layer with tied weights: x → φ(xW + b) → hWᵀ + c.
+    """K autoencoders with one hidden layer and tied weights: x → φ(xW + b) → hWᵀ + c.
 
     Args:
         weights: W (K, D, n).
@@ -214,12 +218,12 @@ class KernelTiedAutoencoder(_Autoencoders):
 
 
 class KernelFreeAutoencoder(_Autoencoders):
-    """K autoencoders of one hidden layer with a decoder of their own: x → φ(xW + b) → hV + c.
+    """K autoencoders with one hidden layer and a separate decoder: x → φ(xW + b) → hV + c.
 
     Args:
         weights: W (K, D, n) and V (K, n, D).
         biases: b (K, 1, n) and c (K, 1, D).
-        spec: what they have in common; its objective is a `Reconstruction`.
+        spec: their common properties; the objective is a `Reconstruction`.
         seeds: of each network's stream, for corruption.
         lanes: float32 elements of a vector; by default those of this machine's widest.
     """
@@ -241,7 +245,7 @@ class KernelFreeAutoencoder(_Autoencoders):
         rows, examples = padded(inputs + 1), padded(spec.batch_size)
         x, clean = zeros(2, rows, examples)
         hidden = zeros(padded(units + 1), examples)
-        hidden[units] = 1  # what the bias is multiplied with
+        hidden[units] = 1  # factor of the bias
         self._buffers = LayerBuffers(
             clean if self._corruption else x, x, zeros(examples, max(rows, len(hidden))), hidden, zeros(*hidden.shape),
             zeros(padded(inputs), examples), np.full(1, 1 / spec.batch_size, np.float32),
@@ -258,7 +262,7 @@ class KernelRBM(_Layers[np.random.Generator]):
         weights: W (K, V, H).
         visible_biases: b (K, 1, V).
         hidden_biases: c (K, 1, H).
-        seeds: of the random stream of each of the K machines. Those with the same seed see the same noise.
+        seeds: of the random stream of each machine. Machines with the same seed see the same noise.
         visible: `binary` or `gaussian`.
         hidden: `binary` or `linear`.
         batch: B, examples in a mini-batch.
@@ -288,7 +292,7 @@ class KernelRBM(_Layers[np.random.Generator]):
         factors = np.zeros((len(order), WIDEST + 3), np.float32)
         factors[:, WIDEST:] = rate, 0, 1 / self._batch
         factors[:, WIDEST + 1] = momenta
-        self._weight_cost[: self._inputs, : self._units] = weight_cost  # biases have none
+        self._weight_cost[: self._inputs, : self._units] = weight_cost  # biases have no weight cost
         self._gibbs_steps = gibbs_steps
         self._take_steps(x, order, [factors] * len(self.weights))
 
@@ -296,7 +300,7 @@ class KernelRBM(_Layers[np.random.Generator]):
         train_machine(self._code, self._joint.of(network), self._weight_cost.ctypes.data, data, self._buffers)
 
     def _noise(self, stream: np.random.Generator, steps: int) -> np.ndarray:
-        """Return what hidden units are sampled from, (steps, k, n, B padded)."""
+        """Return the random numbers for sampling hidden units, (steps, k, n, B padded)."""
         draw = stream.random if self._hidden == "binary" else stream.standard_normal
         noise = zeros(steps, self._gibbs_steps, self._units, padded(self._batch))
         drawn = draw((steps, self._gibbs_steps, self._batch, self._units), dtype=np.float32)

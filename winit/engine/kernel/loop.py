@@ -1,6 +1,6 @@
-"""The loop over steps and layers, compiled by numba; it calls a shape's machine code.
+"""The loop over steps and layers, compiled by numba, which calls the machine code for a shape.
 
-Read `train_network` first. Matrices are given by their addresses (int64), all of them float32.
+Read `train_network` first. Matrices are float32 and given by their addresses (int64).
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from numba.extending import intrinsic
 
 from winit.engine.kernel.emit import ARGUMENTS, WIDEST
 
-LARGEST_PRODUCT = 1e200  # times 1 + Σ, for 10⁸ classes, it is still within float64's range
-Array = np.ndarray  # of the shape and type that stand at the end of the line
+LARGEST_PRODUCT = 1e200  # times 1 + Σ for 10⁸ classes, it is still within the range of float64
+Array = np.ndarray  # shape and type are at the end of the line
 Function = TypeVar("Function", bound=Callable[..., object])
 
 
 class Code(NamedTuple):
     """Addresses of the machine code for one shape, and the sizes that the loop needs.
 
-    It stands here because numba's kept code knows its fields by their place, and is renewed only when this file changes.
+    It is defined here because numba's cached code depends on the order of its fields and is updated only when this file changes.
     """
 
     inputs: int
@@ -44,7 +44,7 @@ class Code(NamedTuple):
     moments_hidden: int
     moments_output: int
     likeliest: int
-    # Of networks with batch normalization or dropout, else 0; see `kernel.rows`.
+    # For networks with batch normalization or dropout, otherwise 0; see `kernel.rows`.
     linear_first: int
     linear_hidden: int
     regularize: int
@@ -53,27 +53,27 @@ class Code(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Addresses of one network's parameters and of its optimizer's state, by layer; of K networks, with K rows.
+    """Addresses of a network's parameters and of its optimizer's state, by layer; with K rows for K networks.
 
-    The state is the velocity of momentum (in `first_moment`), or Adam's two moments; what an optimizer lacks is not read.
+    The state is the velocity of momentum (in `first_moment`), or Adam's two moments. Unused states are not read.
     """
 
     parameters: Array  # (depth + 1,) int64
     first_moment: Array  # (depth + 1,) int64
     second_moment: Array  # (depth + 1,) int64
-    # Of batch normalization, by hidden layer; without it, they are not read.
+    # Of batch normalization, by hidden layer; not read without it.
     norms: Array  # (depth,) int64
     norm_first_moment: Array  # (depth,) int64
     norm_second_moment: Array  # (depth,) int64
 
 
 class Buffers(NamedTuple):
-    """Where a step leaves what it computes; all networks of a stack share them."""
+    """Buffers for the results of a step, shared by all networks of a stack."""
 
     inputs: Array  # (depth + 1,) int64: addresses of every layer's inputs
-    outputs: Array  # (depth,) int64: of every hidden layer's outputs φ; without dropout, the next layer's inputs
-    normalized: Array  # (depth,) int64: of every hidden layer's ẑ; without batch normalization, its outputs
-    statistics: Array  # (depth,) int64: of what batch normalization keeps for its gradient
+    outputs: Array  # (depth,) int64: of every hidden layer's outputs φ; the next layer's inputs without dropout
+    normalized: Array  # (depth,) int64: of every hidden layer's ẑ; its outputs without batch normalization
+    statistics: Array  # (depth,) int64: of the values that the gradient of batch normalization needs
     partial: int  # address of a buffer for partial sums over the examples
     logits: Array  # (C padded, B padded) float32
     deltas: Array  # (2,) int64: addresses of two buffers for δ/B
@@ -82,14 +82,14 @@ class Buffers(NamedTuple):
 
 
 def compile_loop(function: Function) -> Function:
-    """Let numba compile a function on its first call, and keep its code on disk where there is a place for it.
+    """Let numba compile a function on its first call, and cache its code on disk if possible.
 
-    numba tells kept code apart by the function's name and the time stamp of the file it stands in: so only functions of a
-    module, under names of their own, and never closures.
+    numba identifies cached code by the name of the function and the time stamp of its file. Use this only for functions of a
+    module with unique names, never for closures.
     """
     try:
         compiled = njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+    except RuntimeError:  # neither the package's folder nor the user's cache is writable
         compiled = njit(nogil=True, error_model="numpy")(function)
     return cast(Function, compiled)
 
@@ -167,7 +167,7 @@ def predict(
     blocks: Array,  # (groups, rows, B padded) float32
     out: Array,  # (K, N, C) float32
 ) -> None:
-    """Fill `out` with the logits of K networks for N examples, which lie in blocks as a step's inputs do."""
+    """Fill `out` with the logits of K networks for N examples, stored in blocks like the inputs of a step."""
     logits, inputs, size = buffers.logits, buffers.inputs.copy(), blocks.shape[2]
     for k in range(out.shape[0]):
         for group in range(blocks.shape[0]):
@@ -186,10 +186,10 @@ def evaluate(
     buffers: Buffers,
     blocks: Array,  # (groups, rows, B padded) float32
     labels: Array,  # (N,) int64
-    ends: Array,  # (parts,) int64: numbers of the examples behind each part, the last one N
+    ends: Array,  # (parts,) int64: index after the last example of each part; the last one is N
     out: Array,  # (K, parts, 2) float64
 ) -> None:
-    """Fill `out` with loss and accuracy of K networks on parts of N examples, which lie in blocks as a step's inputs do.
+    """Fill `out` with loss and accuracy of K networks on parts of N examples, stored in blocks like the inputs of a step.
 
     The loss of one example is log(1 + Σ_{c ≠ c*} exp(z_c − z*)) + z* − z_y, where z* is the largest logit and c* its class.
     """
@@ -202,7 +202,7 @@ def evaluate(
             forward_pass(code, parameters[k], inputs, logits.ctypes.data)
             call(code.likeliest, logits.ctypes.data, found.ctypes.data, 0, 0, 0, 0, 0, 0)
             start = group * size
-            product = 0.0  # of 1 + Σ of many examples, less 1: one logarithm for all of them
+            product = 0.0  # product of 1 + Σ over many examples, minus 1, so that one logarithm suffices
             for i in range(min(size, len(labels) - start)):
                 y, others = labels[start + i], np.float64(found[2, i])
                 product += others + product * others
@@ -233,7 +233,7 @@ def _trace_signal(
     buffers: Buffers,
     row: Array,  # (layers, 4)
 ) -> None:
-    """Measure every layer's outputs, the logits among them: their mean and mean square."""
+    """Measure mean and mean square of every layer's outputs, including the logits."""
     sums = buffers.sums
     for i in range(len(row)):
         if i < len(buffers.outputs):
@@ -257,9 +257,9 @@ def _trace_gradient(
     factors: Array,  # (WIDEST + n,): begins with the sums of squares of the gradient
     row: Array,  # (4,)
 ) -> None:
-    """Measure one layer's δ, of single examples, and the gradient of its parameters; clear the gradient's sums."""
+    """Measure δ of single examples and the gradient of the parameters of one layer, and clear the sums of the gradient."""
     call(moments, delta, sums.ctypes.data, 0, 0, 0, 0, 0, 0)
-    row[2] = _sum(sums, WIDEST) * code.batch / fan_out  # what was added up is δ/B
+    row[2] = _sum(sums, WIDEST) * code.batch / fan_out  # the sum is over δ/B
     row[3] = _sum(factors, 0) / ((fan_in + 1) * fan_out)
     factors[:WIDEST] = 0
 
@@ -269,7 +269,7 @@ def _are_finite(
     code: Code,
     logits: Array,  # (C padded, B padded)
 ) -> bool:
-    """Return whether all logits are finite: their exponents say it, and integers are compared many at a time."""
+    """Return whether all logits are finite, from their exponents: integer comparisons are vectorized."""
     bits, largest = logits.view(np.int32), np.int32(0)
     for c in range(code.classes):
         for i in range(code.batch):
@@ -286,7 +286,7 @@ def _back(
     factors: Array,  # (WIDEST + n,)
     trace: Array,  # (layers, 4)
 ) -> None:
-    """Back-propagate from δ/B of the output layer, which lies in the logits' place, and update every layer."""
+    """Back-propagate from δ/B of the output layer, which is stored in place of the logits, and update every layer."""
     parameters, first, second = network.parameters, network.first_moment, network.second_moment
     inputs, transposed, sums = buffers.inputs, buffers.transposed, buffers.sums
     depth, f, traced = len(inputs) - 1, factors.ctypes.data + 4 * WIDEST, len(trace) > 0
@@ -326,13 +326,13 @@ def train_network(
     Args:
         code: the machine code for its shape.
         network: its parameters and its optimizer's state.
-        buffers: where its steps compute.
-        x: address of the inputs, as `prepare` made them.
+        buffers: for the results of a step.
+        x: address of the inputs, from `prepare`.
         labels: of the examples.
-        order: numbers of the examples of each mini-batch; the padding repeats one.
-        masks: which outputs dropout keeps, a bit each; without dropout, of 0 bytes.
-        factors: room for partial sums, then what the optimizer's epilogue reads.
-        trace: where to measure every step; with 0 layers, nothing is measured.
+        order: indices of the examples of each mini-batch; the padding repeats one.
+        masks: which outputs dropout keeps, one bit each; 0 bytes without dropout.
+        factors: space for partial sums, then the numbers that the optimizer's epilogue reads.
+        trace: receives the measurements of every step; with 0 layers, nothing is measured.
 
     Returns:
         The first step whose logits are not finite, before its update; or the number of steps.
@@ -371,14 +371,14 @@ def train_networks(
     start: int,
     done: Array,  # (K,) int64
 ) -> None:
-    """Train K networks, one after the other; the arguments are those of `train_network` for each of them.
+    """Train K networks, one at a time; the arguments are those of `train_network` for each of them.
 
     Args:
         code, networks, buffers, x, labels, masks, factors, trace: see `train_network`.
         orders: of every network, or one for all.
-        streams: which masks are whose.
-        start: steps before these. Networks that took fewer have diverged, and are left alone.
-        done: the steps that every network has taken; these are added.
+        streams: index of the masks of each network.
+        start: steps taken before. Networks that took fewer have diverged and are skipped.
+        done: steps that every network has taken; updated.
     """
     for k in range(len(done)):
         if done[k] == start:

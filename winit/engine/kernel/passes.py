@@ -1,4 +1,4 @@
-"""Machine code of everything but the products: transposes, gathers, softmax, what a loss needs of logits, moments."""
+"""Machine code of everything except products: transposes, gathers, softmax, reductions for losses, moments."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from winit.engine.kernel.compilation import Body, kept
 from winit.engine.kernel.emit import WIDEST, Emit, Value
 
-CHAINS = 4  # of sums that run side by side, to hide the latency of an addition
+CHAINS = 4  # parallel sums that hide the latency of an addition
 
 
-# What noise does to a value.
+# How noise changes a value.
 CORRUPT: dict[str, Callable[[Emit, Value, Value], Value]] = {
     "masking": lambda e, value, noise: e.b.fmul(value, noise),
     "gaussian": lambda e, value, noise: e.b.fadd(value, noise),
@@ -50,7 +50,7 @@ def transpose(rows: int, columns: int, target_row: int, lanes: int) -> Body:
 def gather(columns: int, examples: int, target_row: int, lanes: int, corruption: str | None = None) -> Body:
     """Describe code that fetches rows of x, transposed; its arguments: x, row numbers (int64), target.
 
-    With a corruption there are two more: noise (examples, columns), and the target of the corrupted rows.
+    With a corruption there are two more arguments: noise (examples, columns), and the target of the corrupted rows.
     """
 
     def emit(e: Emit, arguments: list[Value]) -> None:
@@ -97,10 +97,10 @@ def softmax(classes: int, examples: int, factor: float, lanes: int) -> Body:
 
 @kept
 def likeliest(classes: int, examples: int, lanes: int) -> Body:
-    """Describe code for what a cross-entropy needs of logits z (classes, examples); its arguments: z, target.
+    """Describe code for the reductions of logits z (classes, examples) in a cross-entropy; its arguments: z, target.
 
-    The target (3, examples) takes the largest logit z*, the first class c* that has it, and Σ_{c ≠ c*} exp(z_c − z*).
-    Without the largest term the sum keeps its digits where a network is nearly certain. A NaN makes the sum NaN.
+    The target (3, examples) receives the largest logit z*, the first class c* that has it, and Σ_{c ≠ c*} exp(z_c − z*).
+    Without the largest term, the sum keeps its precision if a network is nearly certain. NaN makes the sum NaN.
     """
 
     def emit(e: Emit, arguments: list[Value]) -> None:
@@ -128,7 +128,7 @@ def likeliest(classes: int, examples: int, lanes: int) -> Body:
 def moments(rows: int, columns: int, row: int, lanes: int) -> Body:
     """Describe code that adds up x (rows, columns) and x²; its arguments: x, target.
 
-    The target takes WIDEST partial sums of x and as many of x², which are the same on any width of vectors.
+    The target receives WIDEST partial sums of x and of x², which do not depend on the width of vectors.
     """
     rest = columns % WIDEST
 

@@ -1,7 +1,7 @@
-"""Machine code of the products: register tiles with fused epilogues.
+"""Machine code of products: register tiles with fused epilogues.
 
 Each public function describes a piece of code for one shape, and `kept` makes it return the address of the machine code.
-All sizes and strides are constants in it; it takes addresses of float32 arrays.
+Sizes and strides are constants in the code; it takes addresses of float32 arrays.
 
 Every element of a product is one chain of fused multiply-adds in a fixed order, so that its bits depend neither on the
 width of the vectors nor on the shape of the tiles nor on the blocks of the inner dimension.
@@ -16,11 +16,11 @@ from winit.engine.kernel.compilation import Body, kept
 from winit.engine.kernel.emit import I64, WIDEST, Emit, Index, Value, padded
 from winit.engine.kernel.epilogues import EPILOGUES, FACTORS, LONG, Epilogue, Site, keep
 
-# How many rows a tile may have, by its number of vectors a row: as many accumulators as registers allow.
+# Largest number of rows of a tile, by its number of vectors per row: as many accumulators as there are registers.
 TILE_ROWS = {16: {1: 24, 2: 13, 3: 8, 4: 6}, 8: {1: 12, 2: 6}}
-PANEL_BYTES = 32 << 10  # of an operand that should stay in the first cache
+PANEL_BYTES = 32 << 10  # bytes of an operand that should stay in the first-level cache
 SECOND_CACHE = 1 << 20  # bytes
-STREAMS = 16  # rows of a matrix that are read side by side at full speed
+STREAMS = 16  # rows of a matrix that can be read in parallel at full speed
 FETCHED = 128 << 10, SECOND_CACHE  # bytes of the smallest and the largest matrix to fetch before a product
 
 
@@ -42,7 +42,7 @@ class Product:
 
 
 class Operands(NamedTuple):
-    """Addresses of a product's operands a and b, of its result c, of what its epilogue reads besides, and of its factors."""
+    """Addresses of a product's operands a and b, its result c, additional operands of its epilogue, and its factors."""
 
     a: Value
     b: Value
@@ -61,7 +61,7 @@ class Tile(NamedTuple):
 
 
 class InnerBlock(NamedTuple):
-    """A part of the inner dimension. The first block starts from zero, and after the last one comes the epilogue."""
+    """A part of the inner dimension. The first block starts from zero, and the last one is followed by the epilogue."""
 
     start: Index
     length: int
@@ -70,7 +70,7 @@ class InnerBlock(NamedTuple):
 
 
 def _even_parts(total: int, most: int) -> list[tuple[int, int, int]]:
-    """Split a total into as few and as even parts of at most `most` as can be: [(start, how many, size), …]."""
+    """Split a total into the fewest, most even parts of at most `most`: [(start, number, size), …]."""
     parts = -(-total // most)
     size, larger = divmod(total, parts)
     groups = [(0, parts - larger, size), ((parts - larger) * size, larger, size + 1)]
@@ -116,7 +116,7 @@ def _emit_tile(e: Emit, spec: Product, operands: Operands, tile: Tile, block: In
 def _emit_loop_of_epilogues(
     e: Emit, epilogue: Epilogue, total: list[Value], spec: Product, operands: Operands, tile: Tile, factors: list[Value]
 ) -> None:
-    """Emit an epilogue once for a row of a tile, as the body of a loop over its rows; the sums wait in memory."""
+    """Emit an epilogue once, as the body of a loop over the rows of a tile, with the sums in memory."""
     with e.b.goto_entry_block():
         room = e.b.ptrtoint(e.b.alloca(e.v, size=len(total)), I64)
     for i, value in enumerate(total):
@@ -140,7 +140,7 @@ def changes_memory(spec: Product) -> bool:
 
 
 def _longest_block(spec: Product, lanes: int, vectors: int) -> int:
-    """Return how long a block of the inner dimension may be, for tiles of at most so many vectors."""
+    """Return the largest length of a block of the inner dimension, for tiles of at most the given number of vectors."""
     if spec.epilogue in FACTORS:
         return spec.inner  # the result is an operand, so there is no room for partial sums; the batch is short
     if walks_down(spec):
@@ -151,7 +151,7 @@ def _longest_block(spec: Product, lanes: int, vectors: int) -> int:
 def _emit_fetch(e: Emit, matrix: Value, floats: int) -> None:
     """Emit requests for all lines of a matrix that may have left the second cache and fits into it.
 
-    A product reads such a matrix in an order that the processor does not foresee.
+    A product reads such a matrix in an order that the hardware prefetcher does not predict.
     """
     smallest, largest = FETCHED
     if smallest <= 4 * floats <= largest:
@@ -205,7 +205,7 @@ def product(spec: Product, lanes: int, traced: bool = False) -> Body:
     Args:
         spec: sizes, strides, epilogue.
         lanes: float32 elements of a vector.
-        traced: whether to add the squares of the sums to the WIDEST partial sums in front of the factors.
+        traced: whether to add the squares of the sums to the WIDEST partial sums before the factors.
     """
 
     def emit(e: Emit, arguments: list[Value]) -> None:
@@ -219,10 +219,10 @@ def product(spec: Product, lanes: int, traced: bool = False) -> Body:
 
 @kept
 def backward_and_update(backward: Product, update: Product, lanes: int, traced: bool = False) -> Body:
-    """Describe code for one layer's way back: δ below, and the update of its parameters.
+    """Describe code for the backward pass of one layer: δ of the layer below, and the update of its parameters.
 
-    Both go through the same rows of the weights, a block at a time, so that a large matrix is fetched once for the two.
-    The update has one row more than the backward product, the biases: where there is one block, its tiles take it along.
+    Both iterate over the same rows of the weights, one block at a time, so that a large matrix is fetched only once.
+    The update has one more row than the backward product, the biases. With a single block, its tiles include this row.
     Arguments: parameters, δ, δ below, outputs of the layer below, transposed δ, two extra addresses, factors.
     """
     blocks = _even_parts(backward.rows, max(48, SECOND_CACHE // (16 * backward.a_row)))

@@ -1,4 +1,4 @@
-"""Batch normalization and dropout of the kernel's networks: their parameters and masks, as its machine code wants them."""
+"""Batch normalization and dropout in the kernel: parameters and masks in the layout of its machine code."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Norms:
     """Batch normalization of the hidden layers of K networks.
 
     Args:
-        networks, hidden, width: K, the number of hidden layers, and their normalized units: 0 where there is none.
-        states: how many arrays the optimizer keeps for each parameter.
+        networks, hidden, width: K, the number of hidden layers, and their normalized units, 0 for none.
+        states: number of arrays that the optimizer keeps for each parameter.
 
     Attributes:
         arrays: γ, β, moving mean and variance by layer, (K, 4, units padded).
@@ -37,19 +37,19 @@ class Norms:
         self.state = [[zeros(networks, 2, padded(width)) for _ in range(hidden)] for _ in range(states)]
 
     def views(self) -> list[BatchNorm | None]:
-        """Return the batch normalization of every layer, as views of the arrays; None where there is none."""
+        """Return the batch normalization of every layer, as views of the arrays; None if there is none."""
         if not self._width:
             return [None] * len(self.arrays)
         rows = [torch.from_numpy(array)[:, :, : self._width] for array in self.arrays]
         return [BatchNorm(*(row[:, i : i + 1] for i in (GAMMA, BETA, MEAN, VARIANCE))) for row in rows]
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these."""
+        """Drop all networks except these."""
         self.arrays = chosen(self.arrays, networks)
         self.state = [chosen(arrays, networks) for arrays in self.state]
 
     def folded(self, parameters: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
-        """Return parameters of networks without batch normalization that give what these networks give in evaluation.
+        """Return parameters without batch normalization that are equivalent to these networks in evaluation.
 
             γ(Wᵀh + b − m)/√(v + ε) + β = (sW)ᵀh + s(b − m) + β,   s = γ/√(v + ε)
 
@@ -61,7 +61,7 @@ class Norms:
         out = [array.copy() for array in parameters]
         for array, norm in zip(out[:-1], self.arrays, strict=True):
             gamma, beta, mean, variance = (norm[:, row] for row in (GAMMA, BETA, MEAN, VARIANCE))
-            with np.errstate(over="ignore", invalid="ignore"):  # of networks about to diverge
+            with np.errstate(over="ignore", invalid="ignore"):  # networks that are about to diverge
                 array[:, -1] -= mean
                 array *= (gamma / np.sqrt(variance + np.float32(EPSILON)))[:, None]
                 array[:, -1] += beta
@@ -69,7 +69,7 @@ class Norms:
 
 
 class Masks:
-    """Which outputs dropout keeps, a bit each, drawn from the same streams in the same order as in the torch engine.
+    """Dropout masks, one bit per output, drawn from the same streams in the same order as in the torch engine.
 
     Args:
         dropout: the streams; None for networks without dropout.
@@ -80,14 +80,14 @@ class Masks:
         self._dropout, self._shape = dropout, (hidden, batch, width)
 
     def keep(self, networks: Tensor) -> None:
-        """Drop all networks but these."""
+        """Drop all networks except these."""
         if self._dropout:
             self._dropout.keep(networks)
 
     def parts(self, steps: int, networks: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield steps to take at once, the masks for them, (streams, steps, hidden, bytes) uint8, and each network's stream.
 
-        Networks of one stream share their masks. Without dropout, there is one stream, of masks of 0 bytes.
+        Networks with the same stream share masks. Without dropout, there is one stream with masks of 0 bytes.
         """
         hidden, batch, width = self._shape
         if not self._dropout:

@@ -1,12 +1,12 @@
-"""Machine code of batch normalization and dropout: passes over the rows of a hidden layer, one row a unit.
+"""Machine code of batch normalization and dropout: passes over the rows of a hidden layer, one row per unit.
 
-The product leaves z, and `regularize` makes of it what the next layer is given:
+The product computes z, and `regularize` computes from it the input of the next layer:
 
-    ẑ = (z − m)/√(v + ε),   h = φ(γẑ + β),   passed on is h times 0 or 1/(1 − p)
+    ẑ = (z − m)/√(v + ε),   h = φ(γẑ + β),   output h times 0 or 1/(1 − p)
 
-m and v are the mean and the biased variance of a unit over the examples of the mini-batch. `regularize_back` takes
-∂L/∂(passed on) back to ∂L/∂z. Sums over examples are WIDEST partial sums in the order of the examples, which are then
-added up half to half: the same on any width of vectors. The padding of the examples is left out of them.
+m and v are the mean and the biased variance of a unit over the examples of the mini-batch. `regularize_back` computes
+∂L/∂z from ∂L/∂output. Sums over examples are WIDEST partial sums in the order of the examples, whose halves are then added
+repeatedly, so results do not depend on the width of vectors. The padding of the examples is left out.
 
 Source: Ioffe & Szegedy 2015; Srivastava et al. 2014.
 """
@@ -29,14 +29,14 @@ BATCH_MEAN, INVERSE, OF_GAMMA, OF_BETA = range(4)  # m, 1/√(v + ε), ∂L/∂�
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """What the hidden layers of a network have in common.
+    """Common properties of the hidden layers of a network.
 
     Attributes:
         width: units of a layer.
         batch: B, examples in a mini-batch.
         activation: φ.
-        batch_norm: whether they are batch-normalized.
-        dropout: p, the share of the outputs that are dropped; 0 for none.
+        batch_norm: whether they have batch normalization.
+        dropout: p, the probability that an output is dropped; 0 for no dropout.
     """
 
     width: int
@@ -52,7 +52,7 @@ class HiddenLayer:
 
     @property
     def is_regularized(self) -> bool:
-        """Whether there is anything to do in passes over rows."""
+        """Whether passes over rows are needed."""
         return self.batch_norm or self.dropout > 0
 
 
@@ -63,10 +63,10 @@ def _sum_rows(
 
     Args:
         e: emits the instructions.
-        layer: whose row it is.
-        partials: where the partial sums of each sum go, (width, WIDEST).
-        row: number of the row.
-        terms: emits what is to be added at an offset in the matrix, for each of the sums.
+        layer: the layer.
+        partials: addresses of the partial sums of each sum, (width, WIDEST).
+        row: index of the row.
+        terms: emits the terms at an offset in the matrix, for each sum.
     """
     whole, rest = divmod(layer.batch, WIDEST)
     start, parts = e.times(row, layer.examples), range(0, WIDEST, e.lanes)
@@ -89,9 +89,9 @@ def _sum_rows(
 
 
 def _totals(e: Emit, partial: Value, unit: Index) -> Value:
-    """Return the sums of the rows from `unit` on, one a lane, of partial sums (width, WIDEST).
+    """Return the sums of the rows from `unit` on, one per lane, from partial sums (width, WIDEST).
 
-    Of two vectors, the halves of all their rows are added at once, until one vector holds the sums of all.
+    The halves of all rows in two vectors are added at once, until one vector has the sums of all rows.
     """
     rows = []
     for i in range(e.lanes):
@@ -99,7 +99,7 @@ def _totals(e: Emit, partial: Value, unit: Index) -> Value:
         parts = [e.load(partial, e.plus(at, part)) for part in range(0, WIDEST, e.lanes)]
         rows.append(parts[0] if len(parts) == 1 else e.b.fadd(*parts))
     while len(rows) > 1:
-        size, half = len(rows), len(rows) // 2  # a vector holds `size` partial sums of each of its rows
+        size, half = len(rows), len(rows) // 2  # a vector has `size` partial sums of each of its rows
         firsts = [start + i for row in range(0, e.lanes, size) for start in (row, e.lanes + row) for i in range(half)]
         low, high = e.choice(firsts), e.choice([i + half for i in firsts])
         rows = [
@@ -116,7 +116,7 @@ def _follow(e: Emit, norm: Value, at: Index, value: Value) -> None:
 
 
 def _emit_statistics(e: Emit, layer: HiddenLayer, z: Value, norm: Value, statistics: Value, partial: Value) -> None:
-    """Emit the statistics of every unit over the mini-batch, and let the moving ones follow."""
+    """Emit the statistics of every unit over the mini-batch, and the update of the moving statistics."""
     units, size = padded(layer.width), e.constant(layer.batch)
     unbiased = e.constant(layer.batch / (layer.batch - 1))
     with e.loop(layer.width) as row:
@@ -141,16 +141,16 @@ def _emit_statistics(e: Emit, layer: HiddenLayer, z: Value, norm: Value, statist
 
 
 def _share(e: Emit, layer: HiddenLayer, mask: Value, at: Index) -> Value:
-    """Return what dropout multiplies with: 0 or 1/(1 − p). A NaN stays NaN, also where it is dropped."""
+    """Return the factors of dropout: 0 or 1/(1 − p). NaN stays NaN even if it is dropped."""
     return e.b.select(e.bits(mask, at), e.constant(1 / (1 - layer.dropout)), e.constant(0.0))
 
 
 @kept
 def regularize(layer: HiddenLayer, lanes: int) -> Body:
-    """Describe code that takes z of a hidden layer to what is passed on.
+    """Describe code that computes the output of a hidden layer from z.
 
-    Its arguments: z (width, examples), which becomes ẑ; h, which may be z without batch normalization; what is passed on;
-    a bit for each output, whether it is kept; the norm (4, units) and the statistics (4, units); room for partial sums.
+    Its arguments: z (width, examples), which becomes ẑ; h, which may be z without batch normalization; the output;
+    one bit per output, whether it is kept; the norm (4, units) and the statistics (4, units); room for partial sums.
     """
     units = padded(layer.width)
 
@@ -179,7 +179,7 @@ def regularize(layer: HiddenLayer, lanes: int) -> Body:
 
 @kept
 def regularize_back(layer: HiddenLayer, lanes: int) -> Body:
-    """Describe code that takes δ of what a hidden layer passes on to δ of z, in place.
+    """Describe code that computes δ of z from δ of the output of a hidden layer, in place.
 
         ∂L/∂z = γ/√(v + ε) · (δ − mean_B(δ) − ẑ mean_B(δẑ)),   δ = ∂L/∂(γẑ + β)
 
@@ -224,7 +224,7 @@ def regularize_back(layer: HiddenLayer, lanes: int) -> Body:
 
 @kept
 def update_norm(width: int, epilogue: str, lanes: int) -> Body:
-    """Describe code that updates γ and β by the gradients in the statistics.
+    """Describe code that updates γ and β with the gradients in the statistics.
 
     Its arguments: the norm, the statistics, two addresses of the optimizer's state (2, units), the optimizer's factors.
     """

@@ -1,4 +1,4 @@
-"""The machine code that one shape of network needs."""
+"""The machine code for one shape of network."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ EPILOGUE = {"sgd": "sgd", "momentum": "momentum", "nesterov": "momentum", "adam"
 
 
 def obstacle(spec: NetworkSpec) -> str | None:
-    """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
+    """Return why the kernel cannot train such networks, as the end of a sentence; None if it can."""
     if not isinstance(spec.objective, Classification):
-        return "it trains classifiers"
+        return "it trains only classifiers"
     if spec.corruption:
         return "it does not corrupt inputs"
     if not isinstance(spec.activation, str):
-        return "it has vector code for one activation by its name, not for functions or several activations"
+        return "it needs one activation, given by name, not functions or several activations"
     if spec.activation not in PHI or spec.optimizer.name not in EPILOGUE:
         return f"it has no vector code for {spec.activation} with {spec.optimizer.name}"
     return None
@@ -31,18 +31,18 @@ def obstacle(spec: NetworkSpec) -> str | None:
 
 @cache
 def compile_shape(inputs: int, hidden: HiddenLayer, classes: int, epilogue: str, lanes: int, traced: bool) -> Code:
-    """Return the code for networks of one shape; depth, rates and the number of steps are not part of it.
+    """Return the code for networks of one shape; which does not depend on depth, rates and the number of steps.
 
     Args:
         inputs, classes: of every network.
-        hidden: its hidden layers, which are all alike.
+        hidden: its hidden layers, which all have the same shape.
         epilogue: of the updates; see `epilogues.FACTORS`.
         lanes: float32 elements of a vector.
         traced: whether the updates add up the squares of the gradient.
     """
     width, batch, activation = hidden.width, hidden.batch, hidden.activation
     examples, units, outputs = hidden.examples, padded(width), padded(classes)
-    # With batch normalization or dropout, training leaves φ and φ′ to the passes over rows.
+    # With batch normalization or dropout, passes over rows compute φ and φ′ in training.
     slope = "identity" if hidden.is_regularized else activation
 
     def forward(fan_in: int, fan_out: int, phi: str) -> int:

@@ -1,10 +1,11 @@
-"""The fused CPU engine: one network at a time through all its steps, in the core's own cache.
+"""The fused CPU engine: it trains one network at a time through all steps, in the cache of the core.
 
 `winit.engine.kernel.loop` goes over steps and layers and calls the machine code of the networks' shape. Activations are
 feature-major, (units, examples), with the examples padded to whole vectors, so that a tile of the forward product
-broadcasts a weight and multiplies a vector of examples. The activation, its derivative and the optimizer's update sit in
-the epilogues of the products: nothing is written to be read again. One transpose of δ a layer feeds the weights'
-gradient. The biases are the last row of a layer's parameters, and the inputs of every layer end in a row of ones.
+broadcasts a weight and multiplies a vector of examples. The activation, its derivative and the optimizer's update are in
+the epilogues of the products, so that results are not written and read again. The gradient of the weights needs one
+transpose of δ per layer. The biases are the last row of a layer's parameters, and the inputs of every layer end with a row
+of ones.
 
 For a layer with parameters P = [W; b] (fan_in + 1, fan_out), inputs h = [h; 1] and a mini-batch of B:
 
@@ -12,8 +13,8 @@ For a layer with parameters P = [W; b] (fan_in + 1, fan_out), inputs h = [h; 1] 
     backward  δ = (W δ') φ′(h)                    rows: fan_in,     vectors: examples, inner: fan_out
     update    P ← optimizer(P, h δ'ᵀ)             rows: fan_in + 1, vectors: units,    inner: B
 
-Networks with batch normalization or dropout have code of their own. Their products leave Pᵀh and W δ', and passes over the
-rows of a layer do the rest (`winit.engine.kernel.rows`). In evaluation batch normalization is folded into the parameters.
+Networks with batch normalization or dropout have separate code: products compute Pᵀh and W δ', and passes over the rows of a
+layer do the rest (`winit.engine.kernel.rows`). In evaluation, batch normalization is folded into the parameters.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from winit.engine.regularization import Dropout
 
 
 def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) -> np.ndarray:
-    """Return what the kernel reads at each step: room for WIDEST partial sums, then the epilogue's `FACTORS`.
+    """Return the numbers that the kernel reads at each step: space for WIDEST partial sums, then the epilogue's `FACTORS`.
 
     Args:
         optimizer: the rule and its options.
@@ -71,9 +72,9 @@ def optimizer_factors(optimizer: Optimizer, rates: np.ndarray, steps_done: int) 
 
 
 class KernelStack(Engine):
-    """K networks trained by the kernel, one after the other.
+    """K networks trained by the kernel, one at a time.
 
-    Parameters lie in rows padded to whole vectors, the biases in the last one; `weights` and `biases` are views of them.
+    Parameters are stored in rows padded to whole vectors, with the biases in the last row. `weights` and `biases` are views.
 
     Args:
         weights, biases, spec, seeds: as for `Engine`.
@@ -111,14 +112,14 @@ class KernelStack(Engine):
         layer = HiddenLayer(width, spec.batch_size, str(spec.activation), spec.batch_norm, spec.dropout)
         self._shape = inputs, layer, classes, epilogue, lanes or host_lanes()
         self._allocate(inputs, hidden, layer, classes)
-        self._blocks: dict[tuple[Tensor, ...], np.ndarray] = {}  # of the examples that were evaluated
+        self._blocks: dict[tuple[Tensor, ...], np.ndarray] = {}  # of the evaluated examples
 
     def _allocate(self, inputs: int, hidden: int, layer: HiddenLayer, classes: int) -> None:
-        """Allocate the buffers of a step of networks with so many hidden layers."""
+        """Allocate the buffers of a step."""
         width, examples = layer.width, layer.examples
         self._x = zeros(padded(inputs + 1), examples)
         self._h = zeros(hidden, width + 1, examples)
-        self._h[:, width] = 1  # what the bias is multiplied with
+        self._h[:, width] = 1  # factor of the bias
         self._outputs = zeros(hidden, width, examples) if layer.dropout else self._h
         self._normalized = zeros(hidden, width, examples) if layer.batch_norm else self._outputs
         self._statistics = zeros(hidden, 4, padded(width))
@@ -145,11 +146,11 @@ class KernelStack(Engine):
         self._locate()
 
     def _locate(self) -> None:
-        """Note where every network's parameters and state lie."""
+        """Store the addresses of every network's parameters and state."""
 
         def with_state(arrays: Sequence[np.ndarray], kinds: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]:
             own = [rows(kind) for kind in (arrays, *kinds)]
-            return [own[0], own[min(1, len(kinds))], own[-1]]  # what an optimizer lacks is not read
+            return [own[0], own[min(1, len(kinds))], own[-1]]  # unused states are not read
 
         located = *with_state(self._arrays, self._state), *with_state(self._norms.arrays, self._norms.state)
         self._parameters = located[0]
@@ -157,7 +158,7 @@ class KernelStack(Engine):
 
     @staticmethod
     def prepare(x: Tensor) -> Tensor:
-        """Return inputs (N, D) as `advance` wants them: a column of ones behind them, then zeros to whole vectors."""
+        """Return inputs (N, D) in the form that `advance` needs: followed by a column of ones, then zeros up to whole vectors."""
         rows = torch.zeros(len(x), padded(x.shape[1] + 1))
         rows[:, : x.shape[1]], rows[:, x.shape[1]] = x, 1
         return rows
@@ -209,7 +210,7 @@ class KernelStack(Engine):
         return self.evaluate_parts([(x, y)])[0]
 
     def evaluate_parts(self, parts: Sequence[tuple[Tensor, Tensor]]) -> list[Evaluation]:
-        # As one sequence of examples, so that only the last block of all is padded.
+        # As one sequence of examples, so that only the last block is padded.
         code = compile_shape(*self._shape, False)
         measured = np.empty((self.size, len(parts), 2))
         blocks, labels = self._in_blocks(*(x for x, _ in parts)), np.concatenate([y.numpy() for _, y in parts])
@@ -219,11 +220,11 @@ class KernelStack(Engine):
         return [Evaluation(*part) for part in torch.from_numpy(measured).float().permute(1, 2, 0).contiguous()]
 
     def _places(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """Return where every network's parameters lie: the known places, unless batch normalization was folded into others."""
+        """Return the addresses of every network's parameters, or of copies with batch normalization folded in."""
         return self._parameters if arrays is self._arrays else rows(arrays)
 
     def _in_blocks(self, *parts: Tensor) -> np.ndarray:
-        """Return inputs as the first layer wants them, (groups, units, B padded): laid out once, so they must not change."""
+        """Return inputs in the form that the first layer needs, (groups, units, B padded), cached, so they must not change."""
         if parts not in self._blocks:
             x, size = torch.cat(parts), padded(self._batch_size)
             full = torch.nn.functional.pad(x, (0, 0, 0, -len(x) % size))

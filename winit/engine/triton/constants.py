@@ -9,22 +9,22 @@ LINE = 32  # float32 elements of a cache line
 
 
 def whole_lines(count: int) -> int:
-    """Return so many elements, rounded up to cache lines: where networks begin on one, the card loads four at a time."""
+    """Return a number of elements, rounded up to cache lines, so that the GPU can load four elements at a time."""
     return -(-count // LINE) * LINE
 
 
 @dataclass(frozen=True)
 class Constants:
-    """What the kernel is compiled for: the sizes of the networks, of its tiles, and of its memory, in float32 elements.
+    """Compile-time constants of the kernel: sizes of networks, tiles and memory, in float32 elements.
 
     Attributes:
-        inputs, width, classes, depth: of every network; the depth counts hidden layers.
+        inputs, width, classes, depth: of every network; `depth` is the number of hidden layers.
         batch: B, examples in a mini-batch.
         phi: the activation of the hidden layers.
         rule, momentum, decay: the optimizer's name, μ and λ.
-        examples, units, outputs, inner: sizes of tiles: of examples, of units of a hidden layer, of all classes, and of
-            what a product sums over. Powers of two, at least 16.
-        precision: of the products: `ieee`, or `tf32x3` for three products on tensor cores in place of one.
+        examples, units, outputs, inner: sizes of tiles of examples, units of a hidden layer, all classes, and the inner
+            dimension of products. Powers of two, at least 16.
+        precision: of products: `ieee`, or `tf32x3` for three products on tensor cores instead of one.
         traced: whether every step is measured.
         first, following, last: parameters of the first layer, of each other hidden layer, and of all these together.
         size: room for the parameters of a network.
@@ -32,7 +32,7 @@ class Constants:
         deltas, delta: scratch before the two places for δ, and of one of them; the first takes the logits, too.
         room: scratch of a network.
 
-    Triton names compiled code on disk by the fields. So what follows from others is a field, too, and no property.
+    Triton's cache of compiled code identifies code by the fields, so derived values are fields instead of properties.
     """
 
     inputs: int

@@ -1,8 +1,8 @@
 """The persistent kernel: one program trains one network through all steps of a call.
 
-Read `train_networks` first. What one layer leaves for the next lies in the program's own part of the scratch memory,
-mostly in cache: the mini-batch, the outputs of every hidden layer, and two places for δ. Only the parameters of the
-networks and what an optimizer keeps of them outlive a call.
+Read `train_networks` first. Each program has its own part of the scratch memory, mostly in cache, for values passed between
+layers: the mini-batch, the outputs of every hidden layer, and two buffers for δ. Only parameters and optimizer states outlive
+a call.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def softmax(logits, y, order, CONST: tl.constexpr):
 
 @triton.jit
 def moments(values, COUNT: tl.constexpr):
-    """Return sum and sum of squares of so many values, in float64."""
+    """Return sum and sum of squares of values, in float64."""
     total, squares = tl.zeros((), tl.float64), tl.zeros((), tl.float64)
     for start in range(0, COUNT, 1024):
         i = start + tl.arange(0, 1024)
@@ -96,9 +96,9 @@ def forward_pass(network, scratch, trace, CONST: tl.constexpr):
 
 @triton.jit
 def backward_pass(network, scratch, factors, trace, CONST: tl.constexpr):
-    """Back-propagate from δ/B of the output layer, which lies in the logits' place, and update every layer.
+    """Back-propagate from δ/B of the output layer, which is stored in place of the logits, and update every layer.
 
-    δ of a layer is computed from the weights before their update, and alternates between two places.
+    δ of a layer is computed from the weights before their update, in one of two alternating buffers.
     """
     h, delta = scratch + CONST.hidden + (CONST.depth - 1) * CONST.signal, scratch + CONST.deltas
     layer = network + CONST.last
@@ -122,18 +122,18 @@ def backward_pass(network, scratch, factors, trace, CONST: tl.constexpr):
 
 @triton.jit(do_not_specialize=["steps"], do_not_specialize_on_alignment=["x", "y", "order"])
 def train_networks(parameters, scratch, x, y, order, factors, trace, done, steps, CONST: tl.constexpr):
-    """Train the network whose number is that of the program.
+    """Train the network with the index of the program.
 
     Args:
         parameters: (1 + states, K, size), of all networks, then the states that the optimizer keeps for each.
-        scratch: (K, room), for what a step computes.
+        scratch: (K, room), working memory of a step.
         x: inputs (N, D).
         y: labels (N,), int64.
-        order: numbers of the examples of each mini-batch, (steps, K, B) int64.
+        order: indices of the examples of each mini-batch, (steps, K, B) int64.
         factors: (steps, K, 3); see `step`.
-        trace: (K, steps, layers, 4) float64, where steps are traced.
-        done: (K,) int32; the first step whose logits are not finite is stored here. The network's update stops there.
-        steps: how many.
+        trace: (K, steps, layers, 4) float64, if steps are traced.
+        done: (K,) int32; receives the first step whose logits are not finite. The network is not updated from there on.
+        steps: number of steps.
     """
     k, networks = tl.program_id(0).to(tl.int64), tl.num_programs(0)
     network, own = parameters + k * CONST.size, scratch + k * CONST.room

@@ -1,8 +1,8 @@
 """One layer of a network: its forward product, its backward product and the update of its parameters, on tiles.
 
-Triton translates these functions, so they use only what its language has. Matrices are given by their addresses, and
-offsets count elements. A layer's biases (1, fan_out) lie behind its weights (fan_in, fan_out). Functions that write what
-all threads of the program read next end in a barrier.
+Triton compiles these functions, so they use only its language. Matrices are given by address, and offsets are in elements.
+The biases of a layer (1, fan_out) follow its weights (fan_in, fan_out) in memory. Functions whose results are read by all
+threads of the program end with a barrier.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ BETA1, BETA2, EPSILON = tl.constexpr(ADAM_BETAS[0]), tl.constexpr(ADAM_BETAS[1])
 
 @triton.jit
 def tanh(z):
-    """Return tanh z, accurate to some ulp also where z is so small that 1 − 2/(exp(2z) + 1) cancels.
+    """Return tanh z, accurate to a few ulp even for small z, where 1 − 2/(exp(2z) + 1) cancels.
 
     Source: Cephes, tanhf.
     """
@@ -30,7 +30,7 @@ def tanh(z):
 
 @triton.jit
 def activate(z, PHI: tl.constexpr):
-    """Return φ(z). A NaN passes."""
+    """Return φ(z). NaN is propagated."""
     if PHI == "tanh":
         h = tanh(z)
     elif PHI == "sigmoid":
@@ -59,7 +59,7 @@ def chain(gradient, h, PHI: tl.constexpr):
 
 @triton.jit
 def load(matrix, row, row_step, rows, column, column_step, columns):
-    """Return some elements of a matrix (rows, columns), 0 outside of it; the steps are distances in memory."""
+    """Return some elements of a matrix (rows, columns), 0 outside of it; the steps are strides in memory."""
     inside = (row[:, None] < rows) & (column[None, :] < columns)
     return tl.load(matrix + row[:, None] * row_step + column[None, :] * column_step, mask=inside, other=0.0)
 
@@ -71,8 +71,8 @@ def product(
     """Return some elements of the product of A (rows, INNER) and B (INNER, columns).
 
     Args:
-        a, b: the matrices, each with the distances in memory of its rows and of its columns.
-        row, column: of the elements.
+        a, b: the matrices, each with the strides of rows and columns.
+        row, column: indices of the elements.
     """
     total = tl.zeros((row.shape[0], column.shape[0]), tl.float32)
     for start in range(0, INNER, CONST.inner):
@@ -117,14 +117,14 @@ def backward(delta, parameters, h, out, FAN_IN: tl.constexpr, FAN_OUT: tl.conste
 
 @triton.jit
 def square_sum(values):
-    """Return the sum of squares in float64, in which the squares of vanished gradients do not underflow."""
+    """Return the sum of squares in float64, so that squares of vanishing gradients do not underflow."""
     values = values.to(tl.float64)
     return tl.sum(values * values)
 
 
 @triton.jit
 def step(place, inside, gradient, factors, CONST: tl.constexpr):
-    """Update the parameters at some places by their gradient, in which case `inside` holds.
+    """Update the parameters at some offsets, if `inside`, with their gradient.
 
     Args:
         factors: address of three numbers: η, for Adam divided by 1 − β₁ᵗ; 1/√(1 − β₂ᵗ); 1 − ηλ.
@@ -156,7 +156,7 @@ def step(place, inside, gradient, factors, CONST: tl.constexpr):
 def update(
     h, delta, parameters, factors, FAN_IN: tl.constexpr, FAN_OUT: tl.constexpr, TILE: tl.constexpr, CONST: tl.constexpr
 ):  # fmt: skip
-    """Update a layer, given its inputs h (B, FAN_IN) and its δ/B (B, FAN_OUT); return Σ g² where steps are traced."""
+    """Update a layer, given its inputs h (B, FAN_IN) and its δ/B (B, FAN_OUT); return Σ g² if steps are traced."""
     squares = tl.zeros((), tl.float64)
     for left in range(0, FAN_OUT, TILE):
         column = left + tl.arange(0, TILE)

@@ -1,7 +1,7 @@
 """The fused CUDA engine: one Triton program trains one network through all steps of a call.
 
-A call is one launch. Every program has a network to itself and no other program waits for it, so a network's numbers
-depend neither on the chunk nor on how its steps are split over calls.
+A call is one launch. Every program trains one network independently, so the numbers of a network depend neither on the chunk
+nor on how steps are split over calls.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ TILE, INNER, WARPS, STAGES = 64, 32, 4, 2
 
 
 def obstacle(spec: NetworkSpec, classes: int) -> str | None:
-    """Return why the kernel cannot train such networks, as the end of a sentence; None where it can."""
+    """Return why the kernel cannot train such networks, as the end of a sentence; None if it can."""
     if not isinstance(spec.objective, Classification):
-        return "it trains classifiers"
+        return "it trains only classifiers"
     if spec.batch_norm or spec.dropout:
         return "it has neither batch normalization nor dropout"
     if spec.corruption:
         return "it does not corrupt inputs"
     if not isinstance(spec.activation, str):
-        return "it has code for one activation by its name, not for functions or several activations"
+        return "it needs one activation, given by name, not functions or several activations"
     if spec.activation not in ACTIVATIONS or spec.optimizer.name not in STATES:
         return f"it has no code for {spec.activation} with {spec.optimizer.name}"
     if classes > MOST_CLASSES:
@@ -43,7 +43,7 @@ def obstacle(spec: NetworkSpec, classes: int) -> str | None:
 
 
 def tile(size: int, most: int = TILE) -> int:
-    """Return the power of two that holds so many, at least 16, which products of Triton want, and at most `most`."""
+    """Return the smallest power of two that is large enough, at least 16 as products in Triton need, and at most `most`."""
     return min(most, max(16, 1 << (size - 1).bit_length()))
 
 
@@ -59,7 +59,7 @@ def step_factors(optimizer: Optimizer, rates: Tensor, steps_done: int) -> Tensor
 
 
 class TritonStack(Engine):
-    """K networks of one width, each trained by a program of its own.
+    """K networks of one width, each trained by one program.
 
     Args:
         weights, biases, spec, seeds: as for `Engine`; on a CUDA device, or on the CPU under Triton's interpreter.

@@ -1,1 +1,1 @@
-"""Figures: tables of one setting in, a matplotlib figure and the drawn data out."""
+"""Figures: functions from the tables of one setting to a matplotlib figure and the data it shows."""

@@ -21,11 +21,11 @@ DEPTH_CONTOURS = (5, 10, 20, 50, 100)  # layers
 
 
 def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFrame) -> Drawn:
-    """Draw measured trainability over the plane (σ_w², σ_b²), under the theory's critical line and depth contours.
+    """Draw measured trainability over the plane (σ_w², σ_b²), with the critical line and depth contours of the theory.
 
-    One panel an activation and depth. Cells are `mean_field` arms at their chosen rates; the solid line is χ₁ = 1; the
-    dashed ones bound the region in which 6 ξ_c exceeds the panel's depth, dotted ones do so for other depths. Other
-    initializers are marked where they lie.
+    One panel per activation and depth. Cells are `mean_field` arms at their chosen rates. The solid line is χ₁ = 1. Dashed
+    lines bound the region in which 6 ξ_c exceeds the panel's depth, dotted lines the regions for other depths. Other
+    initializers are markers.
     """
     plane = limits[["activation", "width", "initializer", "sigma_w2", "sigma_b2"]].drop_duplicates()
     best = chosen_rates(summary).merge(plane, on=["activation", "width", "initializer"])
@@ -56,7 +56,7 @@ def phase_diagram(summary: pd.DataFrame, phase: pd.DataFrame, limits: pd.DataFra
 
 
 def _draw_cells(panel: Panel, points: pd.DataFrame) -> QuadMesh | None:
-    """Draw accuracy over the plane; switch the panel off where nothing was trained."""
+    """Draw accuracy over the plane, or switch the panel off if nothing was trained."""
     axes = panel.axes
     if points.empty:
         axes.set_title("")
@@ -73,9 +73,9 @@ def _draw_cells(panel: Panel, points: pd.DataFrame) -> QuadMesh | None:
 
 
 def _draw_theory(axes: Axes, phase: pd.DataFrame, depth: int) -> None:
-    """Draw the critical line, and where the theory's limit equals the panel's depth and some others."""
+    """Draw the critical line, and contours where the depth limit equals the panel's depth and some other depths."""
     theory = phase.pivot(index="sigma_b2", columns="sigma_w2")
-    # Black with a white rim is seen on every colour of the map.
+    # Black with a white rim is visible on every colour of the map.
     line = {"colors": "black", "path_effects": [patheffects.withStroke(linewidth=2.6, foreground="white")]}
     _contour(axes, theory["chi_1"], [1.0], linewidths=1.5, **line)
     limit = np.log(theory["depth_limit"].clip(1e-3, 1e6))
@@ -87,15 +87,15 @@ def _draw_theory(axes: Axes, phase: pd.DataFrame, depth: int) -> None:
 
 
 def _contour(axes: Axes, height: pd.DataFrame, contours: list[float], **options: Any) -> QuadContourSet | None:
-    """Draw the contours that a surface has; return them, or None where it has none."""
-    low, high = height.min().min(), height.max().max()  # matplotlib warns of a figure without any contour
+    """Draw the contours that a surface has and return them; None if there are none."""
+    low, high = height.min().min(), height.max().max()  # matplotlib warns if a plot has no contours
     if not any(low <= level <= high for level in contours):
         return None
     return axes.contour(*np.meshgrid(height.columns, height.index), height, levels=contours, **options)
 
 
 def _marks(named: pd.DataFrame) -> list[Line2D]:
-    """Return the legend's markers of named initializers."""
+    """Return the legend entries of named initializers."""
     return [
         Line2D([], [], color=schemes.style(name)["color"], marker=schemes.style(name)["marker"], linestyle="",
                markersize=6, label=schemes.label(name))

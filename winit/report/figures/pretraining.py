@@ -1,6 +1,6 @@
-"""Figures of pretraining and of deep autoencoders: tables of one setting in, a figure and the drawn data out.
+"""Figures of pretraining.
 
-Colour and marker stand for the way of pretraining, dashes for its controls; facets are activations and initializers.
+Colour and marker encode the way of pretraining, dashes its controls. Panels are activations and initializers.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ DOTTED = (0, (1, 1.2))
 
 
 def _line(axes: Axes, x: ArrayLike, y: ArrayLike, pretraining: str) -> None:
-    """Draw a line in the look of a way of pretraining."""
+    """Draw a line with the look of a way of pretraining."""
     options = line_options(pretraining_style(pretraining))
     axes.plot(x, y, **options, markersize=4.5, markeredgewidth=0, linewidth=1.4)
 
 
 def _legend(figure: Figure, names: list[str], more: tuple[Line2D, ...] = (), has_lines: bool = True) -> None:
-    """Set a legend of ways of pretraining below a figure."""
+    """Add a legend of ways of pretraining below a figure."""
     handles = []
     for name in names:
         options = line_options(pretraining_style(name))
@@ -53,7 +53,7 @@ def _legend(figure: Figure, names: list[str], more: tuple[Line2D, ...] = (), has
 
 
 def _name_start(panel: Panel) -> None:
-    """Write the start of a row of panels into the first of them."""
+    """Write the initializer of a row of panels into its first panel."""
     if panel.is_left:
         panel.axes.annotate(
             f"from {panel.name('initializer')}", (0.02, 0.03), xycoords="axes fraction", fontsize=7.5, color=MUTED
@@ -91,14 +91,14 @@ def accuracy_by_depth(runs: pd.DataFrame, summary: pd.DataFrame, initializers: l
 
 
 def _is_method(pretraining: str) -> bool:
-    """Return whether it is a way of pretraining or the longer training, and no control of the weights."""
+    """Return whether a name is a way of pretraining or `none+longer`, not a control of weights."""
     return parse_pretraining(pretraining).control in ("", "longer")
 
 
 def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
-    """Draw what each way, and each control of one, gains over the best random start: in success, with its interval."""
+    """Draw the gain in success of each way of pretraining and each control over the best random start, with intervals."""
     of_start = (effects["compared_with"] == "best random start") & (effects["initializer"] == initializer)
-    data = some(effects[of_start], "no random start is trained as long as pretraining and training take")
+    data = some(effects[of_start], "no random start is trained for as long as pretraining and training take")
     names = levels(data["pretraining"])
     figure, layout = panels(data, "activation", "depth", height=0.17 * len(names) + 0.35, sharex=True, sharey=True)
     for panel in layout:
@@ -122,7 +122,7 @@ def gains(effects: pd.DataFrame, initializer: str) -> Drawn:
 def on_the_clock(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, initializers: list[str], depth: int
 ) -> Drawn:
-    """Draw median test accuracy against all updates, those of pretraining included: a curve begins where they end."""
+    """Draw median test accuracy against all updates, including those of pretraining, where curves start."""
     chosen = at_chosen_rate(runs[runs["depth"] == depth], summary)
     chosen = chosen[chosen["initializer"].isin(initializers) & chosen["pretraining"].map(_is_method)]
     data = curves.merge(chosen[["run_id", *ARM, "replicate", "pretraining_updates", "chance"]], on="run_id")
@@ -135,7 +135,7 @@ def on_the_clock(
         for name in names:
             rows = shown[shown["pretraining"] == name]
             _line(axes, rows["updates"], rows["test_score"], name)
-        axes.set(ylim=(0, 1.02), xlabel="updates, of pretraining included" if panel.is_bottom else "",
+        axes.set(ylim=(0, 1.02), xlabel="updates, including pretraining" if panel.is_bottom else "",
                  ylabel="test accuracy" if panel.is_left else "")  # fmt: skip
         _name_start(panel)
     _legend(figure, names)
@@ -143,13 +143,13 @@ def on_the_clock(
 
 
 def layer_errors(pretraining: pd.DataFrame, runs: pd.DataFrame, depth: int, initializer: str) -> Drawn:
-    """Draw each layer's error while it learns, relative to that of knowing nothing: geometric mean over replicates.
+    """Draw each layer's error during pretraining, relative to its baseline: geometric mean over replicates.
 
-    Layers by lightness, from the first (dark) to the last (light).
+    Lightness encodes the layer, from the first (dark) to the last (light).
     """
     chosen = runs[(runs["depth"] == depth) & (runs["initializer"] == initializer)]
     chosen = chosen[chosen["pretraining"].map(lambda p: not parse_pretraining(p).control)]
-    # All rates share the pretraining, so one of them stands for all.
+    # All learning rates share the pretraining, so use one of them.
     chosen = chosen.drop_duplicates([*ARM, "replicate"])
     data = pretraining.merge(chosen[["run_id", *ARM, "replicate"]], on="run_id")
     some(data, f"no network of {depth} layers was pretrained layer by layer from {schemes.label(initializer)}")
@@ -207,7 +207,7 @@ def signal_through_pretraining(
 
 
 def _three_stages(layers: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return the layers of networks as drawn if they were pretrained, at the start of training, and at its end, by `stage`."""
+    """Return the layers as drawn (if pretrained), at the start of training and at its end, by `stage`."""
     pretrained = runs[is_pretrained(runs["pretraining"])]
     drawn = layers[layers["stage"] == "drawn"].merge(pretrained[["run_id", *ARM]], on="run_id")
     end = layers.merge(runs[["run_id", *ARM, "steps"]], left_on=["run_id", "step"], right_on=["run_id", "steps"])

@@ -1,4 +1,4 @@
-"""Figures of the field as a whole: the ranking's tables in, a figure and the drawn data out."""
+"""Figures that compare all initializers, from the tables of the ranking."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from winit.report.figures.style import MUTED, Drawn, NothingToDraw, blank, legen
 INTERVALS = {
     "success_rate": ("success_low", "success_high", "reached the target"),
     "mean_score": ("mean_score_low", "mean_score_high", "mean score"),
-    "success_difference": ("success_difference_low", "success_difference_high", "success, less the baseline's"),
+    "success_difference": ("success_difference_low", "success_difference_high", "success minus the baseline's"),
 }
 
 
 def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
-    """Return the rows of a view in which several initializers compete over all cells."""
+    """Return the rows of a view over all cells, with at least two initializers."""
     rows = frame[(frame["view"] == view) & (frame["activation"] == "all")]
     if rows["initializer"].nunique() < 2:
         raise NothingToDraw("it needs at least two initializers that were tried in every cell of the main grid")
@@ -26,7 +26,7 @@ def _field(frame: pd.DataFrame, view: str) -> pd.DataFrame:
 
 
 def intervals(ranking: pd.DataFrame, view: str) -> Drawn:
-    """Draw success, mean score and the difference in success to the baseline with their intervals, best success first."""
+    """Draw success, mean score and the difference in success to the baseline, with intervals, sorted by success."""
     rows = _field(ranking, view).reset_index(drop=True)
     figure, grid = blank(1, len(INTERVALS), 0.25 * len(rows) + 0.35, 2.2, sharey=True)
     for axes, (value, (low, high, label)) in zip(grid[0], INTERVALS.items(), strict=True):
@@ -60,7 +60,7 @@ def _draw_steps(axes: Axes, data: pd.DataFrame, x: str) -> None:
 
 
 def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
-    """Draw the performance profile of steps to target, and beside it the share of runs that have arrived by each step."""
+    """Draw the performance profile of steps to target, and the share of runs at the target by each step."""
     arrived = _field(arrivals, view)
     profile = profiles[(profiles["view"] == view) & (profiles["activation"] == "all")]
     names = schemes.in_order(arrived["initializer"])
@@ -84,7 +84,7 @@ def speed(profiles: pd.DataFrame, arrivals: pd.DataFrame, view: str) -> Drawn:
 
 
 def tuning_gain(ranking: pd.DataFrame) -> Drawn:
-    """Draw each initializer's success at one rate for all against that at its own best rate."""
+    """Draw each initializer's success at its own rate against its success at one rate for all."""
     if _field(ranking, "tuned").empty or "fixed" not in set(ranking["view"]):
         raise NothingToDraw("every run has the same learning rate")
     both = (

@@ -12,13 +12,13 @@ from winit.vocabulary.pretraining import parse_pretraining, pretraining_label, p
 
 
 def arm_label(initializer: str, pretraining: str) -> str:
-    """Return the name of an arm: its start and, if there is one, its pretraining."""
+    """Return the name of an arm: its initializer and, if any, its pretraining."""
     label = schemes.label(initializer)
     return label if pretraining == "none" else f"{label}: {pretraining_label(pretraining)}"
 
 
 def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
-    """Draw the test error of deep autoencoders by arm, one dot a replicate, beside the mean predictor and PCA."""
+    """Draw the test error of deep autoencoders by arm, one dot per replicate, with the mean predictor and PCA."""
     chosen = at_chosen_rate(runs, summary)
     medians = chosen.groupby(["initializer", "pretraining"])["test_loss"].median()
     arms = list(medians.sort_values().index)
@@ -45,7 +45,7 @@ def errors(runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -
 
 
 def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, baselines: pd.DataFrame) -> Drawn:
-    """Draw the test error of deep autoencoders against all updates, pretraining included: median over replicates."""
+    """Draw the test error of deep autoencoders against all updates, including pretraining: median over replicates."""
     chosen = at_chosen_rate(runs, summary)
     data = curves.merge(chosen[["run_id", "initializer", "pretraining", "pretraining_updates", "chance"]], on="run_id")
     data["updates"] = data["pretraining_updates"] + data["step"]
@@ -60,6 +60,6 @@ def error_curves(curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
         handles.append(Line2D([], [], **options, markersize=5, label=arm_label(initializer, pretraining)))
     for _, line in baselines.iterrows():
         axes.axhline(line["test_loss"], color=MUTED, linewidth=1, linestyle="--")
-    axes.set(xlabel="updates, of pretraining included", ylabel="squared error per test example", yscale="log")
+    axes.set(xlabel="updates, including pretraining", ylabel="squared error per test example", yscale="log")
     legend_below(figure, handles, 2)
     return Drawn(figure, median)

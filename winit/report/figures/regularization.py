@@ -11,10 +11,10 @@ from winit.report.figures.style import Drawn, legend_below, levels, line_options
 
 
 def normalization(chosen: pd.DataFrame) -> Drawn:
-    """Draw test accuracy with and without batch normalization by initializer: one dot a run, at its arm's chosen rate.
+    """Draw test accuracy with and without batch normalization by initializer, one dot per run at the chosen rate.
 
     Args:
-        chosen: judged runs at chosen rates, of cells that exist with and without.
+        chosen: judged runs at chosen rates, of cells that exist with and without batch normalization.
     """
     some(chosen, "no initializer was trained both with and without batch normalization")
     names = levels(chosen["initializer"])
@@ -39,7 +39,7 @@ def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
 
     Args:
         layers: the table.
-        runs: those of arms that exist with and without.
+        runs: runs of arms that exist with and without dropout.
     """
     data = since_pretraining(layers, runs).merge(
         runs[["run_id", "activation", "depth", "initializer", "dropout"]], on="run_id"
@@ -59,6 +59,6 @@ def dropout_symmetry(layers: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
             label = f"{schemes.label(name)}, {f'dropout {share:g}' if share else 'no dropout'}"
             handles[label] = Line2D([], [], **line, label=label)
         step_axis(axes, mean["step"].max())
-        axes.set(xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+        axes.set(xlabel="step", ylabel="share of distinct units", ylim=(-0.03, 1.05))
     legend_below(figure, list(handles.values()), 2)
     return Drawn(figure, mean)

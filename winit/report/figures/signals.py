@@ -24,7 +24,7 @@ from winit.theory.activations import ACTIVATIONS
 
 
 def _at_start(table: pd.DataFrame, runs: pd.DataFrame, depth: int) -> pd.DataFrame:
-    """Return what was measured in networks of one depth as training begins, with their factors."""
+    """Return measurements of networks of one depth at the start of training, with their factors."""
     return before_training(table, one_rate(runs[runs["depth"] == depth]), ["activation", "initializer", "replicate"])
 
 
@@ -37,9 +37,9 @@ _THEORY = {
 
 
 def _expected(theory: pd.DataFrame, runs: pd.DataFrame, mean: pd.DataFrame, quantity: str, depth: int) -> pd.DataFrame:
-    """Return the theory of a measured quantity, and between what a mean agrees with it, by activation, initializer, layer.
+    """Return the prediction for a quantity and the range in which a mean agrees with it, by activation, initializer, layer.
 
-    That of δ is relative to the output layer, so it is multiplied with the output layer's measured value.
+    The prediction for δ is relative to the output layer, so it is multiplied by the measured value of the output layer.
     """
     keys = ["activation", "initializer", "layer"]
     column, spread = _THEORY[quantity]
@@ -64,8 +64,8 @@ def signal(
 ) -> Drawn:
     """Draw a variance against the layer at initialization, on a log scale: geometric mean over replicates.
 
-    Exact zeros are drawn at the lower edge, values beyond the shown range at the edge they cross. What the theory of
-    infinitely wide networks expects is dotted, and shaded as far as a mean over networks of this width agrees with it.
+    Zeros are drawn at the lower edge, and values outside the shown range at its edges. Dotted lines are the theory of
+    infinitely wide networks, shaded where a mean over networks of this width agrees with it.
     """
     data = _at_start(layers, runs, depth)
     data = some(data[data[quantity].notna()], f"no untrained network has a finite {QUANTITIES[quantity]}")
@@ -93,7 +93,7 @@ def signal(
 
 
 def _draw_theory(axes: Axes, mean: pd.DataFrame) -> None:
-    """Draw what the theory expects, dotted, and shade what agrees with it where its spread is known."""
+    """Draw the theory as dotted lines, and shade the range that agrees with it if the spread is known."""
     for name, rows in mean.dropna(subset=["theory"]).groupby("initializer"):
         colour = schemes.style(name)["color"]
         axes.plot(rows["layer"], rows["theory"], color=colour, linestyle=":", linewidth=1)
@@ -102,9 +102,9 @@ def _draw_theory(axes: Axes, mean: pd.DataFrame) -> None:
 
 
 def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd.DataFrame) -> Drawn:
-    """Draw the correlation of two inputs against the layer at initialization, mean over replicates; theory dotted."""
+    """Draw the correlation of two inputs against the layer at initialization, mean over replicates, with the theory as dotted lines."""
     data = _at_start(layers, runs, depth)
-    data = some(data[data["correlation"].notna()], "no untrained network tells two inputs apart by an angle")
+    data = some(data[data["correlation"].notna()], "no untrained network has a defined correlation of two inputs")
     keys = ["activation", "initializer", "layer"]
     mean = data.groupby(keys, as_index=False)["correlation"].mean()
     mean = mean.merge(_expected(theory, runs, mean, "correlation", depth), on=keys, how="left")
@@ -122,9 +122,9 @@ def correlation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int, theory: pd
 
 
 def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: int) -> Drawn:
-    """Draw the histograms of every layer at initialization as rows of a map, one map an initializer and activation.
+    """Draw the histograms of every layer at initialization as rows of a map, one map per initializer and activation.
 
-    Shares of all replicates' counts, against the value in root mean squares of its layer.
+    Shares of the counts of all replicates, against the value in root mean squares of the layer.
     """
     data = some(_at_start(table, runs, depth), "no histograms were measured (measure.histogram_bins)")
     keys = ["initializer", "activation", "layer", "bin_low", "bin_high"]
@@ -142,12 +142,12 @@ def histograms(table: pd.DataFrame, runs: pd.DataFrame, quantity: str, depth: in
             axes.imshow(shares, aspect="auto", extent=extent, cmap="cividis", vmin=0, interpolation="nearest")
         if panel.is_left:
             axes.set_ylabel(panel.name("initializer"), size=7, rotation=0, ha="right", va="center")
-    figure.supxlabel("value, in root mean squares of its layer; downwards: layers", size=9)
+    figure.supxlabel("value in root mean squares of the layer (rows: layers, from top to bottom)", size=9)
     return Drawn(figure, data)
 
 
 def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
-    """Draw, by layer at initialization, the saturated share of activations, or of dead units where φ does not saturate."""
+    """Draw the saturated share of activations by layer at initialization, or of dead units if φ does not saturate."""
     data = _at_start(layers, runs, depth)
     data = some(data[data["dead"].notna()], "no untrained network has finite activations")
     keys = ["activation", "initializer", "layer"]
@@ -166,7 +166,7 @@ def saturation(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
 
 
 def replay(table: pd.DataFrame) -> Drawn:
-    """Draw the histograms of the tutorial's five tanh layers, one row a scheme, with the standard deviation of each."""
+    """Draw the histograms of the tutorial's five tanh layers, one row per scheme, with standard deviations."""
     figure, layout = panels(table[table["layer"] > 0], "layer", "scheme", height=1.25, width=1.62, sharex=True)
     for panel in layout:
         axes, shown = panel.axes, panel.of(table)

@@ -1,4 +1,4 @@
-"""Figures of the state of networks: updates against weights, Jacobians, the spread of lengths; tables of one setting in."""
+"""Figures of the state of networks: updates relative to weights, Jacobians, the spread of lengths."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ HEALTHY_UPDATE = 1e-3  # a rule of thumb of practitioners for ‖ΔW‖/‖W‖ 
 def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, depth: int) -> Drawn:
     """Draw ‖ΔW‖/‖W‖ over the steps at each initializer's chosen rate: median over hidden layers and replicates.
 
-    Where weights are zero and the update is not the ratio is infinite, where neither moves it is zero: both are drawn at the
-    edge.
+    The ratio is infinite if weights are zero and the update is not, and zero if the update is zero. Both are drawn at the
+    edges.
     """
     chosen = at_chosen_rate(runs[runs["depth"] == depth], summary)[["run_id", "activation", "initializer"]]
     data = layers[layers["layer"] <= depth].merge(chosen, on="run_id")
@@ -50,7 +50,7 @@ def update_ratio(layers: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame
 def jacobians(table: pd.DataFrame, runs: pd.DataFrame) -> Drawn:
     """Draw the singular values of ∂logits/∂inputs of untrained networks against depth: median, and quartiles as a bar.
 
-    Medians over replicates.
+    All are medians over replicates.
     """
     data = before_training(table, one_rate(runs), ["activation", "initializer", "depth"])
     some(data, "no untrained network has a finite Jacobian; with batch normalization, none has one")
@@ -80,10 +80,10 @@ def length_spread(summary: pd.DataFrame) -> Drawn:
 
     Source: the second failure of Hanin & Rolnick 2018, §3: lengths that fluctuate from draw to draw.
     """
-    # Initial weights do not depend on the rate, and arms are judged at rates of their own: one row stands for all.
+    # Initial weights do not depend on the rate, and arms are judged at different rates: one row represents all.
     first = summary.drop_duplicates(["activation", "initializer", "depth"])
     data = first.loc[first["log_length_spread"].notna(), ["activation", "initializer", "depth", "log_length_spread"]]
-    some(data, "it needs two replicates whose untrained networks have a signal in the last hidden layer")
+    some(data, "it needs two replicates whose untrained networks have a nonzero signal in the last hidden layer")
     names = levels(data["initializer"])
     figure, layout = panels(data, "activation", height=2.2, sharey=True)
     for panel in layout:

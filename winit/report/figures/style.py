@@ -1,4 +1,4 @@
-"""Style, panels, legends and lines that all figures share."""
+"""Style, panels, legends and lines of all figures."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.looks import Look
 from winit.vocabulary.pretraining import pretrainings_in_order
 
-# Stand-ins that the page replaces by its own variables, so that a figure follows the light and the dark theme.
+# Placeholder colours that the page replaces by variables, so that figures follow the light or dark theme.
 FOREGROUND, MUTED, GRID = "#1f2328", "#59636e", "#d1d9e0"
 
-SHOWN_RANGE = (1e-24, 1e12)  # variances beyond it are drawn at the edge
+SHOWN_RANGE = (1e-24, 1e12)  # variances outside are drawn at the edge
 THIN_LINES = 10  # with more replicates than this, single runs are not drawn
 
 
@@ -40,14 +40,14 @@ class Drawn:
 
 
 class NothingToDraw(Exception):
-    """A figure has no data; its message says what the study lacks. The page shows it in place of the figure."""
+    """A figure has no data. The page shows the message, which says what is missing, instead of the figure."""
 
 
 def some(frame: pd.DataFrame, lacking: str) -> pd.DataFrame:
-    """Return a frame that has rows.
+    """Return a frame after checking that it has rows.
 
     Raises:
-        NothingToDraw: it has none; `lacking` is the reason, a sentence without its full stop.
+        NothingToDraw: it has no rows; `lacking` is the reason, a sentence without a full stop.
     """
     if frame.empty:
         raise NothingToDraw(lacking)
@@ -56,10 +56,10 @@ def some(frame: pd.DataFrame, lacking: str) -> pd.DataFrame:
 
 @contextmanager
 def figure_style() -> Iterator[None]:
-    """Set the look of every figure; nothing outside the block changes."""
+    """Set the style of figures within the block."""
     with sns.axes_style("ticks"), mpl.rc_context(
         {
-            "svg.fonttype": "none",  # text stays text: small, searchable, readable aloud
+            "svg.fonttype": "none",  # keep text as text: small, searchable, accessible
             "font.family": "sans-serif",
             "font.sans-serif": ["DejaVu Sans"],
             "font.size": 9,
@@ -89,12 +89,12 @@ def figure_style() -> Iterator[None]:
 
 
 def sorted_activations(names: Iterable[str]) -> list[str]:
-    """Return the activations in the catalogue's order, each once."""
+    """Return the activations in the catalogue's order, without repetition."""
     names = set(names)
     return [a for a in ACTIVATIONS if a in names]
 
 
-# Levels of other factors are sorted.
+# Levels of other factors are sorted by value.
 _ORDERS: dict[str, Callable[[Iterable[str]], list[str]]] = {
     "activation": sorted_activations,
     "initializer": schemes.in_order,
@@ -104,7 +104,7 @@ _ORDERS: dict[str, Callable[[Iterable[str]], list[str]]] = {
 
 
 def levels(column: pd.Series) -> list[Any]:
-    """Return the levels of a factor in the order in which every figure shows them, each once."""
+    """Return the distinct levels of a factor in the order used by all figures."""
     return _ORDERS.get(str(column.name), sorted)(column.unique())
 
 
@@ -113,11 +113,11 @@ class Panel:
     """One panel of a figure.
 
     Attributes:
-        axes: what is drawn on.
-        levels: the level of each factor that the panels differ in.
-        is_top: whether it lies in the first row.
-        is_bottom: whether it lies in the last row.
-        is_left: whether it lies in the first column.
+        axes: its axes.
+        levels: level of each factor in which the panels differ.
+        is_top: whether it is in the first row.
+        is_bottom: whether it is in the last row.
+        is_left: whether it is in the first column.
     """
 
     axes: Axes
@@ -133,7 +133,7 @@ class Panel:
         return table
 
     def name(self, factor: str) -> str:
-        """Return the panel's level of a factor, as a reader sees it."""
+        """Return the label of the panel's level of a factor."""
         return label(factor, self.levels[factor])
 
 
@@ -143,15 +143,15 @@ def panels(
     """Lay out a figure with one panel for each level of a factor, or for each pair of levels of two.
 
     Args:
-        table: what is to be drawn.
-        columns: the factor whose levels are the figure's columns.
-        rows: the factor whose levels are the figure's rows; None for one row.
+        table: the data to draw.
+        columns: the factor of the figure's columns.
+        rows: the factor of the figure's rows; None for one row.
         height: of a panel, in inches.
         width: of a panel, in inches.
         **sharing: `sharex` and `sharey` of `Figure.subplots`.
 
     Returns:
-        The figure and its panels, row by row. A panel on the top is titled with its level of `columns`.
+        The figure and its panels, row by row. Panels in the first row have their level of `columns` as title.
 
     Raises:
         NothingToDraw: the table has no rows.
@@ -170,7 +170,7 @@ def panels(
 
 
 def blank(rows: int, columns: int, height: float, width: float, **sharing: Any) -> tuple[Figure, np.ndarray]:
-    """Return a figure and its axes (rows, columns), each of that size in inches.
+    """Return a figure and its axes (rows, columns), each of the given size in inches.
 
     Raises:
         NothingToDraw: there are no rows or no columns.
@@ -185,7 +185,7 @@ LineStyle = tuple[int, tuple[float, ...]] | Literal["-", ":", ""]
 
 
 class LineOptions(TypedDict):
-    """A look as the options of matplotlib's lines."""
+    """Line options of matplotlib."""
 
     color: str
     marker: str
@@ -193,7 +193,7 @@ class LineOptions(TypedDict):
 
 
 def line_options(look: Look) -> LineOptions:
-    """Return a look as the options of matplotlib's lines."""
+    """Return a look as line options of matplotlib."""
     return {
         "color": look["color"],
         "marker": look["marker"],
@@ -208,7 +208,7 @@ def _width(text: str, size: float) -> float:
 
 
 def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int) -> None:
-    """Set a legend below a figure, in at most so many columns, and fewer where these would be wider than the figure."""
+    """Add a legend below a figure, with at most the given number of columns, or fewer if they do not fit."""
     size = FontProperties(size=mpl.rcParams["legend.fontsize"]).get_size_in_points()
     around = (
         mpl.rcParams["legend.handlelength"]
@@ -221,7 +221,7 @@ def legend_below(figure: Figure, handles: Sequence[Line2D], columns: int) -> Non
 
 
 def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
-    """Set a legend of initializers below a figure."""
+    """Add a legend of initializers below a figure."""
     handles = [
         Line2D([], [], **line_options(schemes.style(name)), markersize=5, label=schemes.label(name))
         for name in initializers
@@ -230,10 +230,10 @@ def legend(figure: Figure, initializers: list[str], columns: int = 4) -> None:
 
 
 def lines(axes: Axes, data: pd.DataFrame, x: str, y: str, initializers: list[str]) -> None:
-    """Draw one median or mean line an initializer, in the catalogue's look. Points that are not finite are left out."""
+    """Draw one line per initializer, with its look in the catalogue. Non-finite points are left out."""
     shown = data[np.isfinite(data[[x, y]].to_numpy(dtype=float)).all(axis=1)]
     for axis, side in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft")):
-        axis.label.set_visible(axis.get_tick_params().get(side, True))  # where panels share an axis, one names it
+        axis.label.set_visible(axis.get_tick_params().get(side, True))  # panels that share an axis label it only once
     by_name = dict(list(shown.groupby("initializer")))
     for name in initializers:
         if name in by_name:
@@ -245,13 +245,13 @@ def lines(axes: Axes, data: pd.DataFrame, x: str, y: str, initializers: list[str
 
 
 def step_axis(axes: Axes, last: int) -> None:
-    """Lay steps out on a log scale that has room for step 0."""
+    """Use a log scale for steps, with room for step 0."""
     axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     axes.set_xlim(-0.35, last * 1.3)
 
 
 def whole_numbers(axes: Axes) -> None:
-    """Put the ticks of the x axis at whole numbers."""
+    """Put the ticks of the x axis at integers."""
     axes.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
 
 

@@ -63,15 +63,15 @@ def trainability(summary: pd.DataFrame, not_applicable: pd.DataFrame) -> Drawn:
 FACETS = ["dataset", "activation", "depth", "width", "batch_norm", "dropout", "optimizer", "pretraining"]
 
 
-MANY_PANELS, FEWER_STEPS = 20, 15  # where there are more panels than this, curves go through so many of their steps
+MANY_PANELS, FEWER_STEPS = 20, 15  # with more panels, curves are drawn through this many steps only
 
 
 def drawn_steps(steps: Iterable[int], panels: int) -> list[int]:
-    """Return the steps that the curves of a figure go through, first and last among them.
+    """Return the steps at which the curves of a figure are drawn, including the first and the last.
 
     Args:
-        steps: at which networks were evaluated.
-        panels: of the figure. Small panels cannot show all, and the page would be large.
+        steps: steps at which networks were evaluated.
+        panels: number of panels. Many small panels do not need all steps, which would make the page large.
     """
     ordered = sorted(set(steps))
     if panels <= MANY_PANELS or len(ordered) <= FEWER_STEPS:
@@ -80,14 +80,14 @@ def drawn_steps(steps: Iterable[int], panels: int) -> list[int]:
 
 
 def has_thin_lines(runs: pd.DataFrame) -> bool:
-    """Return whether the curves of single runs are drawn: of many they would hide the medians."""
+    """Return whether curves of single runs are drawn. Many of them would hide the medians."""
     return bool(runs["replicate"].nunique() <= THIN_LINES)
 
 
 def convergence(
     curves: pd.DataFrame, runs: pd.DataFrame, summary: pd.DataFrame, metric: str, has_single_runs: bool = True
 ) -> Drawn:
-    """Draw a metric against the step, at each initializer's chosen rate: median over replicates, single runs thin if they are few and wanted."""
+    """Draw a metric against the step, at the chosen rates: median over replicates, with thin lines for single runs if wanted and few."""
     chosen = at_chosen_rate(runs, summary)[["run_id", "activation", "depth", "initializer", "replicate", "chance"]]
     data = curves_as_worst(some(curves.merge(chosen, on="run_id"), "no run has a chosen learning rate"))
     names = levels(data["initializer"])
@@ -123,12 +123,14 @@ def convergence(
 def learning_rate(tuned: pd.DataFrame) -> Drawn:
     """Draw the mean validation accuracy of the tuning runs against the learning rate.
 
-    A ring is the chosen rate, a square one on the edge of the rates tried, a cross a rate that tuning added.
+    A ring is the chosen rate, a square a chosen rate at the edge of the grid, a cross a rate that tuning added.
     """
     if tuned["learning_rate"].nunique() < 2:
         raise NothingToDraw("every run has the same learning rate")
     factors = tuned.loc[tuned["is_chosen"], ["activation", "depth", "initializer", "pretraining_rate"]]
-    tuned = tuned.merge(factors.drop_duplicates())  # others of pretraining's own rates were tried at one learning rate
+    tuned = tuned.merge(
+        factors.drop_duplicates()
+    )  # other factors on the rates of pretraining were tried at only one learning rate
     names, rates = levels(tuned["initializer"]), levels(tuned["learning_rate"])
     figure, layout = panels(tuned, "activation", "depth", height=1.75, sharex=True, sharey=True)
     for panel in layout:
@@ -178,6 +180,6 @@ def symmetry(layers: pd.DataFrame, runs: pd.DataFrame, depth: int) -> Drawn:
     for panel in layout:
         lines(panel.axes, panel.of(mean), "step", "distinct_share", names)
         step_axis(panel.axes, mean["step"].max())
-        panel.axes.set(xlabel="step", ylabel="distinct share of units", ylim=(-0.03, 1.05))
+        panel.axes.set(xlabel="step", ylabel="share of distinct units", ylim=(-0.03, 1.05))
     legend(figure, names)
     return Drawn(figure, mean)

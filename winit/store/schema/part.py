@@ -1,7 +1,7 @@
-"""The rows of the run store: their fields come from the tables' columns, and every row is checked against them.
+"""The rows of the run store. Their fields are derived from the columns of the tables, and every row is checked.
 
-One row is one run. A curve is a list over the evaluated steps, a statistic of a layer one over (step, layer), a
-histogram one over (step, layer, bin), the error of pretraining one over (layer, step).
+One row is one run. Curves are lists over evaluated steps, statistics of layers lists over (step, layer), histograms lists over
+(step, layer, bin), and errors of pretraining lists over (layer, step).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from winit.store.schema.measured import MEASURED
 
 Row = Mapping[str, object]  # a run's values by field: single values, and lists or flat arrays
 
-# The tables in the order in which a row holds their columns.
+# The tables in the order of their columns in a row.
 _ORDER = ("runs", "pretraining", "curves", "outcomes", "predictions", "layers", "jacobians", "histograms", "traces")
 FIELDS: dict[str, Stored] = {
     column.stored.name: column.stored for name in _ORDER for column in MEASURED[name].values() if column.stored
@@ -34,20 +34,20 @@ _ARROW: dict[Type, pa.DataType] = {
 }
 PART = pa.schema(
     [(f.name, pa.list_(_ARROW[f.type]) if f.axes else _ARROW[f.type]) for f in FIELDS.values()]
-)  # of every file of the run store
+)  # the schema of every file of the run store
 
 
 def stored_columns(table: str) -> dict[str, str]:
-    """Return the columns of a table that the run store holds: names there to names in the table; steps aside."""
+    """Return the stored columns of a table except steps: names in the run store to names in the table."""
     stored = [(column.stored, column.name) for column in MEASURED[table].values() if column.stored]
     return {field.name: name for field, name in stored if field.axes != (field.name,)}
 
 
 def check_row(row: Row) -> None:
-    """Check that a row has the fields of the run store, no others, with their types and lengths.
+    """Check that a row has exactly the fields of the run store, with their types and lengths.
 
     Raises:
-        ValueError: it does not; the sentence names the run and the fields.
+        ValueError: the row does not match; the message names the run and the fields.
     """
     missing, unknown = sorted(set(FIELDS) - set(row)), sorted(set(row) - set(FIELDS))
     faults = [
@@ -66,7 +66,7 @@ def _wanted(field: Stored) -> str:
 
 
 def _has_type(value: object, field: Stored) -> bool:
-    """Return whether a value is what a field holds; a float may be NaN, and a list may be empty."""
+    """Return whether a value has the type of a field. Floats may be NaN, and lists may be empty."""
     if value is None:
         return field.name in _NULLABLE
     if isinstance(value, list | np.ndarray) != bool(field.axes):
@@ -76,14 +76,14 @@ def _has_type(value: object, field: Stored) -> bool:
 
 
 def _kinds(type: Type) -> str:
-    """Return the kinds of numpy types whose values a type can hold."""
+    """Return the kinds of numpy types that a type can represent."""
     if type == "str":
         return "U"
     return "fiu" if type.startswith("float") else "iu"
 
 
 def _wrong_lengths(row: Row) -> list[str]:
-    """Return a phrase for each list whose length does not fit those before it."""
+    """Return a phrase for each list whose length does not match those before it."""
     sizes: dict[Axis, int] = {}
     faults = []
     for name, field in FIELDS.items():
