@@ -65,8 +65,8 @@ clean: ## Remove the environment; results and reports stay
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "winit needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "winit needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv $(VENV)
 
 # The tests of the page want a Chromium. Root on Debian gets one; elsewhere, or without a network, those tests are skipped.
 # In continuous integration (CI is set) Playwright installs one where there is none, and a failure is a failure.
@@ -78,18 +78,22 @@ endef
 
 # The stamps stand for "what pyproject.toml asks for is installed".
 $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[interactive]'
+	@echo "installing winit into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[interactive]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@echo "installing winit and its tests into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
 	@( $(call browser) ) >$(VENV)/browser.log 2>&1 || [ -z "$$CI" ] || { cat $(VENV)/browser.log >&2; exit 1; }
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,interactive]'
+	@echo "installing winit and what builds its documentation into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,interactive]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.benchmark: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,interactive]'
+	@echo "installing winit and what it is measured against into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,interactive]'
 	@touch $@ $(VENV)/.runtime

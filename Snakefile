@@ -23,7 +23,7 @@ with one_sentence():
     STUDY, FORCE = session.open_study(config)
     DUE = session.due(STUDY, StudyPaths(STUDY.name)) if workflow.is_main_process else {}
 for reason in DUE.values():
-    print(f"winit: {reason}", file=sys.stderr)
+    print(f"winit: warning: {reason}", file=sys.stderr)
 
 make_due_again = making_due(workflow, DUE)
 BUNDLES = bundles(STUDY)
@@ -37,7 +37,7 @@ CAPTIONS = conf.PACKAGE / "report" / "templates" / "captions"
 
 onstart:
     with one_sentence():
-        session.start(STUDY, FORCE, DUE)
+        session.start(STUDY, FORCE, DUE, workflow.cores)
 
 
 rule all:
@@ -49,6 +49,7 @@ rule all:
         f"{RESULTS}/provenance.json",
         f"{RESULTS}/replay.parquet",
         f"{REPORT}/index.html",
+        f"{REPORT}/findings.json",
         f"{REPORT}/figures",
 
 
@@ -75,7 +76,7 @@ for NUMBER, BUNDLE in enumerate(BUNDLES):
             bundle=BUNDLE.name,
             arms=BUNDLE.arms_digest,
         shell:
-            "winit train {params.study:q} {params.bundle:q} --arms {params.arms} --log {log:q}"
+            "winit workflow train {params.study:q} {params.bundle:q} --arms {params.arms} --log {log:q}"
 
 
 rule collect:
@@ -99,7 +100,7 @@ rule collect:
         digest=STUDY.digest,
         sources=sources.digest("collect"),
     shell:
-        "winit collect {params.study:q} --processes {threads} --log {log:q}"
+        "winit workflow collect {params.study:q} --processes {threads} --log {log:q}"
 
 
 rule replay:
@@ -118,7 +119,7 @@ rule replay:
         seed=STUDY.seed,
         sources=sources.digest("replay"),
     shell:
-        "winit replay {params.study:q} --log {log:q}"
+        "winit workflow replay {params.study:q} --log {log:q}"
 
 
 rule report:
@@ -130,6 +131,7 @@ rule report:
         sources.inputs("report"),
     output:
         report(f"{REPORT}/index.html", caption=f"{CAPTIONS}/page.rst", category="Report"),
+        f"{REPORT}/findings.json",
         report(
             directory(f"{REPORT}/figures"),
             patterns=["{figure}.svg"],
@@ -147,4 +149,4 @@ rule report:
         digest=STUDY.digest,
         sources=sources.digest("report"),
     shell:
-        "winit report {params.study:q} --processes {threads} --log {log:q}"
+        "winit workflow report {params.study:q} --processes {threads} --log {log:q}"

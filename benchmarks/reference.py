@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from benchmarks.markdown import Values, block, table
 from winit import cli, schemes
@@ -140,21 +140,12 @@ def studies() -> str:
 def commands() -> str:
     """Return every verb that the help shows, with its arguments."""
     parts = []
-    for name, text, parser in verbs(cli._parser()):
-        parts += [f"### `winit {name}`", "", f"{text[0].upper()}{text[1:]}.", ""]
+    for name, parser in cli.parser().verbs.items():
+        parts += [f"### `winit {name}`", "", parser.description or "", ""]
         rows = [(spelling(action), action.help or "") for action in parser._actions if action.dest != "help"]
         if rows:
             parts += [table(["argument", "meaning"], rows).strip(), ""]
     return block("\n".join(parts).rstrip())
-
-
-def verbs(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str, argparse.ArgumentParser]]:
-    """Yield (name, help, parser) of each verb that has a help text."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from (
-                (choice.dest, choice.help or "", action.choices[choice.dest]) for choice in action._choices_actions
-            )
 
 
 def spelling(action: argparse.Action) -> str:

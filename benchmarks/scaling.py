@@ -144,13 +144,14 @@ def fill(study: Study, places: StudyPaths) -> int:
 def stages(places: StudyPaths) -> dict[str, list[str]]:
     """Return the commands of the stages, to be run in the folder of the results."""
     winit, frozen = [sys.executable, "-m", "winit"], str(places.study)
+    jobs = [*winit, "workflow"]
     snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "--dry-run"]
     return {
         "plan": [*winit, "plan", frozen],
         "schedule": [*snakemake, "--quiet", "all", "--profile", str(ROOT / "profiles/default"), "--configfile", frozen],
-        "collect": [*winit, "collect", frozen, "--processes", str(PROCESSES)],
-        "replay": [*winit, "replay", frozen],
-        "report": [*winit, "report", frozen, "--processes", str(PROCESSES)],
+        "collect": [*jobs, "collect", frozen, "--processes", str(PROCESSES)],
+        "replay": [*jobs, "replay", frozen],
+        "report": [*jobs, "report", frozen, "--processes", str(PROCESSES)],
     }
 
 

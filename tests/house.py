@@ -26,8 +26,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "analysis": ("vocabulary", "theory", "schemes", "datasets", "study", "store"),
     "report": ("vocabulary", "theory", "schemes", "datasets", "study", "store", "analysis"),
     "workflow": ("vocabulary", "study", "store"),
+    "terminal": ("workflow",),
+    "jobs": ("vocabulary", "study", "store", "training", "analysis", "report", "workflow"),
     "tools": ("vocabulary", "theory", "schemes", "datasets", "study", "engine", "store", "training", "analysis", "report", "workflow"),
-    "cli": ("vocabulary", "theory", "schemes", "datasets", "study", "engine", "store", "training", "analysis", "report", "workflow", "tools"),
+    "cli": (
+        "vocabulary", "theory", "schemes", "datasets", "study", "engine", "store", "training", "analysis", "report", "workflow", "terminal",
+        "jobs", "tools",
+    ),
     "__main__": ("cli",),
 }  # fmt: skip
 

@@ -101,7 +101,7 @@ def test_commands_are_valid(command, told_studies, monkeypatch):
     assert name == "winit"
     if {"VERB", "NAME"} & set(arguments) or "glorot_tanh" in command:
         return  # placeholders, and the scheme that a page adds
-    given = cli._parser().parse_args(arguments)
+    given = cli.parser().parse_args(arguments)
     if getattr(given, "overrides", None) and not given.overrides[0].startswith("results/"):
         assert from_arguments(given.overrides).workloads
 

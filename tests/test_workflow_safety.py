@@ -262,7 +262,9 @@ def test_a_path_that_is_too_long_costs_one_line(tmp_path, monkeypatch, capsys, a
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("arguments", [["plan", *TINY], ["gain", "gelu"], ["card", "lsuv"], ["--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["plan", *TINY], ["gain", "gelu"], ["card", "lsuv"], ["list", "studies"], ["--help"]]
+)
 def test_a_reader_that_leaves_early_is_no_error(tmp_path, arguments):
     read, write = os.pipe()
     os.close(read)  # nobody reads

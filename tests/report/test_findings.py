@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -168,3 +170,11 @@ def test_the_deepest_trained_depth_is_one_at_which_half_of_the_runs_train(rate, 
     rows = summary(initializer="glorot_normal", depth=[2, 5, 9], success_rate=[1.0, rate, 0.0])
     (limit,) = depth_limits(compose(["study=smoke"]), rows).to_dict("records")
     assert (limit["deepest_trained"], limit["deepest_tried"]) == (5 if trains else 2, 9)
+
+
+def test_findings_are_written_for_programs(made):
+    study, tables, _ = made
+    found = findings.headlines(tables, False)
+    contents = json.loads(findings.as_json(study, found))
+    assert (contents["study"], contents["question"]) == (study.name, study.question)
+    assert [(each["text"], each["figure"]) for each in contents["findings"]] == [(f.text, f.figure) for f in found]

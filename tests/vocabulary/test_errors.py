@@ -1,8 +1,10 @@
-"""The sentence for an unknown name: short lists are printed whole, of long ones only the nearest names."""
+"""The sentence for an unknown name: short lists are printed whole, of long ones only the nearest names. And that for an error."""
 
 from __future__ import annotations
 
-from winit.vocabulary.errors import LONGEST_LIST, unknown_name
+import pytest
+
+from winit.vocabulary.errors import LONGEST_LIST, sentence_of, unknown_name
 
 KEYS = [f"grid.{name}" for name in ("depth", "width", "dropout")] + [f"key{i:02}" for i in range(LONGEST_LIST)]
 
@@ -28,3 +30,21 @@ def test_nothing_near_in_a_long_list():
     assert unknown_name("key", "zzz", KEYS) == (
         f"unknown key 'zzz'; choose from grid.depth, grid.width, grid.dropout, … ({len(KEYS)} in all)"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (ValueError("depth: got\n'x'"), "depth: got 'x'"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (OSError(28, "No space left on device", "a/b"), "No space left on device: a/b"),
+        (OSError("no network"), "no network"),
+        (KeyError("loss"), "KeyError: 'loss'"),
+    ],
+)
+def test_an_error_is_one_line(error, sentence):
+    assert sentence_of(error) == sentence
+
+
+def test_a_long_path_is_cut():
+    assert len(sentence_of(OSError(36, "File name too long", "a" * 5000))) < 150

@@ -5,8 +5,9 @@ A finding whose arms the study lacks is left out, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
 from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
 from winit.report.speeds import FAILS, FAST, LOST, SLOWER, speeds
 from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, scope_name, setting_name
+from winit.study.model import Study
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
 from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
@@ -353,3 +355,9 @@ def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Fi
     if is_reconstruction or section not in findings:
         return []
     return findings[section]()
+
+
+def as_json(study: Study, found: Sequence[Finding]) -> bytes:
+    """Return findings for programs: the study, its question, and each sentence with the figure that bears it out."""
+    contents = {"study": study.name, "question": study.question, "findings": [asdict(finding) for finding in found]}
+    return (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode()

@@ -48,7 +48,7 @@ def json_in_script(value: object) -> Markup:
 
 
 def write(study: Study, folder: Path, page: Path, processes: int = 1) -> None:
-    """Write the page of a study, with its figures and their data next to it.
+    """Write the page of a study, with its figures, their data and its findings next to it.
 
     Args:
         study: the study.
@@ -62,9 +62,12 @@ def write(study: Study, folder: Path, page: Path, processes: int = 1) -> None:
     tables = page_tables(study, read_tables(folder))
     context = PageContext(study, tables, Gallery(page.parent / "figures", shown_rows(tables["runs"])))
     charts, sections = draw(context, processes)
+    found = findings.headlines(tables, study.task.is_reconstruction)
+    files.write_bytes(page.with_name("findings.json"), findings.as_json(study, found))
     contents = {
         **_study_contents(study, tables),
         **_protocol_contents(study, tables),
+        "findings": found,
         **_section_contents(study, sections, tables),
         **_lessons(tables),
         **_table_contents(study, tables),
@@ -172,10 +175,9 @@ def _protocol_contents(study: Study, tables: Tables) -> dict[str, object]:
 
 
 def _section_contents(study: Study, sections: list[Section], tables: Tables) -> dict[str, object]:
-    """Return the findings, the sections with figures, and the sections that were left out."""
+    """Return the sections with figures, and the sections that were left out."""
     shown = [section for section in sections if section.exhibits]
     return {
-        "findings": findings.headlines(tables, study.task.is_reconstruction),
         "of_section": lambda section: findings.of_section(section, tables, study.task.is_reconstruction),
         "sections": shown,
         "section_ids": {section.id for section in shown},

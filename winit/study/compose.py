@@ -39,6 +39,11 @@ def compose(overrides: Sequence[str] = ()) -> Study:
     return validate(composition.compose(overrides))
 
 
+def study_names() -> list[str]:
+    """Return the names of the studies in conf/, in the order of the alphabet."""
+    return list(conf.files("study"))
+
+
 def resolve(config: Mapping[str, object]) -> Study:
     """Return the study of a workflow's configuration. Every way to start a study resolves it here.
 
@@ -73,7 +78,7 @@ def _study_name(given: object) -> str:
     """
     if isinstance(given, str):
         return given
-    names = [name for name in conf.files("study") if _as_snakemake_types(name) == given]
+    names = [name for name in study_names() if _as_snakemake_types(name) == given]
     if len(names) != 1:
         raise ValueError(
             f"study: got {given}, because Snakemake reads names like 1e5 and 007 as numbers; "

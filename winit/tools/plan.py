@@ -62,7 +62,8 @@ def plan(study: Study, store: RunStore) -> Plan:
         parts = store.parts_of(workload.name)
         broken |= parts.broken
         held = parts.run_ids
-        needed = Needed.of(workload, store) if held else Needed(0, workload.counts.bound)
+        counts = workload.counts
+        needed = Needed.of(workload, store) if held else Needed(0, counts.tuning + counts.least, counts.bound)
         done, total = done + needed.done, total + needed.total
         if needed.todo:
             lacking.add(workload.name)

@@ -1,8 +1,9 @@
-"""The error message for an unknown name."""
+"""The error message for an unknown name, and the sentence for an error."""
 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
 
 LONGEST_LIST = 16  # longest list of names that is printed completely
@@ -28,3 +29,17 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], listed_in: str =
     start = ", ".join(allowed[:3])
     where = f"{listed_in} lists all {kind}s" if listed_in else f"choose from {start}, … ({len(allowed)} in all)"
     return f"unknown {kind} '{given}';{hint} {where}"
+
+
+def sentence_of(error: Exception) -> str:
+    """Return an error as one line: a caller's mistake and what the system refused as they are, others with their type."""
+    text = " ".join(str(error).splitlines())  # what was given may have several lines
+    if isinstance(error, ValueError):
+        return text
+    if not isinstance(error, OSError):
+        return f"{type(error).__name__}: {text}"
+    reason = error.strerror or text
+    if error.filename is None:
+        return reason
+    path = os.fspath(error.filename)
+    return f"{reason}: {path if len(path) <= 120 else path[:60] + '…' + path[-40:]}"

@@ -28,7 +28,7 @@ def check_paths(study: Study, paths: StudyPaths) -> None:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.is_dir())
         if not os.access(existing, os.W_OK | os.X_OK):
             raise ValueError(f"no permission to write to {existing}; change it, or run in another folder")
-    files = [paths.study, paths.lock, paths.provenance, paths.folder / FILE, paths.report]
+    files = [paths.study, paths.lock, paths.provenance, paths.folder / FILE, paths.report, paths.findings]
     files += [paths.folder / f"{name}.parquet" for name in TABLES] + [paths.folder / f"{name}.csv" for name in COPIED]
     files += [paths.manifest(name) for name in workloads] + [store / name / ".lock" for name in workloads]
     for file in files:

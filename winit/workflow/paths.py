@@ -36,6 +36,15 @@ class StudyPaths:
     def report(self) -> Path:
         return self.reports / self.name / "index.html"
 
+    @property
+    def findings(self) -> Path:
+        """The findings of the page, for programs."""
+        return self.report.with_name("findings.json")
+
+    def log(self, rule: str) -> Path:
+        """The log of a rule; `snakemake` has that of the workflow as a whole."""
+        return self.folder / "logs" / f"{rule}.log"
+
     def manifest(self, workload: str) -> Path:
         """The file that tells Snakemake that a workload is trained."""
         return self.folder / "workloads" / f"{workload}.json"

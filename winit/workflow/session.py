@@ -17,9 +17,10 @@ from winit.study.identity import REVISION
 from winit.study.model import Study
 from winit.study.protocol import Run
 from winit.study.workload import Workload
+from winit.workflow.bundles import bundles
 from winit.workflow.checks import check_paths, other_question
 from winit.workflow.paths import StudyPaths
-from winit.workflow.progress import Progress
+from winit.workflow.progress import Progress, Todo
 
 
 def lacking(workload: Workload, store: RunStore) -> list[Run]:
@@ -32,9 +33,10 @@ def lacking(workload: Workload, store: RunStore) -> list[Run]:
 
 
 class Needed(NamedTuple):
-    """How many runs a workload needs: done, and in all. Until its rates are chosen, the total is the most there can be."""
+    """How many runs a workload needs: done, and in all, at least and at most. Both are the same once its rates are chosen."""
 
     done: int
+    least: int
     total: int
 
     @classmethod
@@ -42,7 +44,10 @@ class Needed(NamedTuple):
         scores = store.parts_of(workload.name).validation_scores
         runs, is_complete = workload.schedule(scores)
         done = sum(run.id in scores for run in runs)
-        return cls(done, len(runs) if is_complete else max(len(runs), workload.counts.bound))
+        if is_complete:
+            return cls(done, len(runs), len(runs))
+        counts = workload.counts
+        return cls(done, max(len(runs), counts.tuning + counts.least), max(len(runs), counts.bound))
 
     @property
     def todo(self) -> int:
@@ -140,13 +145,14 @@ def lock(study: Study, paths: StudyPaths) -> IO[str]:
 _held: list[IO[str]] = []  # keeps Snakemake's lock open for the life of its process
 
 
-def start(study: Study, force: bool, planned: Mapping[Path, str]) -> None:
+def start(study: Study, force: bool, planned: Mapping[Path, str], cores: int) -> None:
     """Lock and begin a study: what Snakemake does before the first job.
 
     Args:
         study: the study.
         force: whether it may replace the tables of another question.
         planned: the files that were `due` when the jobs were planned.
+        cores: that jobs may use.
 
     Raises:
         ValueError: another process is running the study, or was when the jobs were planned; or its name is taken.
@@ -160,17 +166,23 @@ def start(study: Study, force: bool, planned: Mapping[Path, str]) -> None:
             raise ValueError(taken)
         if due(study, paths) != planned:
             raise ValueError(f"another process has just changed the results of study '{study.name}'; start again")
-    begin(study, paths)
+    begin(study, paths, cores)
 
 
-def begin(study: Study, paths: StudyPaths) -> None:
+def begin(study: Study, paths: StudyPaths, cores: int = 1) -> None:
     """Freeze a study and start its progress file."""
     freeze(study, paths)
-    done, total, flops = 0, 0, 0.0
-    for workload in study.workloads:
-        state = Needed.of(workload, paths.store)
-        done, total, flops = done + state.done, total + state.total, flops + state.todo * workload.flops_per_run
-    Progress.begin(paths.folder, done, total, flops)
+    needed = {workload.name: Needed.of(workload, paths.store) for workload in study.workloads}
+    flops = {workload.name: workload.flops_per_run for workload in study.workloads}
+    jobs = sum(any(needed[workload.name].todo for workload in bundle.workloads) for bundle in bundles(study))
+    todo = Todo(
+        done=sum(each.done for each in needed.values()),
+        total=sum(each.total for each in needed.values()),
+        flops=sum(each.todo * flops[name] for name, each in needed.items()),
+        least_flops=sum((each.least - each.done) * flops[name] for name, each in needed.items()),
+        processors=1 if needs_gpu(study) else max(min(cores, jobs), 1),
+    )
+    Progress.begin(paths.folder, todo)
 
 
 def freeze(study: Study, paths: StudyPaths) -> None:
