@@ -19,7 +19,7 @@ Cells = dict[tuple[int, str], list[float]]
 
 
 def tables(cells: Cells, rate: float = 0.1, steps=None, best: bool = True, target: float = 0.5, **facts):
-    """Return judged runs and summary from accuracies by (depth, initializer), one a replicate; NaN diverged."""
+    """Return judged runs and summary from accuracies by (depth, initializer), one per replicate; NaN diverged."""
     runs, summary = [], []
     for (depth, initializer), values in cells.items():
         row = (

@@ -118,7 +118,7 @@ def test_budgets_are_readings_of_one_run():
     assert study.budgets == study.workloads[0].budgets == (10, 50, 200)
     longer = next(w for w in study.workloads if w.longer_by)
     more = longer.longer_by
-    assert longer.budgets == (10 + more, 50 + more, 200 + more), "as many updates more at every budget"
+    assert longer.budgets == (10 + more, 50 + more, 200 + more), "as many additional updates at every budget"
 
 
 def ids(*overrides: str) -> set[str]:

@@ -28,7 +28,7 @@ LABELS: dict[str, Callable[[Any], str]] = {
 
 
 def label(column: str, value: object) -> str:
-    """Return a value of a column as a reader sees it: the level `he_normal` of `initializer` is 'He normal'."""
+    """Return the label of a value of a column: the level `he_normal` of `initializer` is 'He normal'."""
     return LABELS.get(column, str)(value)
 
 
