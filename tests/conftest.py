@@ -48,7 +48,7 @@ SECONDS: dict[str, float] = {
     "test_any_study_that_trained_has_a_page": 50,
     "test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing": 40,
     "test_accuracy_is_drawn_by_depth": 25,
-    "test_the_page_has_the_question_as_typed_and_the_study_stays_as_it_is": 25,
+    "test_the_page_has_the_question_as_typed_and_the_study_is_unchanged": 25,
     "test_the_same_tables_give_the_same_bytes": 20,
     "test_plain_snakemake_makes_the_same_tables_from_the_frozen_study_on_one_core": 15,
     "test_lost_and_damaged_parts_are_named_and_trained_again": 15,

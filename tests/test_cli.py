@@ -25,7 +25,7 @@ __all__ = ["original"]  # a fixture
         "name='a\nb'",
     ],
 )
-def test_a_mistake_with_a_line_break_costs_one_line(override, capsys, monkeypatch, tmp_path):
+def test_an_error_with_a_line_break_is_printed_in_one_line(override, capsys, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         main(["plan", "study=smoke", override] if not override.startswith("stu") else ["plan", override])

@@ -59,7 +59,7 @@ def site(tmp_path_factory) -> Path:
     return folder
 
 
-def test_the_site_asks_for_nothing_outside_of_itself(site):
+def test_the_site_makes_no_external_requests(site):
     pages = [page for page in site.rglob("*.html") if page.parent.name != "example"]
     assert len(pages) > 20
     for page in pages:

@@ -124,14 +124,14 @@ def test_plainly_trained_counts_schemes_that_keep_scale():
     }  # fmt: skip
 
 
-def test_minutes_are_known_of_a_training_that_began_with_nothing():
+def test_minutes_are_known_only_if_training_began_with_an_empty_store():
     chunks = "160.0\t8\t1e9\n220.0\t8\t1e9\n220.0\t-3\t1e8\n"
     assert facts.minutes("100.0\t0\t16\t2e9\n" + chunks) == 2
     assert facts.minutes("100.0\t4\t16\t2e9\n" + chunks) is None
     assert facts.minutes("100.0\t0\t16\t2e9\n") is None
 
 
-def test_the_time_of_a_training_is_kept_for_the_same_study_alone():
+def test_training_time_is_kept_only_for_the_same_study():
     earlier = {"digest": "a", "minutes": 12.0, "cores": 2}
     again = {"digest": "a", "minutes": None, "cores": 4}
     assert facts.with_time(again, earlier) == earlier
@@ -188,7 +188,7 @@ def test_verdicts_are_shown_by_budget_and_activation():
     ]  # fmt: skip
 
 
-def test_what_works_soon_is_told_from_what_works_in_the_end():
+def test_early_and_late_success_are_distinguished():
     sets = {
         "zeros": ("fails", "fails"), "normal:1": ("fails", "worse"), "glorot_uniform": ("undecided", "works"),
         "he_normal": ("works", "works"), "kumar": ("works", "undecided"),

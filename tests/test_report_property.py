@@ -202,7 +202,7 @@ def test_a_study_in_which_every_run_diverged_has_no_best(grid, others, networks)
     assert f"Every run diverged ({networks}), so there is nothing to compare." in text and "the best is" not in text
 
 
-def test_what_is_left_out_is_said():
+def test_reasons_for_omitted_sections_are_shown():
     sentences = " ".join(left_out(page_of({"initializer": ["zeros"], "depth": [2, 3]}, {})))
     for title, reason in (
         ("How do the initializers compare?", "at least two initializers"),

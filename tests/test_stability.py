@@ -109,7 +109,7 @@ def test_a_cell_is_found_again_though_another_initializer_was_the_best_on_the_tu
     assert len(pairs) == 1 and pairs["agree"].all()
 
 
-def test_accuracies_move_and_two_faced_arms_are_told_apart():
+def test_accuracies_change_and_two_faced_arms_are_separated():
     first, second = summary(0.9, 0.9, 0.9, 0.9), summary(0.9, 0.88, 0.86, 0.7)
     values = compared(study(summary=first), study(summary=second))
     moved = [values[name] for name in stability.AIMS if name.startswith("accuracies")]
@@ -126,7 +126,7 @@ def test_accuracies_of_pretrained_arms_count():
 
 
 @pytest.mark.parametrize(("first", "second", "notches"), [(0.1, 0.1, 0), (0.1, 0.3, 1), (0.03, 0.3, 2)])
-def test_rates_lie_so_many_notches_apart(first, second, notches):
+def test_distances_between_rates_are_in_steps_of_the_grid(first, second, notches):
     assert stability.notches(tuning(first), tuning(second))["notches"].tolist() == [notches]
 
 
@@ -143,7 +143,7 @@ def test_an_arm_without_a_choice_is_not_counted():
     assert stability.notches(fixed, fixed).empty
 
 
-def test_budgets_are_counted_apart_and_together():
+def test_budgets_are_counted_separately_and_together():
     first = pd.concat([sets(["works"]), sets(["works"], budget=1500)])
     second = pd.concat([sets(["fails"]), sets(["works"], budget=1500)])
     sides = study(cell_sets=first), study(cell_sets=second)
@@ -166,7 +166,7 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
         stability.read(tmp_path)
 
 
-def test_a_share_of_nothing_is_no_number():
+def test_a_share_of_0_is_undefined():
     assert np.isnan(compared(study(tuning=tuning(0.1, (0.1,))), study(tuning=tuning(0.1, (0.1,))))[stability.RATES])
 
 

@@ -120,7 +120,7 @@ def test_any_text_survives_being_frozen(tmp_path_factory, text):
         ("'a' or 'b'", "'a' or 'b'"), ("[1, 2", "[1, 2"), ("${name}", "${name}"), ("'${name}'", "${name}"), ("1e5", "1e5"),
     ],
 )  # fmt: skip
-def test_quotes_of_hydra_are_taken_off_and_all_else_stays(typed, text):
+def test_hydras_quotes_are_removed_and_everything_else_is_kept(typed, text):
     assert compose(["study=smoke", f"question={typed}"]).question == text
 
 
@@ -132,7 +132,7 @@ def test_a_file_has_its_text_as_written(conf):
     assert compose(["study=mine"]).question == text
 
 
-def test_what_is_not_unicode_is_refused():
+def test_text_that_is_not_unicode_is_refused():
     with pytest.raises(ValueError, match=r"^cannot read 'question=.*': it is not UTF-8$"):
         compose(["question=" + os.fsdecode(b"\xff")])
     with pytest.raises(ValueError, match=r"^question: got text with half a character"):
@@ -200,7 +200,7 @@ def test_a_folder_that_is_called_like_a_study_is_named(conf):
 
 
 @pytest.mark.parametrize("path", ["x" * 5000 + ".yaml", "a/" * 3000 + "b.yaml"])
-def test_a_long_path_costs_one_short_line(path):
+def test_a_long_path_gives_a_short_error(path):
     with pytest.raises(ValueError, match=r"^no study at ") as error:
         from_arguments([path])
     assert len(str(error.value)) < 300
@@ -208,7 +208,7 @@ def test_a_long_path_costs_one_short_line(path):
 
 @pytest.mark.parametrize("key", ["depth", "width"])
 @pytest.mark.parametrize("start", [["study=smoke", "task=reconstruction"], ["study=deep_autoencoder"]])
-def test_a_deep_autoencoder_takes_its_shape_from_its_encoder_alone(start, key):
+def test_the_shape_of_a_deep_autoencoder_follows_only_from_its_encoder(start, key):
     sentence = (
         rf"^grid\.{key}: got \[2\], but with task=reconstruction depth and width follow from task\.encoder; remove it$"
     )
@@ -221,13 +221,13 @@ def test_a_deep_autoencoder_takes_its_shape_from_its_encoder_alone(start, key):
         validate(frozen)
 
 
-def test_so_does_one_in_a_file(conf):
+def test_the_shape_of_a_deep_autoencoder_in_a_file_follows_from_its_encoder(conf):
     (conf / "study" / "mine.yaml").write_text("# @package _global_\ndefaults: [deep_autoencoder]\ngrid: {depth: [3]}\n")
     with pytest.raises(ValueError, match=r"^grid\.depth: got \[3\], but with task=reconstruction"):
         compose(["study=mine"])
 
 
-def test_the_page_has_the_question_as_typed_and_the_study_stays_as_it_is(tmp_path):
+def test_the_page_has_the_question_as_typed_and_the_study_is_unchanged(tmp_path):
     small = ["study=smoke", "name=1e5", "extra_grids=null", "grid.depth=[2]", "grid.width=[8]", "grid.activation=[tanh]",
              "grid.initializer=[he_normal,zeros]", "training.steps=20", "grid.replicates=1", "--cores", "1"]  # fmt: skip
     command = [sys.executable, "-m", "winit", "run", *small, f"question={TEXT}"]

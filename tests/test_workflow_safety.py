@@ -231,7 +231,7 @@ def test_a_larger_grid_trains_only_what_is_new_and_a_smaller_one_nothing(finishe
 @pytest.mark.parametrize(
     "path", ["results", "results/x", "results/store", "results/x/workloads", "reports", "reports/x"]
 )
-def test_a_file_where_a_folder_belongs_costs_one_line(tmp_path, monkeypatch, capsys, path):
+def test_a_file_in_place_of_a_folder_gives_a_one_line_error(tmp_path, monkeypatch, capsys, path):
     monkeypatch.chdir(tmp_path)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text("a file\n")
@@ -242,13 +242,13 @@ def test_a_file_where_a_folder_belongs_costs_one_line(tmp_path, monkeypatch, cap
 
 
 @pytest.mark.parametrize("path", ["results/x/study.yaml", "results/x/runs.parquet", "reports/x/index.html"])
-def test_a_folder_where_a_file_belongs_costs_one_line(tmp_path, monkeypatch, capsys, path):
+def test_a_folder_in_place_of_a_file_gives_a_one_line_error(tmp_path, monkeypatch, capsys, path):
     monkeypatch.chdir(tmp_path)
     Path(path).mkdir(parents=True)
     assert f"{path} is a folder" in refusal(capsys, "run", *TINY)
 
 
-def test_a_folder_without_permission_costs_one_line(tmp_path, monkeypatch, capsys):
+def test_a_folder_without_permission_gives_a_one_line_error(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     assert f"no permission to write to {tmp_path}" in refusal(capsys, "run", *TINY)
@@ -256,7 +256,7 @@ def test_a_folder_without_permission_costs_one_line(tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("arguments", [["plan", "a" * 5000 + ".yaml"], ["run", *TINY[:1], "name=" + "a" * 300]])
-def test_a_path_that_is_too_long_costs_one_line(tmp_path, monkeypatch, capsys, arguments):
+def test_a_path_that_is_too_long_gives_a_one_line_error(tmp_path, monkeypatch, capsys, arguments):
     monkeypatch.chdir(tmp_path)
     assert len(refusal(capsys, *arguments)) < 400
     assert not list(tmp_path.iterdir())
@@ -275,7 +275,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path, arguments):
     assert done.returncode in (0, 141) and done.stderr == ""
 
 
-def test_a_system_without_fcntl_is_told_so(tmp_path):
+def test_a_system_without_fcntl_gets_an_error(tmp_path):
     code = "import sys; sys.modules['fcntl'] = None; from winit.cli import main; main(['plan', 'study=smoke'])"
     done = call("-c", code, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

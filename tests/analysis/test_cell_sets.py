@@ -96,7 +96,7 @@ def test_an_arm_whose_rate_may_as_well_be_another_is_not_sure_to_work():
     assert widths["glorot_uniform"] > widths["he_normal"]
 
 
-def test_pretrained_arms_are_no_part_of_it_and_nothing_makes_nothing():
+def test_pretrained_arms_are_left_out_and_no_runs_give_an_empty_table():
     assert sets({"he_normal": BEST}, pretraining="rbm").empty
     alone = sets({"he_normal": BEST})
     assert alone.at["he_normal", "membership"] == "works" and alone.at["he_normal", "difference"] == 0

@@ -58,7 +58,7 @@ def test_the_mean_over_cells_of_one_cell_is_the_t_interval():
     assert intervals.mean_over_cells([sample], 0.9) == pytest.approx(stats.paired_difference(sample, 0 * sample, 0.9))
 
 
-def test_the_mean_over_cells_weighs_cells_alike_and_knows_how_many_values_they_have():
+def test_the_mean_over_cells_weighs_cells_equally_and_accounts_for_their_sizes():
     small, large = np.array([1.0, 2.0]), np.arange(10.0)
     number = intervals.mean_over_cells([small, large])
     assert number.mean == 3.0  # (1.5 + 4.5)/2
@@ -83,7 +83,7 @@ def test_a_split_that_all_cells_share_does_not_average_out():
     assert np.isnan(intervals.mean_over_replicates(np.ones((3, 2)))[1:]).all()
 
 
-def test_other_noise_adds_in_squares_and_unknown_noise_leaves_nothing():
+def test_independent_noise_adds_in_squares_and_unknown_noise_gives_no_interval():
     number = Difference(1.0, 1.0 - 0.3, 1.0 + 0.3)
     added = intervals.widened(number, (0.4 / 1.959964) ** 2)
     assert added == pytest.approx((1.0, 0.5, 1.5))

@@ -54,7 +54,7 @@ def many(shift: float = 0.0, failing: int = 0, replicates: int = 10, cells: int 
     return result
 
 
-def test_scores_run_from_chance_to_no_mistake_and_failures_score_nothing():
+def test_scores_range_from_chance_to_1_and_failures_score_0():
     row = overall(*tables({(2, "glorot_uniform"): [0.82] * 5, (2, "he_normal"): [1.0, 1.0, 0.55, 0.1, np.nan]}))
     assert row.at["glorot_uniform", "mean_score"] == pytest.approx(0.8)
     assert row.at["he_normal", "mean_score"] == pytest.approx((1 + 1 + 0.5 + 0 + 0) / 5)
@@ -146,7 +146,7 @@ def test_one_tuning_replicate_does_not_know_the_noise_of_the_choice():
     assert np.isnan(row["success_low"]) and row["success_rate"] == 1
 
 
-def test_speed_is_relative_to_the_fastest_of_each_cell_and_never_arriving_is_infinite():
+def test_speed_is_relative_to_the_fastest_of_each_cell_and_infinite_if_the_target_is_not_reached():
     steps = {(2, "he_normal"): 10.0, (2, "glorot_uniform"): 20.0, (3, "he_normal"): 40.0, (3, "glorot_uniform"): np.inf}
     runs, summary = tables({key: [0.9] * 3 for key in steps}, steps=steps)
     table = overall(runs, summary)
@@ -198,6 +198,6 @@ def test_the_resampling_is_a_named_stream():
     assert not first["success_difference_low"].equals(other["success_difference_low"])
 
 
-def test_nothing_judged_ranks_nothing():
+def test_without_judged_runs_there_is_no_ranking():
     runs, summary = tables({(2, "he_normal"): [0.9]})
     assert ranking.ranking(runs.head(0), summary.head(0), ANALYSIS, 0).empty

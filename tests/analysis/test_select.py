@@ -49,7 +49,7 @@ def test_runs_at_the_chosen_rate_count_the_diverged_as_guessing(runs):
     assert chosen.loc["e", ["test_score", "test_loss", "steps_to_target"]].to_list() == [0.5, 0.7, 10.0]
 
 
-def test_no_score_lies_below_guessing_and_a_failure_scores_as_guessing():
+def test_no_score_is_below_random_guessing_and_failures_have_that_score():
     """Each run has its own chance. A loss is not bounded, and a run that never arrives stays infinite."""
     runs = pd.DataFrame(
         {

@@ -133,7 +133,7 @@ def test_batches_are_shuffled_epochs():
 
 
 @pytest.mark.parametrize(("part", "examples"), [(datasets.VALIDATION_PART, 360), (datasets.TEST_PART, 360)])
-def test_guessing_stays_three_standard_errors_above_chance(part, examples):
+def test_the_guessing_limit_is_three_standard_errors_above_chance(part, examples):
     assert datasets.part_sizes("spirals")[part] == examples
     assert datasets.chance_limit("spirals", part) == pytest.approx(1 / 3 + 3 * (2 / 9 / examples) ** 0.5)
 

@@ -73,7 +73,7 @@ def test_a_missing_a_damaged_and_a_truncated_file_are_refused(folder, name):
         (b"no gzip", "cannot be unpacked"),
     ],
 )
-def test_what_is_no_idx_file_is_refused(tmp_path, content, reason):
+def test_files_that_are_not_idx_are_refused(tmp_path, content, reason):
     (tmp_path / "x.gz").write_bytes(content)
     with pytest.raises(ValueError, match=reason):
         mnist.read_idx(tmp_path / "x.gz")

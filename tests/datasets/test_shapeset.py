@@ -67,7 +67,7 @@ def test_every_object_is_seen_in_its_own_grey(drawn):
     assert (drawn.grey[:, 0] > drawn.grey[:, 1]).mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_areas_tell_nothing_of_the_shape(drawn):
+def test_areas_do_not_depend_on_the_shape(drawn):
     """Each shape's area is uniform from 180 to 260 pixels: mean 220, s.d. 23; the first objects are never redrawn."""
     areas, shapes = drawn.masks[:, 0].sum(axis=(1, 2)), drawn.shapes[:, 0]
     for shape in (TRIANGLE, PARALLELOGRAM, ELLIPSE):

@@ -96,14 +96,14 @@ def test_nothing_is_decided_with_too_few_replicates():
     assert "work" not in finding.text
 
 
-def test_where_every_run_diverged_nothing_else_is_said():
+def test_if_every_run_diverged_that_is_the_only_finding():
     (finding,) = findings.deepest(sets(diverged=10, ok=0))
     assert finding.text.endswith("every run diverged (2 initializers).")
     (finding,) = findings.outcome(pd.DataFrame({"status": ["diverged"] * 4, "steps": 9}))
     assert finding.text == "Every run diverged (4 networks), so there is nothing to compare."
 
 
-def test_slower_is_kept_apart_from_what_does_not_train():
+def test_slower_arms_are_distinguished_from_arms_that_do_not_train():
     arms = {"he_normal": (1.0, 1.0), "kumar": (0.2, 0.9), "zeros": (0.0, 0.0), "normal:1": (0.0, 0.4)}
     both = [
         summary(initializer=list(arms), success_rate=[rates[i] for rates in arms.values()]).assign(budget=budget, ok=1)
@@ -117,7 +117,7 @@ def test_slower_is_kept_apart_from_what_does_not_train():
     assert findings.speed(both[1]) == [], "one budget cannot tell"
 
 
-def test_choices_on_the_edge_are_counted_where_anything_trained():
+def test_chosen_rates_at_the_edge_are_counted_for_arms_with_trained_runs():
     tuned = summary(
         learning_rate=[0.1, 1.0] * 3, initializer=["a", "a", "b", "b", "c", "c"], ok=[0, 1, 1, 0, 0, 0]
     ).assign(

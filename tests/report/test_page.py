@@ -198,7 +198,7 @@ def test_without_the_extra_the_page_is_static(made, one_section, monkeypatch, tm
     assert text.count("<figure") == 4, "two quantities on two datasets, and no charts"
 
 
-def test_the_policy_knows_our_scripts_and_no_others(made):
+def test_the_policy_allows_only_our_scripts(made):
     _, _, page = made
     text = page.read_text()
     (policy,) = re.findall(r"script-src ([^;]+);", text)

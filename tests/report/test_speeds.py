@@ -43,7 +43,7 @@ def test_half_of_the_runs_make_an_arm_train():
     assert kinds == {"he_normal": FAST, "kumar": SLOWER, "zeros": FAILS}
 
 
-def test_rates_that_were_not_chosen_say_nothing():
+def test_rates_that_were_not_chosen_have_no_effect():
     table = pd.concat([summaries({"zeros": [0, 0]}), summaries({"zeros": [10, 10]}, is_best_rate=False)])
     assert [speed.kind for speed in speeds(table).values()] == [FAILS]
 

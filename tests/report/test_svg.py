@@ -11,7 +11,7 @@ from winit.report.figures.style import Drawn, blank, figure_style
 from winit.report.svg import compact, figure_svg, path
 
 
-def test_figures_lose_digits_of_places_and_never_of_words():
+def test_digits_are_removed_from_coordinates_but_not_from_text():
     with figure_style():
         figure, grid = blank(1, 1, 1, 1)
         grid[0][0].plot([0.123456, 1], [0, 1])

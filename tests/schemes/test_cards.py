@@ -105,7 +105,7 @@ def test_kinds():
     }  # fmt: skip
 
 
-def test_biases_are_said_where_they_are_drawn():
+def test_cards_mention_biases_if_they_are_drawn():
     for name, card in CARDS.items():
         _, biases = ours(card)
         assert (card.bias != "0") == biases.any(), name

@@ -36,7 +36,7 @@ def test_equal_draws_are_equal_weights():
     np.testing.assert_allclose(weights("kumar"), weights("lecun_normal"), rtol=1e-6)
 
 
-def test_they_are_trained_once_and_said(tiny):
+def test_equal_initializers_are_trained_once_and_reported(tiny):
     study = tiny("grid.initializer=[lecun_normal,kumar]", "grid.activation=[sigmoid,tanh]")
     trained = {w.activation: {run.initializer for run in runs_of(w)} for w in study.workloads}
     assert trained == {"sigmoid": {"lecun_normal", "kumar"}, "tanh": {"lecun_normal"}}

@@ -176,7 +176,7 @@ def test_a_layer_knows_its_place():
     assert not Layer(4, 4, "relu").is_first and not Layer(4, 4, "relu").is_last
 
 
-def test_last_layer_zero_empties_the_output_layer_alone():
+def test_last_layer_zero_sets_only_the_output_layer_to_0():
     rng = np.random.default_rng
     output, hidden = Layer(IN, OUT, "relu", rng(0), index=4, depth=3), Layer(IN, OUT, "relu", rng(0))
     w, b = draw("torch_default+last_layer_zero", output)

@@ -20,7 +20,7 @@ from winit.study.identity import REVISION
 MEASURED = ("runs", "outcomes", "predictions", "curves", "layers", "jacobians", "histograms", "traces", "pretraining")
 
 
-def test_the_schema_of_parts_goes_with_the_revision():
+def test_the_schema_of_parts_is_tied_to_the_revision():
     """Another schema is another revision, so that no folder of workloads holds parts of both.
 
     The revision is part of a workload's name. Parts of an earlier one lie in folders that are never asked for: they are
@@ -62,7 +62,7 @@ def test_names_in_the_run_store_lead_to_columns():
         assert set(stored_columns(name).values()) <= set(TABLES[name])
 
 
-def test_lists_extend_over_axes_whose_length_a_row_tells():
+def test_the_lengths_of_lists_match_the_axes_of_a_row():
     """Every list is over steps, budgets or examples, or over layers and bins besides steps, which come first in a row."""
     known: set[str] = set()
     for field in FIELDS.values():

@@ -63,7 +63,7 @@ def test_a_file_that_takes_another_dataset_or_task_drops_them(write):
     assert not extra("study=data") and not extra("study=task")
 
 
-def test_what_a_parent_dropped_stays_dropped_and_can_be_added_again(write):
+def test_grids_dropped_by_a_parent_stay_dropped_and_can_be_added_again(write):
     write("parent", "grid: {depth: [3]}")
     write("child", "training: {steps: 9}", "parent")
     write("other", "extra_grids: {mine: {depth: [4]}}", "parent")

@@ -75,7 +75,7 @@ def test_pretraining_is_part_of_a_run_by_what_it_uses():
     assert of("grid.pretraining_rate=[2]") == plain
 
 
-def test_what_a_study_asks_for_is_no_part_of_a_run_but_makes_its_job_due():
+def test_requested_runs_are_not_part_of_a_run_id_but_make_the_job_due():
     """Judged runs at another rate, more replicates or extensions: the runs that are stored are found again."""
     one = ["study=smoke", "extra_grids=null", "grid.activation=[relu]", "grid.depth=[2]"]
     (base,) = compose(one).workloads

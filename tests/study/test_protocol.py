@@ -115,11 +115,11 @@ def test_a_rate_that_fails_half_of_the_time_loses_its_failures_counting_as_guess
         (1e-9, [0.0001, 0.001, 0.01, 0.1, 1.0]),
     ],
 )
-def test_the_grid_grows_while_the_best_lies_on_its_edge(best, tried):
+def test_the_grid_is_extended_while_the_best_rate_is_at_its_edge(best, tried):
     assert rates(final(ARM, peak(best)), Role.TUNING) == tried
 
 
-def test_budgets_extend_both_edges_and_choose_apart():
+def test_budgets_extend_both_edges_and_choose_rates_separately():
     runs = final(ARM, peak(1e9, 0.1, 1e-9))
     assert rates(runs, Role.TUNING) == [0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 100.0]
     assert rates(runs, Role.JUDGED) == [0.0001, 0.1, 100.0]
@@ -132,7 +132,7 @@ def test_where_nothing_beats_guessing_the_grid_is_not_extended(score):
     assert rates(runs, Role.TUNING) == [0.01, 0.1, 1.0] and rates(runs, Role.JUDGED) == [0.01, 0.1]
 
 
-def test_a_budget_at_which_nothing_works_does_not_extend_the_grid_for_another():
+def test_a_budget_at_which_nothing_trains_does_not_extend_the_grid_of_another():
     runs = final(ARM, lambda run: (CHANCE, *peak(0.1)(run)))
     assert rates(runs, Role.TUNING) == [0.01, 0.1, 1.0]
 
@@ -212,7 +212,7 @@ ARMS = st.builds(
 
 @settings(deadline=None)
 @given(ARMS, st.integers(1, 3), st.randoms(use_true_random=False))
-def test_counts_are_bounds_and_every_prefix_stays(arm, budgets, random):
+def test_counts_are_bounds_at_every_stage(arm, budgets, random):
     scores: dict[str, tuple[float, ...]] = {}
 
     def score(run: Run) -> tuple[float, ...]:
@@ -258,7 +258,7 @@ def test_scores_of_other_runs_change_nothing():
     assert schedule(ARM, judged) == schedule(ARM, scores), "judged runs choose nothing"
 
 
-def test_two_grids_ask_of_an_arm_what_each_asks():
+def test_an_arm_of_two_grids_is_the_union_of_both():
     other = replace(ARM, learning_rates=(0.03, 0.1), replicates=9, tuning_replicates=1, extensions=0)
     both = ARM.united(other)
     assert both == other.united(ARM)

@@ -37,7 +37,7 @@ def test_value_and_slope_at_zero_are_those_of_the_function(phi):
 
 
 @pytest.mark.parametrize("phi", ACTIVATIONS.values(), ids=lambda phi: phi.name)
-def test_what_saturates_is_flat_on_both_sides_and_says_where_it_is_steepest(phi):
+def test_saturating_activations_are_flat_on_both_sides_and_state_their_largest_slope(phi):
     slopes = np.abs(phi.dphi(np.linspace(-50, 50, 100_001)))
     is_flat = max(slopes[0], slopes[-1]) < 1e-3 * slopes.max()
     assert (phi.steepest is not None) == is_flat
@@ -46,6 +46,6 @@ def test_what_saturates_is_flat_on_both_sides_and_says_where_it_is_steepest(phi)
 
 
 @pytest.mark.parametrize("phi", [*ACTIVATIONS.values(), ERF], ids=lambda phi: phi.name)
-def test_the_critical_line_is_where_the_activation_says(phi):
+def test_the_critical_line_agrees_with_the_activation(phi):
     for bias_variance in (1e-3, 0.05, 1.0):
         assert bool(critical(phi, bias_variance)) == phi.has_critical_line

@@ -241,12 +241,12 @@ def test_metainit_lowers_the_gradient_quotient(activation):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_hopeless_start_is_left_finite_and_raises_nothing(method):
+def test_a_hopeless_start_stays_finite_and_raises_no_error(method):
     done, _ = calibration("relu")(f"he_normal+{method}", [(1e200 * w, b) for w, b in layers("he_normal", "relu")], 1)
     assert all(np.isfinite(w).all() for w, _ in done)
 
 
-def test_without_a_modifier_nothing_changes_and_nothing_is_paid():
+def test_without_a_modifier_nothing_changes_at_no_cost():
     start = layers("he_normal")
     assert calibration()("he_normal", start, 1) == (start, Cost())
 
@@ -265,7 +265,7 @@ def test_its_own_loss_is_that_of_torch(batch_norm):
     torch.testing.assert_close(net.loss(net.parameters, torch.arange(len(net.y))), expected.detach())
 
 
-def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
+def test_in_a_study_calibration_uses_only_training_data_and_records_its_cost():
     grid = "[he_normal,he_normal+lsuv,he_normal+last_layer_zero,he_normal+gradinit]"
     study = compose(["study=smoke", f"grid.initializer={grid}", "grid.activation=[tanh]", "grid.depth=[2]", "training.steps=3", "measure.budgets=[]",
                      "grid.replicates=2", "grid.tuning_replicates=0", "grid.learning_rate=[0.01,0.1]"])  # fmt: skip
@@ -289,7 +289,7 @@ def test_in_a_study_it_sees_training_data_alone_and_pays_for_it():
         assert row["train_loss"][0] == rows[name, 0.01, replicate]["train_loss"][0]  # the same start at every rate
 
 
-def test_a_calibrated_run_does_not_depend_on_the_runs_beside_it():
+def test_a_calibrated_run_does_not_depend_on_other_runs():
     study = compose(["study=smoke", "grid.initializer=[he_normal+metainit,lsuv]", "grid.activation=[relu]", "grid.depth=[2]",
                      "training.steps=3", "measure.budgets=[]", "grid.replicates=2", "grid.tuning_replicates=0",
                      "grid.learning_rate=[0.1]"])  # fmt: skip

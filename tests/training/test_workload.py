@@ -371,7 +371,7 @@ def test_runs_that_differ_in_the_rate_of_pretraining_share_a_chunk_and_nothing_e
     assert [comparable(row) for row in rows_of(workload, runs, networks=1)] == whole
 
 
-def test_what_is_the_same_network_is_probed_once(tiny, monkeypatch):
+def test_identical_networks_are_probed_once(tiny, monkeypatch):
     """Before training, runs that differ in their rates or in pretraining alone have one network; every run has its numbers."""
     workload = tiny(
         "grid.activation=[tanh]", "grid.initializer=[he_normal,lecun_normal]", "grid.learning_rate=[0.1,0.3]",

@@ -25,7 +25,7 @@ def test_of_a_long_list_the_three_nearest_are_named():
     )
 
 
-def test_nothing_near_in_a_long_list():
+def test_a_long_list_without_similar_names():
     assert unknown_name("key", "zzz", KEYS, "README.md") == "unknown key 'zzz'; README.md lists all keys"
     assert unknown_name("key", "zzz", KEYS) == (
         f"unknown key 'zzz'; choose from grid.depth, grid.width, grid.dropout, … ({len(KEYS)} in all)"

@@ -31,7 +31,7 @@ def test_a_large_study_has_a_bounded_number_of_even_bundles_and_a_small_one_few(
     assert one < 1.1 * other
 
 
-def test_workloads_that_share_data_and_code_stand_together():
+def test_workloads_that_share_data_and_code_are_grouped():
     together = [each for each in bundles(compose(["study=default"])) if len(each.workloads) > 1]
     kinds = [len({(w.dataset, w.activation, w.training.optimizer) for w in each.workloads}) for each in together]
     assert sum(kinds) < sum(len(each.workloads) for each in together) * 3 / 4

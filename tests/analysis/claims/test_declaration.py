@@ -43,7 +43,7 @@ def test_few_initializers_are_named_and_many_counted(tmp_path):
     )
 
 
-def test_what_pretraining_is_compared_at_is_said(tmp_path):
+def test_the_equality_of_pretraining_comparisons_is_stated(tmp_path):
     entry = contrast("pretraining_gain", {"at_least": 0}, {"at_most": 0}, pretraining="rbm", compared_at="equal time")
     title = declared(tmp_path, entry)[0].contrast[0].title
     assert title == "gain over the best random start, with pretraining, at equal time"
@@ -53,10 +53,10 @@ def test_what_pretraining_is_compared_at_is_said(tmp_path):
     ("given", "words"),
     [({}, " at the full budget:"), ({"budget": "first"}, " at the shortest budget:"), ({"budget": "all"}, " at every budget:")],
 )  # fmt: skip
-def test_a_rule_says_its_budget(tmp_path, given, words):
+def test_a_rule_states_its_budget(tmp_path, given, words):
     assert words in declared(tmp_path, trains("kumar", **given))[0].rule
 
 
-def test_what_is_measured_in_layers_has_no_budget(tmp_path):
+def test_measures_of_layers_have_no_budget(tmp_path):
     claim = declared(tmp_path, SYMMETRIC)[0]
     assert claim.contrast[0].budget == "" and "budget" not in claim.rule

@@ -40,7 +40,7 @@ def test_verdicts_on_contrasts(supporting, refuting, undecided, silent, word):
         (["supported", "undecided"], "undecided"),
     ],
 )
-def test_a_claim_says_all_its_contrasts(verdicts, word):
+def test_a_claim_asserts_all_its_contrasts(verdicts, word):
     assert combined(verdicts) == combined(verdicts[::-1]) == word and word in VERDICTS
 
 
@@ -101,7 +101,7 @@ def test_few_replicates_and_missing_numbers_are_no_evidence_and_take_no_room():
     assert np.isnan(told[0].low) and outcomes(ABOVE, few) == ["no evidence"] and decide(ABOVE, []) == []
 
 
-def test_the_ledger_says_what_was_declared_and_what_came_of_it(judged):
+def test_the_table_of_claims_has_declarations_and_results(judged):
     made = tables(
         arm("kumar", 10), arm("kumar", 10, depth=4), arm("kumar", 10, depth=5, status="stuck"), arm("kumar", 4, depth=6),
     )  # fmt: skip
@@ -153,7 +153,7 @@ BUDGETS = {500: {"kumar": {"status": "stuck"}}, 1000: {"kumar": {"status": "miss
         ({"budget": "all"}, [500, 1000, 2000], "mixed", "500, 1,000 and 2,000 updates"),
     ],
 )
-def test_a_contrast_is_read_at_its_budget_and_says_so(judged, budget, budgets, verdict, said):
+def test_a_contrast_is_judged_at_its_budget_and_states_it(judged, budget, budgets, verdict, said):
     claim, shown = judged(tables(arm("kumar", 10), earlier=BUDGETS), trains("kumar", **budget))
     assert shown["budget"].to_list() == budgets and claim["verdict"] == verdict and claim["budget"] == said
     assert f", after {said}: " in claim["evidence"]
@@ -195,7 +195,7 @@ def test_where_every_run_diverged_there_is_no_evidence(judged):
     assert (shown["outcome"] == "no evidence").all() and len(shown) == 4 and claim["verdict"] == "undecided"
 
 
-def test_a_contrast_is_narrowed_and_normed_and_pretrained_runs_stay_apart(judged):
+def test_a_contrast_selects_runs_without_batch_norm_and_pretraining(judged):
     arms = [
         arm("kumar", depth=depth, activation=activation, dataset=dataset)
         for depth in (2, 5, 10) for activation in ("tanh", "sigmoid") for dataset in ("digits", "spirals")

@@ -32,7 +32,7 @@ def test_parameters_can_be_read(name):
     assert set(takes) <= set(PARAMETERS) and len(set(takes)) == len(takes)
 
 
-def test_what_is_read_at_budgets_may_name_one():
+def test_measures_at_budgets_may_name_one():
     named = {name for name, measure in MEASURES.items() if "budget" in measure.takes}
     assert {"success", "best_success", "success_difference", "accuracy_gain", "speed", "success_spread"} <= named
     assert not {"activation_factor", "saturated_share", "distinct_units", "disagreement"} & named

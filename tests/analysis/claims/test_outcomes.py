@@ -169,7 +169,7 @@ def test_speed(judged, ours, theirs, number, outcome):
     assert cells.loc[0, "outcome"] == outcome
 
 
-def test_a_run_that_arrived_and_diverged_never_arrived(judged):
+def test_a_run_that_reached_the_target_and_diverged_counts_as_never_reaching_it(judged):
     arrived = arm("he_normal", 6, status=["ok"] * 5 + ["diverged"], steps_to_target=[10.0] * 5 + [1.0])
     made = tables(arrived, arm("normal:0.01", 6, steps_to_target=50.0))
     cells = judged(made, contrast("speed", {"at_least": 2}, {"at_most": 2}, **FASTER))[1]
@@ -201,7 +201,7 @@ def test_batch_norm_makes_success_depend_less_on_the_initializer(judged, without
     assert cells.loc[0, "outcome"] == outcome and cells.loc[0, "initializer"] == "normal:1, he_normal"
 
 
-def test_where_nothing_trains_batch_norm_has_nothing_to_forgive(judged):
+def test_where_nothing_trains_batch_norm_is_not_judged(judged):
     stuck = [
         make(name, status="stuck") for make in (normed, lambda n, **k: arm(n, 10, **k)) for name in ("kumar", "zeros")
     ]
@@ -279,7 +279,7 @@ def test_pretraining_is_compared_in_success_first(judged, effect, value, outcome
     assert cells.loc[0, "compared_with"] == "kumar"
 
 
-def test_pretraining_is_compared_at_what_is_asked_for_with_the_best_random_start(judged):
+def test_pretraining_is_compared_with_the_best_random_start_at_the_requested_equality(judged):
     made = tables(
         arm("zeros"),
         effects=[

@@ -67,7 +67,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(tmp_path, monkeypatch, capl
     assert code_cache.read(FACTS) is None and not caplog.records
 
 
-def test_what_is_half_written_is_not_left_behind(file, monkeypatch):
+def test_half_written_files_are_removed(file, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

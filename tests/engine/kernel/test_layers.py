@@ -135,7 +135,7 @@ def test_corruption_without_seeds_is_refused(decoder):
         KernelTiedAutoencoder(w, b, c, spec) if decoder == "tied" else KernelFreeAutoencoder([w, v], [b, c], spec)
 
 
-def test_what_is_no_parameter_stays_zero():
+def test_padding_of_parameters_stays_zero():
     """The padding of rows, and the corner of the matrix that layers with one matrix for both directions have."""
     w, _, c, b = drawn(7, 33)
     machine = KernelRBM(w, b, c, SEEDS, "gaussian", "linear", batch=5)

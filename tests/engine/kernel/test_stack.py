@@ -214,7 +214,7 @@ def test_padding_stays_zero(name):
         assert (array[:, :, width:] == 0).all()
 
 
-def test_a_diverged_network_says_where_and_disturbs_nobody():
+def test_a_diverged_network_records_where_and_does_not_affect_others():
     widths, batch = [7, 33, 33, 3], 8
     weights, biases, x, y, order, rates = make(widths, batch=batch)
     calm, calm_trace = trained(widths, batch, "relu", Optimizer(), traced=True)

@@ -107,7 +107,7 @@ def test_bits_do_not_depend_on_chunk_split_or_tracing(name):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # numpy's, of what is not finite
-def test_a_diverged_network_says_where_and_disturbs_nobody():
+def test_a_diverged_network_records_where_and_does_not_affect_others():
     run = [3, 5, 5, 2], 4, "relu", Optimizer()
     weights, biases, x, y, order, rates = make(*run[:2])
     calm, (expected,) = trained(*run, traced=True)
@@ -128,7 +128,7 @@ def test_a_diverged_network_says_where_and_disturbs_nobody():
     assert stack.advance(x, y, order[:, kept], rates[:, kept]).diverged == {}
 
 
-def test_what_the_kernel_cannot_train_is_said():
+def test_the_kernel_states_why_it_cannot_train_a_network():
     tanh = NetworkSpec("tanh", Optimizer(), 4)
     assert obstacle(tanh, 10) is None
     others = {

@@ -72,7 +72,7 @@ def test_tuning_is_drawn_against_the_fixed_rate(made):
     )
 
 
-def test_arms_stand_beside_their_twins_and_not_in_the_main_figures(made):
+def test_regularized_arms_are_shown_in_their_section_and_not_in_the_main_figures(made):
     _, tables, page = made
     text = page.read_text()
     assert 'id="fig-regularization-norm-2"' in text and 'id="fig-regularization-dropout"' in text
