@@ -1,4 +1,4 @@
-"""The house as one table: the packages, what each may import, and what each holds.
+"""The packages as one table: what each may import, and what it contains.
 
 `python -m tests.house` prints the table that CONTRIBUTING.md shows.
 """
@@ -62,7 +62,7 @@ def name_of(path: Path) -> str:
 
 
 def room_of(module: str) -> str:
-    """Return the package in which a module lies, or the module itself where it lies at the top; '' for `winit`."""
+    """Return the package of a module, or the module itself at the top level; '' for `winit`."""
     return [*module.split("."), ""][1]
 
 

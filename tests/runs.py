@@ -1,4 +1,4 @@
-"""Runs of workloads, and stores that are filled with them."""
+"""Helpers: runs of workloads, and filled run stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: its verbs, and one line and exit code 2 for a caller's mistake."""
+"""The command line: its verbs, and one line and exit code 2 for invalid input."""
 
 from __future__ import annotations
 

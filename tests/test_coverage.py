@@ -1,4 +1,4 @@
-"""The page on coverage shows the committed simulation, which meets its aims; and the simulation can fail."""
+"""The page on coverage shows the committed simulation, which meets its aims and is able to fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README and docs show what tables and code say: every number and every reference is filled in, none is typed."""
+"""Numbers and references in README and docs are filled in from tables and code, none is typed."""
 
 from __future__ import annotations
 

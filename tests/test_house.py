@@ -1,4 +1,4 @@
-"""The house: packages import what its table allows, modules are small, names are told apart, randomness is named."""
+"""Structure of the code: allowed imports, small modules, distinct names, named random streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the workflow's rules run: a log that says why a job failed."""
+"""Jobs of the workflow: a log that says why a job failed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference of the documents has everything that the code has, and nothing twice."""
+"""The reference in the documents is complete and has no duplicates."""
 
 from __future__ import annotations
 

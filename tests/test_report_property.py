@@ -1,4 +1,4 @@
-"""Any study that trained has a page: small studies drawn at random, trained, and drawn to completion."""
+"""Every trained study has a page: random small studies are composed, trained and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What two seeds of a study say otherwise is counted right, and its page shows the committed table."""
+"""Differences between two seeds of a study are counted correctly, and the page shows the committed table."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def sets(memberships: list[str], budget: int = 500) -> pd.DataFrame:
 
 
 def summary(*scores: float, ok: int = 10, pretraining: str = "none") -> pd.DataFrame:
-    """Return arms of ten judged runs, of which so many are ok and the others stuck, at two rates; the first is chosen."""
+    """Return arms of ten judged runs at two rates, of which the first is chosen, with given numbers of ok and stuck runs."""
     rows = {"test_score": scores, "initializer": [f"normal:{k}" for k in range(len(scores))]}
     best = pd.DataFrame(rows).assign(
         ok=ok, lost_target=0, missed_target=0, runs=10, is_best_rate=True, learning_rate=0.1

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs: on a wide and on a narrow terminal, without colours, and without a terminal."""
+"""Output while a study runs: on wide and narrow terminals, without colours, and without a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text and names arrive as they were typed: in overrides, in files, in frozen studies, through Snakemake."""
+"""Text and names are kept as typed: in overrides, files and frozen studies, and through Snakemake."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def run(cwd: Path) -> subprocess.CompletedProcess:
 
 
 def config_of(overrides: list[str]) -> list[str]:
-    """Return what plain Snakemake is told for a study of these overrides."""
+    """Return the arguments of plain Snakemake for a study with these overrides."""
     return ["--config", overrides[0], "overrides=" + " ".join(overrides[1:])]
 
 

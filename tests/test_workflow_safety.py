@@ -1,4 +1,4 @@
-"""What a run must not touch, and what it refuses: locks, dry runs, altered tables, other questions, odd places."""
+"""Safety of workflows: locks, dry runs, altered tables, other studies of the same name, unusual folders."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def snakemake(
 
 
 def state(cwd: Path) -> dict[Path, tuple[int, bytes]]:
-    """Return the time and the bytes of every file that is not Snakemake's own."""
+    """Return the time and the bytes of every file except those of Snakemake."""
     files = [path for path in cwd.rglob("*") if path.is_file() and not {".snakemake", "__pycache__"} & set(path.parts)]
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 

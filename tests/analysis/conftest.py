@@ -1,4 +1,4 @@
-"""Trained studies that several tests of the analysis share, and their tables."""
+"""Trained studies and their tables, shared by several tests of the analysis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurement against theory, on layers made up to agree or not."""
+"""Agreement of measurement and theory, on constructed layers."""
 
 from __future__ import annotations
 

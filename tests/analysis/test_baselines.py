@@ -1,4 +1,4 @@
-"""What is reached without hidden layers."""
+"""Baselines without hidden layers."""
 
 from __future__ import annotations
 

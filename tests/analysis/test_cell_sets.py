@@ -1,4 +1,4 @@
-"""Sets of single cells: what works, what does worse, what fails, and what ten runs do not tell."""
+"""Sets of initializers in a cell: works, worse, fails and undecided."""
 
 from __future__ import annotations
 

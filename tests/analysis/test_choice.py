@@ -1,4 +1,4 @@
-"""The noise of a choice of rate: probabilities by hand, and the variance of what is chosen."""
+"""Uncertainty from choosing the rate: probabilities by hand, and the variance of the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that was trained is in the tables, whatever the order."""
+"""Collected tables contain all trained runs, in any order of the parts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of verdicts: success first, then scores, and nothing that contradicts an interval beside it."""
+"""The rule of verdicts: success first, then scores, and no verdict that contradicts its interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals against closed forms, published examples and their own simulation."""
+"""Intervals against closed forms, published examples and simulation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from winit.analysis.stats import Difference
 
 
 def pairs(only_ours: int, only_theirs: int, total: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return one cell of pairs with so many discordant ones of each kind."""
+    """Return one cell of pairs with given numbers of discordant pairs of each kind."""
     ours, theirs = np.ones((1, total), bool), np.ones((1, total), bool)
     theirs[0, :only_ours] = False
     ours[0, only_ours : only_ours + only_theirs] = False

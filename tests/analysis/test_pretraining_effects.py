@@ -1,4 +1,4 @@
-"""Arms against arms, on tables small enough to check by hand."""
+"""Comparisons between arms, on tables small enough to check by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = {"none": 1.0, "none+longer": 4.0}  # of training; a pretrained run has
 
 
 def runs_and_summary(scores: dict[tuple[str, str], list[float]], tuning: dict[tuple[str, str], float] | None = None):
-    """Return runs and summary of arms (initializer, pretraining), one test score a replicate; NaN diverged."""
+    """Return runs and summary of arms (initializer, pretraining), one test score per replicate; NaN for diverged runs."""
     runs, summary = [], []
     for (initializer, pretraining), values in scores.items():
         arm = SETTING | {"initializer": initializer, "pretraining": pretraining}

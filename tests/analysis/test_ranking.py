@@ -1,4 +1,4 @@
-"""The field as a whole, on tables small enough to work out by hand."""
+"""The ranking of initializers, on tables small enough to work out by hand."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def overall(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetting
 
 
 def many(shift: float = 0.0, failing: int = 0, replicates: int = 10, cells: int = 12) -> Cells:
-    """Return a baseline and two others: one is so much better, and one has so many failures in each cell."""
+    """Return a baseline and two other arms: one with higher scores, and one with failures in each cell."""
     rng = np.random.default_rng(0)
     result: Cells = {}
     for depth in range(1, cells + 1):

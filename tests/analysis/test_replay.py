@@ -1,4 +1,4 @@
-"""The tutorial's forward pass against numbers computed elsewhere by an independent program."""
+"""The tutorial's forward pass against numbers from an independent program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Selections of runs, and of what is known of their networks before training."""
+"""Selections of runs, and of measurements before training."""
 
 from __future__ import annotations
 

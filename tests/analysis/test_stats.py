@@ -1,4 +1,4 @@
-"""Estimators against closed forms and answers one can work out in one's head."""
+"""Estimators against closed forms and simple examples."""
 
 from __future__ import annotations
 

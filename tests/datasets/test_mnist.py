@@ -1,4 +1,4 @@
-"""MNIST: read from a folder that is named, refused with a sentence when a file is missing, damaged or cut short."""
+"""MNIST: read from a folder, with one-sentence errors for missing, damaged and truncated files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that the tests of engines train: ours, and the same ones built of torch's modules."""
+"""Networks for the tests of engines: ours, and the same ones built from torch's modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The corruption of denoising autoencoders: its share, its deviation, its streams."""
+"""The corruption of denoising autoencoders: its share, standard deviation and streams."""
 
 from __future__ import annotations
 

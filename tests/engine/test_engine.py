@@ -1,4 +1,4 @@
-"""What all engines offer: prediction, loss and score, the layer at which a network diverged, and their specification."""
+"""The common interface of engines: prediction, loss, score, layer of divergence, specification."""
 
 from __future__ import annotations
 

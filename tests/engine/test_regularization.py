@@ -1,4 +1,4 @@
-"""Dropout's share and streams; batch normalization is tested with the networks that have it, in `test_torch_stack`."""
+"""Share and streams of dropout. Batch normalization is tested with whole networks in `test_torch_stack`."""
 
 from __future__ import annotations
 

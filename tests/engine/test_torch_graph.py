@@ -1,4 +1,4 @@
-"""Captured steps are the steps taken one by one, to the bit. On a CPU what is captured is the step itself."""
+"""Captured steps have the same bits as single steps. On a CPU, the step itself stands in for the capture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page is drawn from: of long tables the rows of some runs alone, and the same page as from all."""
+"""Tables of a page: only some rows of long tables are read, with the same page as from all rows."""
 
 from __future__ import annotations
 

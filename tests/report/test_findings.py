@@ -1,4 +1,4 @@
-"""An initializer counts as one that trains if half of its runs or more reach the target, everywhere alike."""
+"""Findings: the numbers and the scope of each sentence, and the definition of training used everywhere."""
 
 from __future__ import annotations
 

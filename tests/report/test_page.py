@@ -1,4 +1,4 @@
-"""The page stands on its own."""
+"""The page is self-contained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of the page are those of the tables."""
+"""The rows on the page agree with the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is slower is kept apart from what does not train."""
+"""Slower arms are distinguished from arms that do not train."""
 
 from __future__ import annotations
 

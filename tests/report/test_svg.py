@@ -1,4 +1,4 @@
-"""Figures are small SVG that looks as drawn."""
+"""Figures become small SVG with the same appearance."""
 
 from __future__ import annotations
 

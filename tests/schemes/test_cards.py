@@ -1,4 +1,4 @@
-"""Cards tell the truth: their lines, run by torch, Keras and JAX, draw what our schemes draw."""
+"""Cards are correct: their code in torch, Keras and JAX draws the same weights as our schemes."""
 
 from __future__ import annotations
 

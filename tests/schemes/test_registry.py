@@ -1,4 +1,4 @@
-"""Names: every one is spelled once, looks the same everywhere, and is refused with a hint when misspelt."""
+"""Names of initializers: canonical spelling, the same look everywhere, and hints for misspelt names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables are checked against the schema and come back as they were written."""
+"""Tables are checked against the schema and read back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The run store: what is committed is whole, what is damaged is named, and nothing foreign is read."""
+"""The run store: committed parts are complete, damaged files are reported, and foreign files are never read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tasks side by side return what they return one after the other."""
+"""Parallel tasks return the same results as sequential tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema: one object for a column, from which the run store, the tables and the reference are made."""
+"""The schema: every column is one object, from which the run store, the tables and the reference are derived."""
 
 from __future__ import annotations
 

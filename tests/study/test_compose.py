@@ -1,4 +1,4 @@
-"""Composition from conf/ and overrides, frozen studies, and what a workflow hands over."""
+"""Composition from conf/ and overrides, frozen studies, and configurations of workflows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of conf/: a user's in the working directory, and winit's own behind them."""
+"""Files of conf/: those of the user in the working directory come before the installed ones."""
 
 from __future__ import annotations
 

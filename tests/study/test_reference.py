@@ -1,4 +1,4 @@
-"""The JSON Schema of a study: it takes what winit takes, and refuses what an editor can see to be wrong."""
+"""The JSON Schema of a study accepts valid studies, and rejects errors that an editor can detect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validation: every mistake gets one clear sentence."""
+"""Validation: every error gets one clear sentence."""
 
 from __future__ import annotations
 

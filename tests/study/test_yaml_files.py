@@ -1,4 +1,4 @@
-"""One reader of YAML: it agrees with Hydra's, and what is written is read back by every reader."""
+"""The reader of YAML agrees with Hydra's, and written files are read back correctly by all readers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activations on arrays against their derivatives, the facts they state, and the tensors' code."""
+"""Activations on arrays against their derivatives, their stated properties, and the code on tensors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every layer's statistics by the formulas, one pass after another: what `winit.training.probes` is compared with.
+"""Reference formulas for the statistics of layers, to which `winit.training.probes` is compared.
 
 All of it is in float64, sums of squares are of values scaled by their largest, and variances are means of squared differences.
 """

@@ -1,4 +1,4 @@
-"""Data-dependent schemes against what they promise, in small; and what they may look at."""
+"""Data-dependent schemes reach their goals on small networks, and use only the calibration batch."""
 
 from __future__ import annotations
 

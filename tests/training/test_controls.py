@@ -1,4 +1,4 @@
-"""Controls of pretraining: they share one property with pretrained weights and lack the others."""
+"""Controls of pretraining share one property with pretrained weights."""
 
 from __future__ import annotations
 

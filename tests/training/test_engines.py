@@ -1,4 +1,4 @@
-"""Which device and engine train a workload."""
+"""The choice of device and engine for a workload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Greedy pretraining: each layer learns from the codes below, and fine-tuning starts from exactly what was learned."""
+"""Greedy pretraining: each layer learns from the codes below, and fine-tuning starts from the learned weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sentence for an unknown name: short lists are printed whole, of long ones only the nearest names. And that for an error."""
+"""Error messages for unknown names: short lists are printed completely, long ones only with the most similar names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bundles: every workload once, by what they share, even in cost, and fixed by the study alone."""
+"""Bundles: every workload is in one bundle, grouped by shared data and code, with even costs, for any number of cores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a study is, and what is left: nothing until something was measured, and then about right."""
+"""Progress of a study: estimates need measurements, and are then approximately right."""
 
 from __future__ import annotations
 

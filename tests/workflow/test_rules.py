@@ -1,4 +1,4 @@
-"""What the Snakefile asks of Snakemake."""
+"""The interface between the Snakefile and Snakemake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each rule depends on: the modules that its stage imports, wherever the project lies."""
+"""Sources of rules: the modules that a stage imports, for any location of the project."""
 
 from __future__ import annotations
 

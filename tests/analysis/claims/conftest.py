@@ -1,4 +1,4 @@
-"""What the tests of claims share."""
+"""Fixtures of the tests of claims."""
 
 from __future__ import annotations
 

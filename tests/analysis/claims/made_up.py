@@ -118,7 +118,7 @@ SYMMETRIC = contrast("distinct_units", {"at_most": 1}, {"at_least": 2}, initiali
 
 
 def units(*counts: int, step: int = 50) -> list[dict]:
-    """Return three hidden layers and an output with so many distinct units."""
+    """Return three hidden layers and an output layer with given numbers of distinct units."""
     return [{"stage": "training", "step": step, "distinct_units": n} for n in (*counts, 10)]
 
 

@@ -1,4 +1,4 @@
-"""Cells decide, contrasts are put together from cells and claims from contrasts, and sentences tell it."""
+"""Judging of claims: outcomes of cells, verdicts on contrasts and claims, and the sentences about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How numbers of measures are written, and what parameters measures have."""
+"""Formatting of measures, and their parameters."""
 
 from __future__ import annotations
 

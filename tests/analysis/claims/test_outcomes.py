@@ -1,4 +1,4 @@
-"""Measures of what training comes to, on tables one can check by hand."""
+"""Measures of training outcomes, on tables small enough to check by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims are read from files, and their mistakes named in one sentence."""
+"""Claims are read from files, and every error gets one sentence."""
 
 from __future__ import annotations
 

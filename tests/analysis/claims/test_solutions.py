@@ -1,4 +1,4 @@
-"""Measures of solutions, on predictions one can count by hand."""
+"""Measures of solutions, on predictions small enough to count by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measures of layers, on tables one can check by hand."""
+"""Measures of layers, on tables small enough to check by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of machine code: found again, checked, set aside, and never in the way."""
+"""The cache of machine code: files are reused, checked and set aside, and errors never stop training."""
 
 from __future__ import annotations
 

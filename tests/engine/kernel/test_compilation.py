@@ -1,4 +1,4 @@
-"""Compiled code is kept, and what is loaded is what was compiled."""
+"""Compiled code is cached, and loaded code equals compiled code."""
 
 from __future__ import annotations
 

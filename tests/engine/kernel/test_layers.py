@@ -1,4 +1,4 @@
-"""Layers that learn alone: the kernel against the torch engine, and its bits on any vector width, stack and split."""
+"""Layers that learn individually: the kernel against the torch engine, and equal bits for any vector width, stack and split."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def trained(shape, optimizer, kind, splits=(), chosen=(0, 1, 2), traced=False, l
 
 
 def numbers(stack):
-    """Return everything that training moves."""
+    """Return everything that training changes."""
     return [*stack.weights, *stack.biases, *(getattr(n, name) for n in stack.norms if n for name in STATISTICS)]
 
 

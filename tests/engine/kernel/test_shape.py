@@ -1,4 +1,4 @@
-"""What the kernel can train, and what it says of the rest."""
+"""The networks that the kernel can train, and its errors for others."""
 
 from __future__ import annotations
 

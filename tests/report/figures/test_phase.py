@@ -1,4 +1,4 @@
-"""The phase diagram lies on the theory."""
+"""The phase diagram agrees with the theory."""
 
 from __future__ import annotations
 

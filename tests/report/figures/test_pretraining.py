@@ -1,4 +1,4 @@
-"""Figures of pretraining draw their tables, and a study of deep autoencoders has a page of its own."""
+"""Figures of pretraining draw their tables, and studies of deep autoencoders have their own page."""
 
 from __future__ import annotations
 

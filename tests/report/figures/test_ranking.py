@@ -1,4 +1,4 @@
-"""Figures of the field draw the ranking's tables, and the page tells the claims, the chapters and the ranking."""
+"""Figures of the ranking draw their tables, and the page shows claims, chapters and ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every section stands in one file and in a list of the page's sections."""
+"""Every section has a file and an entry in the list of sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in a browser: it asks for nothing, its controls work from the page alone, and it is complete without scripts.
+"""The page in a browser: it makes no requests, its controls need no other files, and it is complete without scripts.
 
 Playwright drives a Chromium that is on the machine already: `WINIT_CHROMIUM`, or `chromium` on the path. In continuous
 integration it takes its own if there is none, and fails without one.

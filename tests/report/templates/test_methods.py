@@ -1,4 +1,4 @@
-"""The section on methods follows from the settings: it describes the networks, the data and the rules that a study has, and no others."""
+"""The section on methods follows from the settings: it describes only the networks, data and rules of the study."""
 
 from __future__ import annotations
 
