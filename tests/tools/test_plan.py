@@ -56,7 +56,7 @@ def test_the_plan_says_how_rates_are_chosen_and_what_extensions_can_add(tiny, tm
     text = lines(plan(tiny(*TUNED), RunStore(tmp_path)), cores=2)
     assert text[0].startswith("study smoke: 7 to 10 runs in 1 workloads")
     assert text[1:3] == [
-        "tuning: 4 runs on 2 replicates of every rate; extensions of the grid add at most 4",
+        "tuning: 4 runs, 2 replicates of every rate; extensions of the grid add at most 4",
         "judging: 3 to 6 runs on other replicates (3 in the main grid), at the rates chosen for 1 budget and at the fixed one",
     ]
     assert text[3] == "stored: 0 of up to 14 runs" and text[4].startswith("to train: up to 14 runs, ")

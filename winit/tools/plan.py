@@ -14,7 +14,7 @@ from winit.workflow.progress import duration
 from winit.workflow.session import Needed
 
 # Operations per second and core that the engine reaches on small networks; used until the store has measured better.
-NOMINAL_FLOPS = 4e10
+NOMINAL_FLOPS = 8e10
 # What a job costs before it trains, and the tables and the page after the last one, in seconds.
 JOB_SECONDS, PAGE_SECONDS = 3, 15
 
@@ -91,7 +91,7 @@ def lines(plan: Plan, cores: int) -> list[str]:
     basis = "at the rate of the stored runs" if plan.measured_rate else "a rough guess; nothing of it is stored yet"
     text.append(
         f"to train: up to {plan.to_train:,} runs, {plan.flops / 1e12:,.2f} TFLOP, "
-        f"about {duration(plan.seconds(cores))} on {cores} cores ({basis})"
+        f"at most about {duration(plan.seconds(cores))} on {_count(cores, 'core')} ({basis})"
     )
     return text
 
@@ -100,6 +100,10 @@ def _runs(counts: RunCounts) -> str:
     """Return the number of runs as a person reads it."""
     least, most = counts.tuning + counts.least, counts.tuning + counts.most
     return f"{least:,} runs" if least == most else f"{least:,} to {most:,} runs"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _protocol(study: Study) -> list[str]:
@@ -115,8 +119,8 @@ def _protocol(study: Study) -> list[str]:
     judged = f"{counts.least:,}" if counts.least == counts.most else f"{counts.least:,} to {counts.most:,}"
     return [
         *lines,
-        f"tuning: {counts.tuning:,} runs on {grid.tuning_replicates} replicates of every rate; "
+        f"tuning: {counts.tuning:,} runs, {_count(grid.tuning_replicates, 'replicate')} of every rate; "
         f"extensions of the grid add at most {counts.extensions:,}",
         f"judging: {judged} runs on other replicates ({grid.replicates} in the main grid), at the rates chosen for "
-        f"{len(study.budgets)} {'budgets' if len(study.budgets) > 1 else 'budget'} and at the fixed one",
+        f"{_count(len(study.budgets), 'budget')} and at the fixed one",
     ]
