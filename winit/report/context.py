@@ -77,7 +77,7 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     long = ("curves", "layers", "jacobians", "histograms")
     tables = {name: files.read(folder, name) for name in TABLES if name not in (*long, *NOT_SHOWN)}
     # Sorted, so that what is sorted by category is sorted as the strings would be.
-    run_ids = sorted(tables["runs"]["run_id"])
+    run_ids = pd.Index(sorted(tables["runs"]["run_id"]))
     tables["runs"]["run_id"] = pd.Categorical(tables["runs"]["run_id"], run_ids)
     runs = judged(tables["runs"])
     chosen = at_chosen_rate(runs, of_budget(tables["summary"]))

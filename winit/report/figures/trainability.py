@@ -106,15 +106,16 @@ def convergence(
                     colour = schemes.style(name)["color"]
                     axes.plot(single.columns, single.loc[name].T, color=colour, linewidth=0.35, alpha=0.45)
         lines(axes, panel.of(shown), "step", metric, names)
-        step_axis(axes, data["step"].max())
         axes.set(xlabel="step" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}")
-        if "score" in metric:
-            axes.set_ylim(0, 1)
-        else:
-            axes.set_yscale("log")
-        if "score" not in metric and len(finite):
-            low = min(max(finite.min() * 0.8, 1e-4), 3.0)
-            axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
+    axes = layout[0].axes  # All panels share its scales.
+    step_axis(axes, data["step"].max())
+    if "score" in metric:
+        axes.set_ylim(0, 1)
+    else:
+        axes.set_yscale("log")
+    if "score" not in metric and len(finite):
+        low = min(max(finite.min() * 0.8, 1e-4), 3.0)
+        axes.set_ylim(low, max(min(finite.max() * 1.2, 30), 2 * low))
     figure.supylabel(metric.replace("_", " ").replace("score", "accuracy"), size=9)
     legend(figure, names)
     return Drawn(figure, median)
