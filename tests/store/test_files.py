@@ -93,6 +93,6 @@ def test_run_ids_are_categories_in_the_order_that_is_asked_for(tmp_path, monkeyp
         for name in "bca":
             stream.add(rows(name, [0.1, 0.9]))
     for ids in (["a", "b", "c"], ["c", "a", "b", "d"]):
-        column = files.read(tmp_path, "predictions", run_ids=ids)["run_id"]
+        column = files.read(tmp_path, "predictions", run_ids=pd.Index(ids))["run_id"]
         assert column.cat.categories.tolist() == ids
         assert column.tolist() == ["b", "b", "c", "c", "a", "a"]

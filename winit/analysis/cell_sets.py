@@ -45,32 +45,39 @@ def cell_sets(runs: pd.DataFrame, summary: pd.DataFrame, analysis: AnalysisSetti
     columns = [name for name in TABLES["cell_sets"] if name != "budget"]
     plain, chosen = (frame[frame["pretraining"] == "none"] for frame in (runs, summary))
     at_rate = at_chosen_rate(plain, chosen)
-    noise = choice_noise(plain, seed, analysis.resamples)
-    best = chosen[chosen["is_best_rate"]].set_index([*CELL, *ARM])
+    noise = choice_noise(plain, seed, analysis.resamples).reset_index()
+    arms = chosen[chosen["is_best_rate"]].merge(noise, on=[*CELL, *ARM])
+    arms_of = {cell: of_cell.set_index("initializer") for cell, of_cell in arms.groupby(CELL)}
     rows = []
     for cell, of_cell in at_rate.groupby(CELL, sort=True):
         names = schemes.in_order(of_cell["initializer"])
-        keys = [(*cell, name, "none") for name in names]
-        status, score = (
-            of_cell.pivot(index="initializer", columns="replicate", values=column).loc[names].to_numpy(dtype=kind)
-            for column, kind in (("status", object), ("test_score", float))
-        )
-        reference = int(best.loc[keys, "tuning_score"].to_numpy().argmax())
-        added = noise.loc[keys].assign(
-            trained=lambda n, chance=of_cell["chance"].iloc[0]: n["trained_score"] * (1 - chance) ** 2
-        )
+        status, score = _by_replicate(of_cell, names)
+        best = arms_of[cell].loc[names]
+        reference = int(best["tuning_score"].to_numpy().argmax())
+        trained = best["trained_score"].to_numpy() * (1 - of_cell["chance"].iloc[0]) ** 2
+        success, rate = best["success"].to_numpy(), best["learning_rate"].to_numpy()
         level = intervals.simultaneous_level(len(names) - 1)
-        for place, (name, key) in enumerate(zip(names, keys, strict=True)):
+        for place, name in enumerate(names):
             # The reference does not differ from itself.
-            between = 0.0 if place == reference else float(added["trained"].iloc[[place, reference]].sum(skipna=False))
-            row = _success(status[place], float(added["success"].iloc[place]))
+            between = 0.0 if place == reference else float(trained[place] + trained[reference])
+            row = _success(status[place], float(success[place]))
             row |= _difference(status[[place, reference]], score[[place, reference]], level, between)
             row |= dict(zip(("membership", "reason"), _membership(row), strict=True))
-            row |= {"test_score": float(np.nanmean(score[place])), "learning_rate": best.at[key, "learning_rate"]}
+            row |= {"test_score": float(np.nanmean(score[place])), "learning_rate": rate[place]}
             rows.append(
                 dict(zip(CELL, cell, strict=True)) | {"initializer": name, "is_reference": place == reference} | row
             )
     return pd.DataFrame(rows, columns=columns)
+
+
+def _by_replicate(of_cell: pd.DataFrame, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return status and test score (initializers, replicates) of the runs of a cell; missing where there is no run."""
+    replicates, column = np.unique(of_cell["replicate"], return_inverse=True)
+    row = pd.Index(names).get_indexer(of_cell["initializer"])
+    status = np.full((len(names), len(replicates)), np.nan, dtype=object)
+    score = np.full(status.shape, np.nan)
+    status[row, column], score[row, column] = of_cell["status"], of_cell["test_score"]
+    return status, score
 
 
 def is_two_faced(ok: ArrayLike, learned: ArrayLike, runs: ArrayLike) -> np.ndarray:

@@ -100,8 +100,8 @@ def choice_noise(runs: pd.DataFrame, seed: int, resamples: int) -> pd.DataFrame:
     Returns:
         Indexed by cell and arm: a column for each of `MEASURES`.
     """
-    index = pd.MultiIndex.from_arrays([[]] * len(ARM_KEYS), names=ARM_KEYS)
     if runs.empty:
+        index = pd.MultiIndex.from_frame(runs[ARM_KEYS])
         return pd.DataFrame(index=index, columns=list(MEASURES), dtype=float)
     runs = scored(runs)
     candidates = _candidates(runs)

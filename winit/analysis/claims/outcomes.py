@@ -18,6 +18,7 @@ from winit.analysis.claims.evidence import PLAIN_CELL, Cell, Evidence, Parameter
 from winit.analysis.select import ARM, Tables, tuning
 
 Arm = tuple[str, str]  # values of ARM
+_COMPARED = ["status", "test_score", "steps_to_target"]  # of runs
 
 
 def named(parameters: Parameters, runs: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +71,7 @@ class _Field(NamedTuple):
 
     def runs(self, arm: Arm) -> pd.DataFrame:
         """Return the runs of an arm by replicate."""
-        return self.rows.iloc[self.arms[arm]].set_index("replicate")
+        return self.rows.iloc[self.arms[arm]].set_index("replicate")[_COMPARED]
 
     def best(self, candidates: Sequence[Arm]) -> Arm | None:
         """Return the arm with the highest mean tuning score (the first one for ties), or None if it cannot be chosen.
@@ -86,7 +87,7 @@ class _Field(NamedTuple):
 
 def _fields(tables: Tables) -> Iterator[tuple[Cell, _Field]]:
     """Yield the arms of each cell, without batch normalization and dropout."""
-    runs = _unnormed(tables["chosen"])
+    runs = _unnormed(tables["chosen"])[[*PLAIN_CELL, *ARM, "replicate", *_COMPARED]]
     tuned = tuning(tables["runs"])[[*PLAIN_CELL, *ARM, "batch_norm", "dropout"]].drop_duplicates()
     chosen = _unnormed(tables["tuning"].merge(tuned))
     chosen = chosen[chosen["is_chosen"]]

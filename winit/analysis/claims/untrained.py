@@ -15,8 +15,8 @@ from winit.analysis.claims.outcomes import named, plain
 from winit.analysis.select import Tables, before_training, judged
 
 
-def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, str, list[pd.DataFrame]]]:
-    """Yield each cell and initializer with the hidden layers of each of its networks before training.
+def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, str, pd.DataFrame]]:
+    """Yield each cell and initializer with the hidden layers of its networks before training, in order.
 
     The state before training does not depend on the learning rate.
     """
@@ -25,7 +25,7 @@ def _untrained(tables: Tables, parameters: Parameters) -> Iterator[tuple[Cell, s
     layers = before_training(tables["layers"], runs, key)
     layers = layers[layers["layer"] <= layers["depth"]].sort_values("layer")
     for (*cell, initializer), rows in layers.groupby(key):
-        yield tuple(cell), initializer, [network for _, network in rows.groupby("run_id")]
+        yield tuple(cell), initializer, rows
 
 
 def distinct_units(tables: Tables, parameters: Parameters) -> list[Evidence]:
@@ -60,17 +60,19 @@ def _decades(first: float, last: float) -> float:
 def _factor(of: str, is_backward: bool, tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Return the change of a variance over the hidden layers before training, in the direction of its signal, in decades."""
     rows = []
-    for cell, initializer, networks in _untrained(tables, parameters):
+    for cell, initializer, layers in _untrained(tables, parameters):
         depth = cell[PLAIN_CELL.index("depth")]
         if depth < 2:
             continue
-        factors = []
-        for network in networks:
-            values = np.full(depth, np.inf)  # the layers of non-finite networks are missing
-            values[network["layer"].to_numpy() - 1] = network[of]
-            is_finite = np.isfinite(values).all()
-            ends = (values[-1], values[0]) if is_backward else (values[0], values[-1])
-            factors.append(_decades(*ends) if is_finite else math.inf)
+        network, run_ids = pd.factorize(layers["run_id"])
+        values = np.full((len(run_ids), depth), np.inf)  # the layers of non-finite networks are missing
+        values[network, layers["layer"] - 1] = layers[of]
+        is_finite = np.isfinite(values).all(axis=1)
+        first, last = (-1, 0) if is_backward else (0, -1)
+        factors = [
+            _decades(of_network[first], of_network[last]) if known else math.inf
+            for of_network, known in zip(values, is_finite, strict=True)
+        ]
         rows.append(Evidence(cell, mean(factors), len(factors), initializer))
     return rows
 
@@ -88,8 +90,9 @@ def gradient_factor(tables: Tables, parameters: Parameters) -> list[Evidence]:
 def saturated_share(tables: Tables, parameters: Parameters) -> list[Evidence]:
     """Return the saturated share of units and examples, mean over hidden layers, before training."""
     rows = []
-    for cell, initializer, networks in _untrained(tables, parameters):
-        means = [network["saturated"].mean() for network in networks if network["saturated"].notna().all()]
+    for cell, initializer, layers in _untrained(tables, parameters):
+        networks = [saturated for _, saturated in layers.groupby("run_id")["saturated"]]
+        means = [saturated.mean() for saturated in networks if saturated.notna().all()]
         if means:
             rows.append(Evidence(cell, mean(means), len(means), initializer))
     return rows
