@@ -50,7 +50,7 @@ def test_canonical_spelling(text, canonical):
     [
         (
             "he_normall",
-            "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? README.md lists all initializers",
+            "unknown initializer 'he_normall'; did you mean he_normal, normal or lecun_normal? `winit list initializers` lists all initializers",
         ),
         ("normal", "initializer 'normal' has 0 values; write it normal:<std>, for example normal:0.01"),
         ("he_normal+lsuw", "initializer 'he_normal+lsuw': unknown modifier 'lsuw'; did you mean 'lsuv'? choose from"),

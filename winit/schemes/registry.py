@@ -72,7 +72,7 @@ def parse(text: str) -> Parsed:
         name, _, values = head.partition(":")
         after = [*own, *after]
     if name not in SCHEMES:
-        raise ValueError(unknown_name("initializer", name, [*SCHEMES, *ALIASES], "README.md"))
+        raise ValueError(unknown_name("initializer", name, [*SCHEMES, *ALIASES], "`winit list initializers`"))
     for modifier in after:
         if modifier not in MODIFIERS:
             raise ValueError(f"initializer '{text}': {unknown_name('modifier', modifier, MODIFIERS)}")

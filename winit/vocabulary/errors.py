@@ -16,7 +16,7 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], listed_in: str =
         kind: what the name refers to, such as `activation`.
         given: the unknown name.
         allowed: all allowed names. If there are more than 16, only the three most similar ones are printed.
-        listed_in: where a long list can be found, such as a file or a command: `README.md`.
+        listed_in: where a long list can be found, such as a command: `winit schema`.
     """
     allowed = list(allowed)
     if len(allowed) <= LONGEST_LIST:
