@@ -24,6 +24,10 @@ from winit.vocabulary.pretraining import CONTROLS, PRETRAINING
 
 NO_PAPER = "from libraries and textbooks"
 
+# What winit ships of conf/. A clone may have studies and claims of its user beside them.
+STUDIES = ("default", "quick", "full", "smoke", "phase_diagram", "deep_autoencoder")
+CLAIMS = ("tutorial",)
+
 
 def code(names: Iterable[str]) -> str:
     """Return names as code, with commas between them."""
@@ -112,7 +116,7 @@ def datasets() -> str:
 
 def declared() -> list[Claim]:
     """Return the claims that winit ships."""
-    return reading.read(conf.files("claims").values())
+    return reading.read([conf.files("claims")[name] for name in CLAIMS])
 
 
 def claims() -> str:
@@ -128,12 +132,12 @@ def studies() -> str:
     """Return what each study of `conf/study/` asks, and how many runs it has."""
     heads = ["study", "question", "datasets", "updates", "workloads", "runs, at least", "runs, at most"]
     lines = []
-    for path in conf.files("study").values():
-        study = compose([f"study={path.stem}"])
+    for name in STUDIES:
+        study = compose([f"study={name}"])
         sizes = [len(study.workloads), study.counts.tuning + study.counts.least, study.counts.bound]
         names = code(sorted({workload.dataset for workload in study.workloads}))
         updates = ", ".join(f"{budget:,}" for budget in study.budgets)
-        lines.append([code([path.stem]), study.question, names, updates, *(f"{size:,}" for size in sizes)])
+        lines.append([code([name]), study.question, names, updates, *(f"{size:,}" for size in sizes)])
     return table(heads, lines, 4)
 
 

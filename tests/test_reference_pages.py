@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
-from benchmarks import markdown, reference
+from benchmarks import figures, markdown, reference
 from winit.datasets import DATASETS
 from winit.schemes import MODIFIERS, SCHEMES
 from winit.store.schema import TABLES
@@ -43,6 +45,13 @@ def test_everything_stands_in_its_table_once(page, names, pages):
 def test_every_table_and_column_is_there(pages):
     assert re.findall(r"^## `(\w+)`$", pages["tables.columns"], re.MULTILINE) == list(TABLES)
     assert first_column(pages["tables.columns"]) == [name for table in TABLES.values() for name in table]
+
+
+@pytest.mark.parametrize(("group", "names"), [("study", reference.STUDIES), ("claims", reference.CLAIMS)])
+def test_what_is_shipped_of_conf_is_named(group, names):
+    listed = subprocess.run(["git", "ls-files", f"conf/{group}"], cwd=figures.ROOT, capture_output=True, text=True)
+    tracked = [Path(line).stem for line in listed.stdout.splitlines()]
+    assert sorted(names) == sorted(tracked or names), "without git nothing is known"
 
 
 def test_controls_are_written_as_in_a_grid(pages):
