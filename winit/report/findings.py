@@ -358,6 +358,6 @@ def of_section(section: str, tables: Tables, is_reconstruction: bool) -> list[Fi
 
 
 def as_json(study: Study, found: Sequence[Finding]) -> bytes:
-    """Return findings for programs: the study, its question, and each sentence with the figure that bears it out."""
+    """Return findings for programs: the study, its question, and each sentence with the figure that supports it."""
     contents = {"study": study.name, "question": study.question, "findings": [asdict(finding) for finding in found]}
     return (json.dumps(contents, indent=1, ensure_ascii=False) + "\n").encode()
