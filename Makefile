@@ -46,7 +46,7 @@ benchmark: $(VENV)/.benchmark ## Measure the engines against their peers, how a 
 	@$(BIN)/python -m benchmarks.study --study default --cores $(CORES)
 
 benchmark-gpu: $(VENV)/.benchmark ## Measure the engines on a CUDA device beside JAX, if there is one
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,gpu]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[benchmark,gpu]'
 	@$(BIN)/python -m benchmarks.gpu
 
 stability: $(VENV)/.runtime ## Run a study with another seed, too, and write docs/stability.md: what the two say otherwise
@@ -79,21 +79,21 @@ endef
 # The stamps stand for "what pyproject.toml asks for is installed".
 $(VENV)/.runtime: pyproject.toml | $(VENV)/bin/python
 	@echo "installing winit into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[interactive]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[interactive]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing winit and its tests into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[test]'
 	@( $(call browser) ) >$(VENV)/browser.log 2>&1 || [ -z "$$CI" ] || { cat $(VENV)/browser.log >&2; exit 1; }
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
 	@echo "installing winit and what builds its documentation into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,interactive]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[docs,interactive]'
 	@touch $@ $(VENV)/.runtime
 
 $(VENV)/.benchmark: pyproject.toml | $(VENV)/bin/python
 	@echo "installing winit and what it is measured against into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[benchmark,interactive]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[benchmark,interactive]'
 	@touch $@ $(VENV)/.runtime

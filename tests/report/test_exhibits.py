@@ -48,5 +48,5 @@ def test_every_figure_has_its_data_and_its_command(made):
         assert embedded is None or gzip.decompress(base64.b64decode(embedded[1])).decode() == csv
         body = part.split("<tbody>")[1].split("</table>")[0]
         assert body.count("<tr>") == min(rows, SHOWN_ROWS)
-        assert f"winit report results/{study.name}/study.yaml" in part
+        assert f"winit workflow report results/{study.name}/study.yaml" in part
         assert f'href="figures/{name}.svg"' in part and f'href="figures/{name}.csv"' in part
