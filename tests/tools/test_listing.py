@@ -70,6 +70,11 @@ def test_a_study_has_its_runs_and_whether_its_page_shows_it(folder, tiny):
     paths.report.touch()
     assert states()["mine"] == (runs, runs, "current")
     assert f"{runs} runs stored, page is current: " in listing.lines("studies", listing.rows("studies"))[-1]
+    (part, *_) = sorted(paths.store.root.rglob("*.parquet"))
+    content = part.read_bytes()
+    part.unlink()
+    assert states()["mine"][2] == "out of date", "runs are missing"
+    part.write_bytes(content)
     other = compose(["study=smoke", "name=mine", "extra_grids=null", "training.steps=6"])
     paths.study.write_text(dump(other))
     assert states()["mine"][2] == "out of date", "it is another study now"
