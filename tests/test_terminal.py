@@ -184,10 +184,8 @@ def test_a_failure_says_which_job_why_and_where_to_read_more(tmp_path):
     command = [sys.executable, "-m", "winit", "run", *TINY, "device=cpu", "engine=triton", "--cores", "2"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
-    assert done.stderr == (
-        "winit: job train_01 failed: engine: got triton, but it runs on a CUDA device, not on cpu; allowed is torch, or auto "
-        "to take what can run. Its log is results/x/logs/train-01.log\n"
-    )
+    assert done.stderr.startswith("winit: job train_01 failed: engine: got triton, but it runs on a CUDA device")
+    assert done.stderr.endswith(". Its log is results/x/logs/train-01.log\n") and done.stderr.count("\n") == 1
 
 
 def test_an_interrupt_says_what_is_kept_and_leaves_nothing_running(tmp_path, monkeypatch):
