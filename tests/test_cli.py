@@ -74,7 +74,7 @@ def test_the_help_shows_the_daily_verbs_and_not_the_workflows(capsys):
     for verb, sub in cli.parser().verbs.items():
         assert f"\n    {verb} " in out
         assert said(capsys, verb, "--help")[1].startswith(f"usage: {sub.prog} ")
-    assert "workflow" not in out and "train " not in out.split("verbs:")[1].replace("train what", "")
+    assert "workflow" not in out and "train " not in out.split("verbs:")[1].replace("train runs", "")
     for job in ("train", "collect", "replay", "report"):
         assert f"    {job} " in said(capsys, "workflow", "--help")[1]
 
@@ -96,4 +96,4 @@ def test_verbose_shows_the_log_and_the_page_is_opened_at_the_end(original, tmp_p
     monkeypatch.chdir(tmp_path)
     code, _, err = said(capsys, "run", *SMALL, "--cores", "2", "--verbose", "--open")
     assert code == 0 and opened == [(tmp_path / "reports" / "small" / "index.html").as_uri()]
-    assert "Nothing to be done" in err and "found no browser; open reports/small/index.html yourself" in err
+    assert "Nothing to be done" in err and "no browser found; open reports/small/index.html" in err

@@ -199,7 +199,7 @@ def test_an_interrupt_says_what_is_kept_and_leaves_nothing_running(tmp_path, mon
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert err == "winit: interrupted; finished chunks are kept, and the same command goes on from there\n"
+    assert err == "winit: interrupted; finished chunks are kept, and the same command continues from there\n"
     monkeypatch.chdir(tmp_path)
     with session.lock(compose(TINY), StudyPaths("x")):  # nobody holds it any more
         pass

@@ -1,4 +1,4 @@
-"""The command line: one function a verb. Nothing else parses arguments."""
+"""The command line: one function per verb. Only this module parses arguments."""
 
 from __future__ import annotations
 
@@ -34,32 +34,34 @@ Verb = Callable[[argparse.Namespace], int | None]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one sentence, like every other mistake of a caller's.
+    """A parser whose errors are one sentence, like all other errors of invalid input.
 
     Attributes:
-        verbs: the parsers of the verbs that its help shows, by name.
+        verbs: parsers of the verbs in its help, by name.
     """
 
     verbs: dict[str, argparse.ArgumentParser]
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the arguments."""
+        """Raise an error about the arguments."""
         raise ValueError(f"{message}; see {self.prog} --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one verb; a mistake of the caller's costs one line on stderr and exit code 2."""
+    """Run one verb. Invalid input gives one line on stderr and exit code 2."""
     try:
         code = _run_verb(sys.argv[1:] if arguments is None else list(arguments))
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python would complain when it ends
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python prints an error at exit
         code = 128 + signal.SIGPIPE
     except (ValueError, OSError) as error:
         print(f"winit: {sentence_of(error)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
-        print("winit: interrupted; finished chunks are kept, and the same command goes on from there", file=sys.stderr)
+        print(
+            "winit: interrupted; finished chunks are kept, and the same command continues from there", file=sys.stderr
+        )
         code = 130
     sys.exit(code)
 
@@ -69,10 +71,10 @@ def _run_verb(arguments: list[str]) -> int:
     _check_verb(top, arguments)
     try:
         given, rest = top.parse_known_args(arguments)
-    except SystemExit as end:  # --help and --version end here, with their text still in the buffer
+    except SystemExit as end:  # --help and --version end here, with unflushed output
         return int(end.code or 0)
     if rest and hasattr(given, "overrides") and all("=" in text and not text.startswith("-") for text in rest):
-        given.overrides += rest  # overrides may stand behind options, too
+        given.overrides += rest  # overrides may also follow options
     elif rest:
         top.error(f"unrecognized arguments: {' '.join(rest)}")
     locks.require()
@@ -81,10 +83,10 @@ def _run_verb(arguments: list[str]) -> int:
 
 
 def _check_verb(top: Parser, arguments: Sequence[str]) -> None:
-    """Check the first word that is no option, before argparse does: it would print its usage and the hidden verbs.
+    """Check the first word that is not an option. The error of argparse would include usage and hidden verbs.
 
     Raises:
-        ValueError: it is no verb.
+        ValueError: the word is not a verb.
     """
     words = [word for word in arguments if not word.startswith("-")]
     if words and words[0] not in [*top.verbs, "workflow"]:
@@ -92,7 +94,7 @@ def _check_verb(top: Parser, arguments: Sequence[str]) -> None:
 
 
 def parser() -> Parser:
-    """Return the parser of the command line. The reference of the command line is made from it."""
+    """Return the parser of the command line, from which its reference is generated."""
     top = Parser(prog="winit", description="How much do a network's initial weights help or hinder its training?")
     top.add_argument("--version", action="version", version=f"winit {__version__}")
     subs = top.add_subparsers(title="verbs", required=True, metavar="VERB")
@@ -112,8 +114,10 @@ def parser() -> Parser:
 
 def _add_studies(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None:
     """Add the verbs that take a study."""
-    runner = add("run", run, "run a study: train what the store lacks, then write its tables and its report")
-    planner = add("plan", plan, "say how many runs a study has, how many are stored, and what the rest will cost")
+    runner = add(
+        "run", run, "run a study: train runs that are missing from the store, then write its tables and its report"
+    )
+    planner = add("plan", plan, "show how many runs a study has, how many are stored, and the cost of the rest")
     for sub in (runner, planner):
         sub.add_argument(
             "overrides", nargs="*", metavar="KEY=VALUE",
@@ -122,13 +126,13 @@ def _add_studies(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> No
         sub.add_argument(
             "--cores", type=_positive, default=os.cpu_count(), metavar="N", help="processes (default: all)"
         )
-    runner.add_argument("-n", "--dry-run", action="store_true", help="show the jobs, run nothing")
-    runner.add_argument("-v", "--verbose", action="store_true", help="show what Snakemake and its jobs say")
+    runner.add_argument("-n", "--dry-run", action="store_true", help="show the jobs without running them")
+    runner.add_argument("-v", "--verbose", action="store_true", help="show the output of Snakemake and its jobs")
     runner.add_argument("--open", action="store_true", help="open the page in a browser at the end")
     runner.add_argument(
         "--force", action="store_true",
-        help="replace the tables of another question under the same name; without it, a study that lacks some of their runs "
-        "is refused. Stored runs are kept in any case",
+        help="replace the tables of a different study with the same name, which is an error by default. Stored runs are "
+        "always kept",
     )  # fmt: skip
 
 
@@ -142,7 +146,7 @@ def _add_tools(add: Callable[[str, Verb, str], argparse.ArgumentParser]) -> None
     sub.add_argument("activation", help=f"one of {', '.join(ACTIVATIONS)}")
     sub.add_argument("--json", action="store_true", help="for programs")
 
-    sub = add("card", card, "say what an initializer is, and how torch, Keras and JAX write it")
+    sub = add("card", card, "show what an initializer draws, and the equivalent code in torch, Keras and JAX")
     sub.add_argument("initializer", help="he_normal, normal:0.01, orthogonal:1+lsuv, …")
     sub.add_argument("--activation", help="for schemes whose scale depends on it")
     sub.add_argument("--json", action="store_true", help="for programs")
@@ -165,9 +169,9 @@ def _add_jobs(noun: argparse.ArgumentParser) -> None:
         sub.add_argument("study", type=Path)
         if name == "train":
             sub.add_argument("bundle")
-            sub.add_argument("--arms", required=True, help="the digest of the bundle's arms that the workflow expects")
+            sub.add_argument("--arms", required=True, help="digest of the bundle's arms that the workflow expects")
         elif name != "replay":
-            sub.add_argument("--processes", type=_positive, default=1, metavar="N", help="how many work side by side")
+            sub.add_argument("--processes", type=_positive, default=1, metavar="N", help="number of processes")
         sub.add_argument("--log", type=Path)
 
 
@@ -178,7 +182,7 @@ def _positive(text: str) -> int:
 
 
 def plan(given: argparse.Namespace) -> None:
-    """Print what a study will do; change nothing."""
+    """Print the plan of a study, and change nothing."""
     study = from_arguments(given.overrides)
     paths = StudyPaths(study.name)
     checks.check_paths(study, paths)
@@ -230,11 +234,11 @@ def schema(given: argparse.Namespace) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run a study through Snakemake, and say what was found, where the page lies and what it took."""
+    """Run a study with Snakemake, and print the findings, the path of the page and the time it took."""
     started = time.time()
     study = from_arguments(given.overrides)
     if study.device == "cuda":
-        from winit.training.engines import choose_device  # imports torch: paid only by those who insist on CUDA
+        from winit.training.engines import choose_device  # imports torch, which takes time, only for device=cuda
 
         choose_device(study.device)
     paths = StudyPaths(study.name)
@@ -255,22 +259,22 @@ def run(given: argparse.Namespace) -> int:
         return 1
     _print_end(paths, started)
     if given.open and not webbrowser.open(paths.report.resolve().as_uri()):
-        print(f"winit: found no browser; open {paths.report} yourself", file=sys.stderr)
+        print(f"winit: no browser found; open {paths.report}", file=sys.stderr)
     return 0
 
 
 def _dry_run(given: argparse.Namespace, study: Study, paths: StudyPaths) -> int:
-    """Let Snakemake show the jobs of a study. Nothing is frozen, so it resolves the overrides itself."""
+    """Let Snakemake show the jobs of a study. Nothing is frozen, so Snakemake resolves the overrides."""
     taken = None if given.force else checks.other_question(study, paths)
     if taken:
-        print(f"winit: without -n, this is refused: {taken}", file=sys.stderr)
+        print(f"winit: without -n, this is an error: {taken}", file=sys.stderr)
     _print_plan(study, paths, given.cores)
     command = snakemake.command(given.overrides, given.cores, is_dry_run=True)
     return 1 if subprocess.run(command, check=False).returncode else 0
 
 
 def _snakemake(given: argparse.Namespace, paths: StudyPaths, lock: int) -> int:
-    """Run Snakemake, show how far it is, and return its exit code. The frozen study is read faster than it is composed."""
+    """Run Snakemake, show its progress, and return its exit code. Reading the frozen study is faster than composing it."""
     from winit import terminal
 
     log = paths.log("snakemake")
@@ -280,7 +284,7 @@ def _snakemake(given: argparse.Namespace, paths: StudyPaths, lock: int) -> int:
 
 
 def _print_end(paths: StudyPaths, started: float) -> None:
-    """Print what a person wants to know of a finished study."""
+    """Print the summary of a finished study."""
     from winit import terminal
 
     progress = paths.folder / FILE

@@ -1,4 +1,4 @@
-"""What the workflow's rules run: train a bundle of workloads, collect tables, replay, write the page."""
+"""Jobs of the workflow: train a bundle of workloads, collect tables, replay, write the page."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from winit.workflow.progress import FILE, Progress
 
 LOG = logging.getLogger("winit")
 
-# A job says how far the study is at most every so many seconds.
+# Smallest number of seconds between two progress messages of a job.
 PAUSE = 5.0
 
 Job = Callable[[argparse.Namespace, Study, StudyPaths], None]
 
 
 class _Marked(logging.Formatter):
-    """Marks what `winit run` shows to a person, and the reason of a failure."""
+    """Marks messages that `winit run` shows, and the reason of a failure."""
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = {logging.WARNING: snakemake.WARNING, logging.ERROR: snakemake.ERROR}.get(record.levelno, "winit: ")
@@ -36,19 +36,19 @@ class _Marked(logging.Formatter):
 
 
 def _log_to(path: Path | None) -> None:
-    """Send messages to the terminal and, under a rule, to its log file, which starts anew."""
+    """Send messages to the terminal and, in a rule, to its log file, which is cleared first."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-        handlers.append(logging.FileHandler(path))  # appends: what an orphaned job still says does not overwrite
+        handlers.append(logging.FileHandler(path))  # append, so that an orphaned job does not overwrite messages
     for handler in handlers:
         handler.setFormatter(_Marked("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=handlers)
 
 
 def run(job: Job, given: argparse.Namespace) -> int:
-    """Run a job of the workflow for the frozen study at results/<name>/study.yaml; its log says why it failed, if it did."""
+    """Run a job of the workflow for the frozen study results/<name>/study.yaml. Its log has the reason of a failure."""
     _log_to(given.log)
     try:
         results = given.study.parent.parent
@@ -58,15 +58,15 @@ def run(job: Job, given: argparse.Namespace) -> int:
         LOG.error("%s", sentence_of(reason))
         return 2
     except Exception as error:
-        LOG.info("the error came from here:", exc_info=True)
+        LOG.info("traceback of the error:", exc_info=True)
         LOG.error("%s", sentence_of(error))
         return 1
     return 0
 
 
 def train(given: argparse.Namespace, study: Study, paths: StudyPaths) -> None:
-    """Train what the store lacks of a bundle's workloads, one after the other, a chunk at a time."""
-    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread a process
+    """Train the missing runs of a bundle's workloads, one workload after another, one chunk at a time."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: one thread per process
     bundle = bundles.bundle(study, given.bundle)
     if bundle.arms_digest != given.arms:
         raise ValueError(
@@ -84,7 +84,7 @@ def train(given: argparse.Namespace, study: Study, paths: StudyPaths) -> None:
 
 
 def _train(study: Study, workload: Workload, store: RunStore, progress: Progress) -> None:
-    """Train the runs that a workload lacks, until no more follow from the scores of those that are there."""
+    """Train the missing runs of a workload until no further runs follow from the scores."""
     from winit.training.engines import choose_device
     from winit.training.workload import train as train_runs
 
@@ -105,7 +105,7 @@ def _train(study: Study, workload: Workload, store: RunStore, progress: Progress
 
 
 def collect(given: argparse.Namespace, study: Study, paths: StudyPaths) -> None:
-    """Write the tables of a study, and the record of what made them."""
+    """Write the tables of a study, and their provenance."""
     from winit.analysis import collect as collecting
 
     collecting.collect(study, paths.store, paths.folder, given.processes)

@@ -1,4 +1,4 @@
-"""What a person sees while a study runs, and when it has ended."""
+"""Output while a study runs, and when it has ended."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from winit.workflow import snakemake
 from winit.workflow.paths import StudyPaths
 from winit.workflow.progress import FILE, Progress, State
 
-REFRESH = 0.2  # seconds between two looks at the files of a running study
-LINE_EVERY = 60.0  # seconds between two lines where there is no terminal
-LINE_SHARE = 0.25  # and this share of the time so far, so that a study of hours does not print hundreds
+REFRESH = 0.2  # seconds between updates of the display
+LINE_EVERY = 60.0  # seconds between two lines without a terminal
+LINE_SHARE = (
+    0.25  # and at least this share of the time so far, so that a study of hours does not print hundreds of lines
+)
 MOST_FINDINGS = 3
 
 STAGES = {"training": "planning the jobs", "tables": "making the tables", "page": "drawing the page"}
 
 
 class Watch:
-    """Looks at the files of a study that is running."""
+    """Reads the state of a running study from its files."""
 
     def __init__(self, paths: StudyPaths) -> None:
         self.started = time.time()
@@ -37,12 +39,12 @@ class Watch:
         self._progress = Progress(paths.folder / FILE)
 
     def look(self) -> tuple[str, State | None]:
-        """Return the stage that the study is in, and how far its training is; None before it begins."""
+        """Return the current stage of the study and the progress of training; None before it begins."""
         return snakemake.stage(self._paths, self.started), self._progress.state(self.started)
 
 
 class Display:
-    """Shows a study that is running. This one shows warnings alone."""
+    """Shows a running study. This base class shows only warnings."""
 
     def __enter__(self) -> Self:
         return self
@@ -51,16 +53,16 @@ class Display:
         pass
 
     def read(self, line: str) -> None:
-        """Take a new line of the workflow's log."""
+        """Process a new line of the workflow's log."""
         if line.startswith(snakemake.WARNING):
             print(line, file=sys.stderr, flush=True)
 
     def refresh(self) -> None:
-        """Show what the study does now."""
+        """Show the current state of the study."""
 
 
 class LiveDisplay(Display):
-    """One display that is drawn again and again, on a terminal."""
+    """One live display on a terminal."""
 
     def __init__(self, watch: Watch, console: Console) -> None:
         self._watch = watch
@@ -83,7 +85,7 @@ class LiveDisplay(Display):
         self._live.update(self._rows(*self._watch.look()), refresh=True)
 
     def _rows(self, stage: str, state: State | None) -> Table:
-        """Return a row for each stage: done, at work, or to come."""
+        """Return a row for each stage: done, active or pending."""
         rows = Table.grid(padding=(0, 1))
         rows.add_column(width=1)
         rows.add_column(width=max(map(len, STAGES)))
@@ -96,7 +98,7 @@ class LiveDisplay(Display):
 
 
 def _training(state: State | None) -> RenderableType:
-    """Return how far the training is, as a bar and in words."""
+    """Return the progress of training as a bar and as text."""
     if state is None:
         return STAGES["training"]
     if state.share >= 1:
@@ -105,7 +107,7 @@ def _training(state: State | None) -> RenderableType:
 
 
 class LineDisplay(Display):
-    """A line now and then, where there is no terminal."""
+    """Prints a line from time to time, without a terminal."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
@@ -122,14 +124,14 @@ class LineDisplay(Display):
 
 
 class LogDisplay(Display):
-    """Everything that Snakemake and its jobs say."""
+    """Prints all output of Snakemake and its jobs."""
 
     def read(self, line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
 def display(paths: StudyPaths, is_verbose: bool = False) -> Display:
-    """Return what shows a study that is about to run: all, one live display, or a line now and then."""
+    """Return the display for a study: all output, one live display, or a line from time to time."""
     if is_verbose:
         return LogDisplay()
     console = Console(stderr=True)
@@ -139,7 +141,7 @@ def display(paths: StudyPaths, is_verbose: bool = False) -> Display:
 
 
 def follow(process: subprocess.Popen[bytes], log: Path, shown: Display) -> int:
-    """Show what a study does until its process has ended, and return its exit code. Whatever ends this ends the process, too."""
+    """Show a running study until its process ends, and return the exit code. If this is interrupted, end the process too."""
     reader = snakemake.LogReader(log)
     try:
         with shown:
@@ -157,7 +159,7 @@ def follow(process: subprocess.Popen[bytes], log: Path, shown: Display) -> int:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int | None:
-    """Wait a moment, and return the exit code of a process that has ended."""
+    """Wait a moment, and return the exit code of the process if it has ended."""
     try:
         return process.wait(timeout=REFRESH)
     except subprocess.TimeoutExpired:
@@ -165,7 +167,7 @@ def _ended(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def findings(path: Path) -> list[str]:
-    """Return the first findings of a page, one for each figure that bears them out, and how many more there are."""
+    """Return the first findings of a page, one per figure, and the number of further findings."""
     if not path.is_file():
         return []
     every = json.loads(path.read_text())["findings"]

@@ -51,7 +51,10 @@ def test_a_job_that_was_killed_left_no_reason(write, said):
     write("snakemake", FAILED.format(job="train_02", log="train-02"))
     if said:
         write("train-02", said)
-    assert "train_02 failed: it ended without an error message, as when it is killed" in snakemake.explanation(PATHS)
+    assert (
+        "train_02 failed: it ended without an error message, for example because it was killed"
+        in snakemake.explanation(PATHS)
+    )
 
 
 def test_what_stops_snakemake_itself_is_its_last_line(write):

@@ -1,4 +1,4 @@
-"""What there is: initializers, activations, datasets, and studies with their state."""
+"""Lists of initializers, activations, datasets, and studies with their state."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class StudyState:
-    """A study and what there is of it.
+    """A study and its state.
 
     Attributes:
         name: of its file in conf/study/, or of its folder in results/.
-        question: what it asks.
-        stored, runs: runs that the store holds, and that there will be at most.
+        question: its question.
+        stored, runs: runs in the store, and the largest possible number of runs.
         page: `current`, `out of date` or `none`.
         error: why the study cannot be read, or "".
     """
@@ -89,7 +89,7 @@ def _read(name: str, read: Callable[[], Study]) -> StudyState:
 
 
 def state(study: Study) -> StudyState:
-    """Return what there is of a study in this folder."""
+    """Return the state of a study in this folder."""
     paths = StudyPaths(study.name)
     needed = [Needed.of(workload, paths.store) for workload in study.workloads]
     stored, runs = sum(each.done for each in needed), sum(each.total for each in needed)
@@ -97,7 +97,7 @@ def state(study: Study) -> StudyState:
 
 
 def _page(study: Study, paths: StudyPaths, is_trained: bool) -> str:
-    """Return whether there is a page, and whether it shows this study as it is now."""
+    """Return whether there is a page, and whether it is current."""
     page, record = paths.report, paths.provenance
     if not page.is_file():
         return "none"
@@ -121,7 +121,7 @@ def rows(kind: str) -> list[Row]:
         kind: initializers, activations, datasets or studies.
 
     Raises:
-        ValueError: another kind.
+        ValueError: the kind is unknown.
     """
     if kind not in KINDS:
         raise ValueError(unknown_name("kind", kind, KINDS))
@@ -129,7 +129,7 @@ def rows(kind: str) -> list[Row]:
 
 
 def lines(kind: str, found: list[Row]) -> list[str]:
-    """Return what there is of a kind as a person reads it: names in a column, and the rest beside them."""
+    """Return everything of a kind as lines of text: a column of names, followed by descriptions."""
     width = max((len(str(row["name"])) for row in found), default=0)
     return [f"{row['name']!s:{width}}  {_text(kind, row)}" for row in found]
 

@@ -1,4 +1,4 @@
-"""What a study will train, and what that costs."""
+"""The plan of a study: the runs to train, and their cost."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from winit.workflow.bundles import bundles
 from winit.workflow.progress import duration
 from winit.workflow.session import Needed
 
-# Operations per second and core that the engine reaches on small networks; used until the store has measured better.
+# Operations per second and core of the engine on small networks, used until the store has measurements.
 NOMINAL_FLOPS = 8e10
-# What a job costs before it trains, and the tables and the page after the last one, in seconds.
+# Seconds that a job takes before training, and that tables and page take after the last job.
 JOB_SECONDS, PAGE_SECONDS = 3, 15
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left to train of a study.
+    """The remaining work of a study.
 
     Attributes:
         study: the study.
-        done, total: runs that the store holds, and that there will be at most.
-        jobs: bundles that lack runs.
-        flops: floating-point operations of the runs that are lacking.
+        done, total: runs in the store, and the largest possible number of runs.
+        jobs: number of bundles with missing runs.
+        flops: floating-point operations of the missing runs.
         measured_rate: operations per second of the stored runs of these workloads; None if there are none.
-        broken: files in the store that are no parts, each with the reason.
+        broken: files in the store that are not valid parts, each with the reason.
     """
 
     study: Study
@@ -42,11 +42,11 @@ class Plan:
 
     @property
     def to_train(self) -> int:
-        """The runs that the store lacks, at most."""
+        """The largest possible number of missing runs."""
         return self.total - self.done
 
     def seconds(self, cores: int) -> float:
-        """Return the estimated time until the page is written, on this number of cores; 0 if there is nothing to train."""
+        """Return the estimated time until the page is written with this number of cores; 0 if there is nothing to train."""
         if not self.jobs:
             return 0.0
         work = self.flops / (self.measured_rate or NOMINAL_FLOPS) + self.jobs * JOB_SECONDS
@@ -54,7 +54,7 @@ class Plan:
 
 
 def plan(study: Study, store: RunStore) -> Plan:
-    """Return what is left to train of a study. Reads the store and changes nothing."""
+    """Return the remaining work of a study. Read the store and change nothing."""
     done, total, flops, seconds, computed = 0, 0, 0.0, 0.0, 0.0
     lacking: set[str] = set()
     broken: dict[Path, str] = {}
@@ -77,7 +77,7 @@ def plan(study: Study, store: RunStore) -> Plan:
 
 
 def lines(plan: Plan, cores: int) -> list[str]:
-    """Return the plan as a person reads it."""
+    """Return the plan as lines of text."""
     study = plan.study
     text = [f"study {study.name}: {_runs(study.counts)} in {len(study.workloads)} workloads ({study.product})"]
     text += _protocol(study)
@@ -97,7 +97,7 @@ def lines(plan: Plan, cores: int) -> list[str]:
 
 
 def _runs(counts: RunCounts) -> str:
-    """Return the number of runs as a person reads it."""
+    """Return the number of runs as text."""
     least, most = counts.tuning + counts.least, counts.tuning + counts.most
     return f"{least:,} runs" if least == most else f"{least:,} to {most:,} runs"
 
@@ -107,7 +107,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _protocol(study: Study) -> list[str]:
-    """Return how rates are chosen and judged, as a person reads it."""
+    """Return how rates are chosen and judged, as lines of text."""
     grid, counts = study.grid, study.counts
     if not counts.tuning:
         one = len(grid.learning_rate) == 1

@@ -32,8 +32,8 @@ def unknown_name(kind: str, given: str, allowed: Iterable[str], listed_in: str =
 
 
 def sentence_of(error: Exception) -> str:
-    """Return an error as one line: a caller's mistake and what the system refused as they are, others with their type."""
-    text = " ".join(str(error).splitlines())  # what was given may have several lines
+    """Return an error as one line: invalid input and system errors without their type, others with it."""
+    text = " ".join(str(error).splitlines())  # input may have several lines
     if isinstance(error, ValueError):
         return text
     if not isinstance(error, OSError):

@@ -44,17 +44,17 @@ def other_question(study: Study, paths: StudyPaths) -> str | None:
     made = [paths.provenance, paths.report, *(paths.folder / f"{name}.parquet" for name in COLLECTED)]
     if not paths.study.exists() or not any(path.exists() for path in made):
         return None
-    advice = "take another name=…, or replace its tables with --force (plain snakemake: --config force=1); stored runs are kept"
+    advice = "use another name=…, or replace its tables with --force (plain snakemake: --config force=1); stored runs are kept"
     try:
         other = read(paths.study)
     except ValueError:
-        return f"{paths.study} cannot be read, so the tables beside it may be another study's; {advice}"
+        return f"{paths.study} cannot be read, so its tables may belong to another study; {advice}"
     if other.digest == study.digest or _contains(study, other):
         return None
     before, now = dict(_leaves(other.settings)), dict(_leaves(study.settings))
     keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
     named = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
-    return f"study '{study.name}' already has results of another question in {paths.folder} (it differs in {named}); {advice}"
+    return f"study '{study.name}' already has different results in {paths.folder} (it differs in {named}); {advice}"
 
 
 def _contains(study: Study, other: Study) -> bool:

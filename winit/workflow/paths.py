@@ -42,7 +42,7 @@ class StudyPaths:
         return self.report.with_name("findings.json")
 
     def log(self, rule: str) -> Path:
-        """The log of a rule; `snakemake` has that of the workflow as a whole."""
+        """The log of a rule, or of the whole workflow for `snakemake`."""
         return self.folder / "logs" / f"{rule}.log"
 
     def manifest(self, workload: str) -> Path:

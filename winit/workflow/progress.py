@@ -1,4 +1,4 @@
-"""How far a running study is: one line appended for every finished chunk, by whichever process finished it."""
+"""Progress of a running study: every process appends a line for each chunk that it finishes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import NamedTuple
 
 FILE = "progress.tsv"
 
-# Seconds of training a processor before the time left is told: until then a chunk or two would decide it.
+# Seconds of training per processor before the time left is estimated. Earlier estimates depend on one or two chunks.
 EVIDENCE = 10.0
-# The share of the work that has to be done before finished workloads say more than the plan about how much is needed.
+# Share of the work after which finished workloads predict the remaining work better than the plan.
 PLANNED = 0.05
 
 
 class Todo(NamedTuple):
-    """What there is to do when a study starts.
+    """The work of a study when it starts.
 
     Attributes:
-        done, total: runs that the store holds, and that there will be at most.
-        flops, least_flops: floating-point operations of the runs that are lacking: at most, and at least.
-        processors: jobs that train side by side.
+        done, total: runs in the store, and the largest possible number of runs.
+        flops, least_flops: largest and smallest number of floating-point operations of the missing runs.
+        processors: number of jobs that train in parallel.
     """
 
     done: int
@@ -34,12 +34,12 @@ class Todo(NamedTuple):
 
 
 class State(NamedTuple):
-    """How far the training of a study is.
+    """The progress of training.
 
     Attributes:
-        done, total: runs that are trained, and that there will be at most.
-        share: of the work that is done or turned out not to be needed, from 0 to 1.
-        seconds_left: of training, or None until enough has been measured.
+        done, total: trained runs, and the largest possible number of runs.
+        share: share of the work that is done or not needed, from 0 to 1.
+        seconds_left: estimated seconds of training left; None until enough has been measured.
     """
 
     done: int
@@ -66,10 +66,10 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress file of a study: a line for what there is to do, and one for everything that was done.
+    """The progress file of a study: a first line with the work to do, and a line for each finished piece of work.
 
-    The first line holds the time and the fields of `Todo`; the others hold the time, `trained` or `unneeded`, the workload,
-    its runs, their floating-point operations and the seconds that they took.
+    The first line has the time and the fields of `Todo`. The others have the time, `trained` or `unneeded`, the workload, its
+    runs, their floating-point operations and the seconds that they took.
     """
 
     path: Path
@@ -83,11 +83,11 @@ class Progress:
         return progress
 
     def trained(self, workload: str, runs: int, flops: float, seconds: float) -> None:
-        """Record a finished chunk, and what it took one process."""
+        """Record a finished chunk, and the time that it took one process."""
         self._append("trained", workload, runs, flops, seconds)
 
     def unneeded(self, workload: str, runs: int, flops: float) -> None:
-        """Record that a workload is finished, and how many runs it did not need, because budgets share the rates that they chose."""
+        """Record that a workload is finished, and how many runs it did not need because budgets chose the same rates."""
         self._append("unneeded", workload, runs, flops, 0.0)
 
     def _append(self, *entry: object) -> None:
@@ -95,7 +95,7 @@ class Progress:
             file.write("\t".join(map(str, (time.time(), *entry))) + "\n")
 
     def state(self, since: float = 0.0) -> State | None:
-        """Return how far the study is; None if it has not started.
+        """Return the progress of the study; None if it has not started.
 
         Args:
             since: seconds since the epoch; a file that was started before then is another session's.
@@ -118,10 +118,10 @@ def _entry(line: str) -> _Entry:
 
 
 def _state(todo: Todo, entries: Iterable[_Entry]) -> State:
-    """Return how far a study is.
+    """Return the progress of a study.
 
-    The time left is the work left ÷ the rate of one process in this session ÷ the processes at work. How much of the most
-    there can be is needed follows from the workloads that are finished; until then it is the plan's middle.
+    The time left is the work left ÷ the rate of one process in this session ÷ the number of processes. The share of the largest
+    possible work that is needed is estimated from finished workloads; before, it is the middle of the plan's range.
     """
     trained: Counter[str] = Counter()
     unneeded: dict[str, float] = {}
@@ -146,7 +146,7 @@ def _state(todo: Todo, entries: Iterable[_Entry]) -> State:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it: '42 s', '4 min 10 s', '2 h 5 min'."""
+    """Return a time as text: '42 s', '4 min 10 s', '2 h 5 min'."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

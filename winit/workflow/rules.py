@@ -1,4 +1,4 @@
-"""What the Snakefile needs of Snakemake: errors in one sentence, files that are due, and the command of every job."""
+"""Functions of the Snakefile: errors in one sentence, files that are due, and the command of jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from winit.study import conf
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn the mistakes of a caller into Snakemake's own kind of error, which it prints without a traceback."""
+    """Convert errors of invalid input to Snakemake's kind of error, which it prints without a traceback."""
     try:
         yield
     except (ValueError, OSError) as reason:
@@ -24,9 +24,9 @@ def one_sentence() -> Iterator[None]:
 
 
 def making_due(workflow: Any, paths: Iterable[Path]) -> Callable[[object], list[str]]:
-    """Return an input function that adds files to what --forcerun names, because there is no graph before it is called.
+    """Return an input function that adds files to those of --forcerun. It must be an input function, because the graph has to exist.
 
-    Deleting the files would do as well, but Snakemake reads the Snakefile in dry runs and in jobs, too.
+    Deleting the files is not possible, because Snakemake also reads the Snakefile in dry runs and in jobs.
 
     Args:
         workflow: Snakemake's workflow.
@@ -41,9 +41,9 @@ def making_due(workflow: Any, paths: Iterable[Path]) -> Callable[[object], list[
 
 
 def shell_prefix() -> str:
-    """Return what stands before every shell command: `winit` in the Python that runs Snakemake, on one thread.
+    """Return the prefix of every shell command: `winit` in the Python that runs Snakemake, with one thread.
 
-    With several threads, the bits of a product depend on how it was split.
+    With several threads, the bits of a product depend on how it is split.
     """
     threads = " ".join(f"{library}_NUM_THREADS=1" for library in ("OMP", "OPENBLAS", "MKL"))
     commands = f'export {threads}; winit() {{ {shlex.quote(sys.executable)} -m winit "$@"; }}; '
@@ -51,10 +51,10 @@ def shell_prefix() -> str:
 
 
 def environment() -> str:
-    """Return the conda environment of every rule. It says what a job needs; jobs run in the Python that runs Snakemake."""
+    """Return the conda environment of every rule. It documents dependencies; jobs run in the Python that runs Snakemake."""
     return _escaped(str(conf.shipped("environment.yml")))
 
 
 def _escaped(text: str) -> str:
-    """Return a text that Snakemake formats to itself."""
+    """Escape a text so that Snakemake's formatting leaves it unchanged."""
     return text.replace("{", "{{").replace("}", "}}")

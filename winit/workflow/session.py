@@ -1,4 +1,4 @@
-"""The joint between studies and Snakemake: what is missing, what is due, and what happens before the first job."""
+"""The interface between studies and Snakemake: what is missing, what is due, and what happens before the first job."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from winit.workflow.progress import Progress, Todo
 
 
 def lacking(workload: Workload, store: RunStore) -> list[Run]:
-    """Return the runs that a workload needs next and the store does not hold; none once it is done.
+    """Return the runs that a workload needs next and that are missing from the store; none once it is done.
 
-    When these are trained, more may follow from their scores.
+    Further runs may follow from the scores of these runs.
     """
     scores = store.parts_of(workload.name).validation_scores
     return [run for run in workload.schedule(scores).runs if run.id not in scores]
 
 
 class Needed(NamedTuple):
-    """How many runs a workload needs: done, and in all, at least and at most. Both are the same once its rates are chosen."""
+    """Numbers of runs of a workload: done, and the smallest and largest total, which are equal once its rates are chosen."""
 
     done: int
     least: int
@@ -51,7 +51,7 @@ class Needed(NamedTuple):
 
     @property
     def todo(self) -> int:
-        """The runs that are left, at most."""
+        """The largest possible number of remaining runs."""
         return self.total - self.done
 
 
@@ -65,7 +65,7 @@ def write_manifest(path: Path, workload: Workload, store: RunStore) -> None:
 
 
 def write_record(study: Study, folder: Path, tables: Iterable[str]) -> None:
-    """Record beside a study's tables what made them, with the sum of each of these tables that is there."""
+    """Record the provenance of a study's tables, with the hash of each existing table."""
     written = [name for name in tables if (folder / f"{name}.parquet").is_file()]
     record = provenance.record(
         study.name, study.digest, version=__version__, revision=REVISION, folder=folder, tables=written
@@ -76,10 +76,10 @@ def write_record(study: Study, folder: Path, tables: Iterable[str]) -> None:
 def open_study(config: Mapping[str, object]) -> tuple[Study, bool]:
     """Return the study of a workflow's configuration, and whether it may replace another study's tables (`force=1`).
 
-    Changes nothing on disk, because Snakemake reads the Snakefile in dry runs and in jobs, too.
+    Changes nothing on disk, because Snakemake also reads the Snakefile in dry runs and in jobs.
 
     Raises:
-        ValueError: one sentence, where the configuration is wrong.
+        ValueError: the configuration is invalid; the message is one sentence.
     """
     locks.require()
     config = dict(config)
@@ -92,10 +92,10 @@ def open_study(config: Mapping[str, object]) -> tuple[Study, bool]:
 
 
 def due(study: Study, paths: StudyPaths) -> dict[Path, str]:
-    """Return the files that exist and must be made again, each with the reason, whatever Snakemake remembers.
+    """Return the existing files that must be made again, each with the reason, independently of Snakemake's records.
 
-    These are the manifests of workloads whose runs are missing from the store, the record of tables that another form
-    of the study made or whose SHA-256 sums are not the recorded ones, and a replay whose sum is not the recorded one.
+    These are manifests of workloads whose runs are missing from the store, the record of tables with other settings or with
+    SHA-256 sums that differ from the recorded ones, and a replay whose sum differs from the recorded one.
     """
     reasons: dict[Path, str] = {}
     for workload in study.workloads:
@@ -106,28 +106,28 @@ def due(study: Study, paths: StudyPaths) -> dict[Path, str]:
     if not record.exists():
         return reasons
     if provenance.read(record).get("digest") != study.digest:
-        reasons[record] = "the tables are those of other settings; they are collected again"
+        reasons[record] = "the tables were made with other settings; they are collected again"
         return reasons
     altered = provenance.altered(record)
     for replayed in [path for path in altered if path.stem in REPLAYED]:
         altered.remove(replayed)
-        reasons[replayed] = f"{replayed} is not what was recorded; it is computed again"
+        reasons[replayed] = f"{replayed} was changed; it is computed again"
     if altered:
-        more = f" (nor are {len(altered) - 1} others)" if len(altered) > 1 else ""
-        reasons[record] = f"{altered[0]} is not what was recorded{more}; the tables are collected again"
+        more = f" (and {len(altered) - 1} others)" if len(altered) > 1 else ""
+        reasons[record] = f"{altered[0]} was changed{more}; the tables are collected again"
     return reasons
 
 
 def needs_gpu(study: Study) -> bool:
-    """Return whether jobs will want the GPU: asked for, or left to `auto` on a machine that has one.
+    """Return whether jobs will use the GPU: if it is requested, or with `auto` on a machine that has one.
 
-    Looks for the driver's device file, because asking torch would cost a light process two seconds.
+    This looks for the driver's device file, because importing torch would take two seconds.
     """
     return study.device == "cuda" or (study.device == "auto" and Path("/dev/nvidiactl").exists())
 
 
 def lock(study: Study, paths: StudyPaths) -> IO[str]:
-    """Return the locked lock file of a study; closing it unlocks, and so does the end of the process.
+    """Return the locked lock file of a study. It is unlocked when it is closed or the process ends.
 
     Raises:
         ValueError: another process is running this study.
@@ -146,21 +146,21 @@ _held: list[IO[str]] = []  # keeps Snakemake's lock open for the life of its pro
 
 
 def start(study: Study, force: bool, planned: Mapping[Path, str], cores: int) -> None:
-    """Lock and begin a study: what Snakemake does before the first job.
+    """Lock and start a study, before Snakemake's first job.
 
     Args:
         study: the study.
-        force: whether it may replace the tables of another question.
+        force: whether it may replace the tables of a different study.
         planned: the files that were `due` when the jobs were planned.
-        cores: that jobs may use.
+        cores: number of cores that jobs may use.
 
     Raises:
-        ValueError: another process is running the study, or was when the jobs were planned; or its name is taken.
+        ValueError: another process is running the study, or was when the jobs were planned, or the name is in use.
     """
     paths = StudyPaths(study.name)
     inherited = locks.handed_down(paths.lock)
     _held.append(inherited or lock(study, paths))
-    if not inherited:  # else `winit run` has seen to it before the jobs were planned
+    if not inherited:  # otherwise `winit run` has done this before the jobs were planned
         taken = None if force else other_question(study, paths)
         if taken:
             raise ValueError(taken)
@@ -186,7 +186,7 @@ def begin(study: Study, paths: StudyPaths, cores: int = 1) -> None:
 
 
 def freeze(study: Study, paths: StudyPaths) -> None:
-    """Write results/<study>/study.yaml, if it says something else than it does now."""
+    """Write results/<study>/study.yaml if its content changes."""
     content = dump(study).encode()
     if not paths.study.is_file() or paths.study.read_bytes() != content:
         write_bytes(paths.study, content)

@@ -1,4 +1,4 @@
-"""Snakemake as `winit run` starts it: the command, its log, and why a job failed."""
+"""Snakemake in `winit run`: its command, its log, and why a job failed."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from winit.store import locks
 from winit.study import conf, yaml_files
 from winit.workflow.paths import StudyPaths
 
-# How a message for people and the reason of a failure begin in the logs of the workflow's jobs.
+# Prefixes of warnings and of the reason of a failure in the logs of jobs.
 WARNING, ERROR = "winit: warning: ", "winit: error: "
 
 
 def command(arguments: Sequence[str], cores: int, is_dry_run: bool = False) -> list[str]:
-    """Return the command that runs a study. It overrides the profile's `quiet`, which hides which job has failed.
+    """Return the command that runs a study. It overrides `quiet` of the profile, which would hide the failed job.
 
     Args:
         arguments: overrides, or the path of a frozen study.
-        cores: that its jobs may use.
-        is_dry_run: whether jobs are shown and not run.
+        cores: number of cores that its jobs may use.
+        is_dry_run: whether jobs are only shown.
     """
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(conf.shipped("Snakefile")), "--cores", str(cores)]
     words += [
@@ -37,12 +37,12 @@ def command(arguments: Sequence[str], cores: int, is_dry_run: bool = False) -> l
 
 
 def start(words: Sequence[str], log: Path, lock: int) -> subprocess.Popen[bytes]:
-    """Start Snakemake, and return its process. All that it and its jobs say goes to a file, which outlives this process.
+    """Start Snakemake, and return its process. All output goes to a file, which remains if this process is killed.
 
     Args:
         words: the command.
         log: the file.
-        lock: file descriptor of the study's lock, which is handed down.
+        lock: file descriptor of the study's lock, which is passed on.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as file:
@@ -60,7 +60,7 @@ class LogReader:
     _position: int = field(default=0, init=False)
 
     def new_lines(self) -> Iterator[str]:
-        """Yield the lines that were finished since the last call."""
+        """Yield the complete lines since the last call."""
         with open(self.path, "rb") as file:
             file.seek(self._position)
             for line in file:
@@ -74,8 +74,8 @@ class Failure(NamedTuple):
     """A job that failed.
 
     Attributes:
-        job: its name, as `train_01`.
-        reason: why, as the end of a sentence.
+        job: its name, such as `train_01`.
+        reason: why it failed, as the end of a sentence.
         log: its log file.
     """
 
@@ -85,7 +85,7 @@ class Failure(NamedTuple):
 
 
 def failures(log: Path) -> list[Failure]:
-    """Return the jobs that failed, in the order in which Snakemake says so in its log."""
+    """Return the failed jobs, in the order of Snakemake's log."""
     text = log.read_text(errors="replace")
     found = re.findall(r"^Error in rule (\S+):\n(?:    .*\n)*?    log: (.+?) \(check log", text, re.MULTILINE)
     return [Failure(job, _reason(Path(path)), Path(path)) for job, path in dict(found).items()]
@@ -95,7 +95,11 @@ def _reason(log: Path) -> str:
     """Return the last error of a job's log."""
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
     errors = [line.removeprefix(ERROR) for line in lines if line.startswith(ERROR)]
-    return errors[-1] if errors else "it ended without an error message, as when it is killed or memory runs out"
+    return (
+        errors[-1]
+        if errors
+        else "it ended without an error message, for example because it was killed or ran out of memory"
+    )
 
 
 def explanation(paths: StudyPaths) -> str:
@@ -107,11 +111,11 @@ def explanation(paths: StudyPaths) -> str:
         more = f" (and {others} more)" if others else ""
         return f"job {first.job}{more} failed: {first.reason.rstrip('.')}. Its log is {first.log}"
     said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return f"Snakemake stopped: {said[-1].strip().rstrip('.') if said else 'it said nothing'}. Its log is {log}"
+    return f"Snakemake stopped: {said[-1].strip().rstrip('.') if said else 'it gave no reason'}. Its log is {log}"
 
 
 def stage(paths: StudyPaths, since: float) -> str:
-    """Return what a study that is running does: `training`, `tables` or `page`. A job begins its log when it starts.
+    """Return the stage of a running study: `training`, `tables` or `page`. A job creates its log when it starts.
 
     Args:
         paths: of the study.
