@@ -43,7 +43,7 @@ def collect(study: Study, store: RunStore, folder: Path, processes: int = 1) -> 
     """
     claims = read_claims(conf.files("claims").values())
     cells = stored_runs(study, store)
-    measured = (("layers",), ("predictions",), ("jacobians", "histograms", "traces", "pretraining"))
+    measured = (("predictions", "jacobians", "histograms", "traces", "pretraining"), ("layers",))
     run_all(
         [
             partial(_write_runs, cells, folder),

@@ -144,12 +144,12 @@ def learning_rate(tuned: pd.DataFrame) -> Drawn:
             )  # fmt: skip
         added = shown[shown["is_extension"]]
         axes.plot(added["learning_rate"], added["mean_score"], "x", color=FOREGROUND, markersize=5, markeredgewidth=0.8)
-        axes.set_xscale("log")
-        axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
-        axes.minorticks_off()
-        axes.set(
-            xlabel="learning rate" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}", ylim=(0, 1)
-        )
+        axes.set(xlabel="learning rate" if panel.is_bottom else "", ylabel=f"depth {panel.levels['depth']}")
+    axes = layout[0].axes  # All panels share its scales.
+    axes.set_xscale("log")
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1)
     figure.supylabel("validation accuracy at the end", size=9)
     legend(figure, names)
     columns = [
