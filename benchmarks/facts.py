@@ -12,7 +12,7 @@ import pandas as pd
 
 from winit import schemes
 from winit.analysis.select import ARM, CELL, at_chosen_rate, chosen_rates, judged, of_budget
-from winit.schemes import Layer, variances
+from winit.schemes import Layer, statistics
 from winit.store import files
 from winit.study.compose import read
 from winit.study.model import Study
@@ -46,8 +46,8 @@ def gain(initializer: str, activation: str, width: int) -> float | None:
         activation: of the hidden layers.
         width: n.
     """
-    of_layer = variances(initializer, Layer(width, width, activation))
-    return None if of_layer is None else width * of_layer[0]
+    of_layer = statistics(initializer, Layer(width, width, activation))
+    return None if of_layer is None else width * of_layer.weight_variance
 
 
 def plainly_trained(summary: pd.DataFrame) -> pd.DataFrame:

@@ -31,7 +31,7 @@ from winit.schemes import (
     VarianceScaling,
     draw,
     parse,
-    variances,
+    statistics,
     why_not_applicable,
 )
 from winit.theory import prediction
@@ -71,7 +71,7 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
             drawn, _ = draw(base, Layer(layer.fan_in, layer.fan_out, "relu", rng))
             noise.append(drawn * np.sqrt(layer.fan_in))  # variance 1
         arms = [(a, s) for a in ACTIVATIONS for s in schemes(a) if _scheme(s).distribution == distribution]
-        stds = [[np.sqrt(variances(s, layer)) for layer in layers(a)] for a, s in arms]
+        stds = [[np.sqrt(statistics(s, layer).weight_variance) for layer in layers(a)] for a, s in arms]
         h = np.concatenate([x] * len(arms))
         kept = []
         for i, weights in enumerate(noise):
@@ -79,7 +79,7 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
             h = np.empty_like(z)
             for k, (activation, scheme) in enumerate(arms):
                 rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
-                z[rows] *= stds[k][i][0]
+                z[rows] *= stds[k][i]
                 biases = _scheme(scheme).biases
                 if biases:
                     layer = Layer(WIDTHS[i], WIDTHS[i + 1], activation, rng, i + 1, DEPTH)
@@ -91,7 +91,7 @@ def replicate(number: int) -> dict[tuple[str, str], tuple[float, float]]:
             delta = delta @ noise[i].T
             for k, (activation, _) in enumerate(arms):
                 rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
-                delta[rows] *= stds[k][i][0] * resolve(activation).dphi(kept[i - 1][rows])
+                delta[rows] *= stds[k][i] * resolve(activation).dphi(kept[i - 1][rows])
         for k, arm in enumerate(arms):
             rows = slice(k * EXAMPLES, (k + 1) * EXAMPLES)
             results[arm] = (
@@ -112,9 +112,8 @@ def compared(samples: list[dict[tuple[str, str], tuple[float, float]]]) -> list[
     rows: list[dict[str, Any]] = []
     for activation in ACTIVATIONS:
         for scheme in schemes(activation):
-            known = [variances(scheme, layer) for layer in layers(activation)]
-            w, b = zip(*(pair for pair in known if pair), strict=True)
-            theory = prediction.predict(activation, WIDTHS, list(w), list(b))
+            known = [statistics(scheme, layer) for layer in layers(activation)]
+            theory = prediction.predict(activation, WIDTHS, [layer for layer in known if layer])
             values = np.array([sample[activation, scheme] for sample in samples])
             for name, column, expected in (("q", 0, theory.q[DEPTH - 1]), ("delta", 1, theory.delta[0])):
                 mean, error = values[:, column].mean(), values[:, column].std(ddof=1) / np.sqrt(len(values))

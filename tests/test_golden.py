@@ -136,6 +136,11 @@ CASES: dict[str, tuple[str, ...]] = {
         "grid.activation=[tanh]", "training=sgd", "grid.initializer=[lsuv,mean_field:1.5/0.4+lsuv,mean_field:1/2+lsuv,"
         "normal:1e-160+lsuv,he_normal+gradinit,normal:0.5+gradinit,torch_default+metainit,he_normal+last_layer_zero]",
     ),
+    # Biases that depend on the weights, weights that sum to 0, and units or Jacobians that are normalized on data.
+    "new modifiers": (
+        "grid.activation=[sigmoid,relu]", "training=sgd",
+        "grid.initializer=[he_normal+unit_norm,normal:0.1+unit_jacobian,gpn,glorot_normal+centered,orthogonal:1+centered,he_normal+zero_sum,scaled_ws]",
+    ),
     # Not both at once: batch normalization makes gradients of biases zero but for rounding, and Adam makes steps of them.
     "modifiers with Adam": (
         "grid.activation=[relu]", "training=adam", "grid.learning_rate=[0.003]", "grid.initializer=[normal:0.1+gradinit]",

@@ -41,7 +41,7 @@ def assert_same_distribution(ours: np.ndarray, theirs: np.ndarray) -> None:
         return
     n, fourth = ours.size, kurtosis(ours)
     size = math.sqrt(np.square(ours).mean())
-    assert abs(theirs.mean()) < 5 * size / math.sqrt(n)
+    assert abs(theirs.mean() - ours.mean()) < 5 * size * math.sqrt(2 / n)
     assert np.square(theirs).mean() / size**2 == pytest.approx(1, abs=5 * math.sqrt(2 * max(fourth - 1, 0.01) / n))
     if n > 10_000:
         assert kurtosis(theirs) == pytest.approx(fourth, rel=0.05)
@@ -88,7 +88,7 @@ def test_scaled_variance_is_that_of_the_weights(card):
     # A sparse matrix has few weights: 6,000 and 16,000 of them, standard errors 1.8 % and 1.1 %.
     n, tolerance = 400, 0.08 if "sparse" in card.name else 0.02
     activation = card.activation or "tanh"
-    if card.name == "random_walk":
+    if card.name.partition(":")[0] in ("random_walk", "rai", "negative_mean"):
         return  # by design it is not proportional to 1/fan_in
     w, _ = draw(card.name, Layer(n, n, activation, np.random.default_rng(2)))
     fixed = card.name.partition(":")[0] in ("normal", "uniform", "constant", "torch_sparse")
@@ -101,14 +101,15 @@ def test_kinds():
     assert kinds["he_normal"] == "random" and kinds["zero_hadamard"] == "deterministic"
     assert kinds["orthogonal:1+lsuv"] == "data-dependent" and CARDS["orthogonal:1+lsuv"].aliases == ("lsuv",)
     assert {name for name, kind in kinds.items() if kind == "deterministic"} == {
-        "zeros", "constant:0.1", "identity", "zero_hadamard",
+        "zeros", "constant:0.1", "identity", "zero_hadamard", "sinusoidal", "sinusoidal_nyquist",
     }  # fmt: skip
 
 
 def test_cards_mention_biases_if_they_are_drawn():
     for name, card in CARDS.items():
         _, biases = ours(card)
-        assert (card.bias != "0") == biases.any(), name
+        if card.kind != "data-dependent":
+            assert (card.bias != "0") == biases.any(), name
 
 
 def test_a_card_for_a_pair_without_meaning_is_refused():

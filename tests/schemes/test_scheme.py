@@ -30,14 +30,19 @@ TRUNCATED_KURTOSIS = 2.36544  # ∫_{-2}^{2} x⁴φ / (∫_{-2}^{2} x²φ)² · 
 class Case(NamedTuple):
     """What a scheme draws on a layer of `IN` inputs and `OUT` units.
 
-    `variance` is E w², `kurtosis` that of the distribution: 3 normal, 1.8 uniform, None where nothing is random.
+    `variance` is E w², `kurtosis` E w⁴/(E w²)²: 3 normal, 1.8 uniform, None where nothing is random. `mean` is E w.
+    `bias_variance` is E b², whether biases depend on the weights or not.
     """
 
     variance: float
     kurtosis: float | None
     activation: str = "sigmoid"
     bias_variance: float = 0.0
+    mean: float = 0.0
 
+
+# RAI: E w, E w² and E w⁴ of entries of which one in IN + 1 is Beta(2, 1), with moments 2/(k + 2), and others N(0, s²).
+RAI = [(2 / (k + 2) + IN * normal * (0.6007 / sqrt(IN)) ** k) / (IN + 1) for k, normal in ((1, 0), (2, 1), (4, 3))]
 
 # One row for every scheme. To test a new one, add its row.
 CASES = {
@@ -66,7 +71,23 @@ CASES = {
     "moment_matched_backward": Case(22.303 / OUT, 3.0),  # sigmoid: E φ′² = 0.044837
     "edge_of_chaos:0.05": Case(103.1 / IN, 3.0, bias_variance=0.05),  # sigmoid
     "random_walk": Case((2**0.5 * exp(1.2 / (IN - 2.4))) ** 2 / IN, 3.0, activation="relu"),  # relu
+    "gpn": Case(22.303 / IN, 3.0, bias_variance=2.181044**2),  # sigmoid: a² = 1/E φ′², b
+    "gpn_orthogonal": Case(22.303 / IN, 3.0, bias_variance=2.181044**2),
+    "dks:1.5": Case(3.174674 / IN, 3.0, "tanh", bias_variance=0.879148**2 + 0.604956**2 * 3.174674),  # 3 layers
+    "tat:0.3": Case(2.329591 / IN, 3.0, "softplus", bias_variance=0.612087**2 + 1.007896**2 * 2.329591),
+    "scaled_ws": Case(4.801313**2 / IN, 3.0),  # sigmoid: γ = 1/√Var φ
     "orthogonal:1": Case(1 / OUT, 3.0),
+    "spectral": Case(1 / IN, 3.0),
+    "looks_linear": Case(2 / OUT, 3.0, activation="relu"),
+    "tanh_fixed_point:0.085": Case(
+        1 / IN + 0.085**2 / IN, (1 + 6 * 0.085**2 / IN + 3 * 0.085**4 / IN) * IN, "tanh", mean=1 / IN
+    ),
+    "rai": Case(RAI[1], RAI[2] / RAI[1] ** 2, "relu", bias_variance=RAI[1], mean=RAI[0]),
+    "negative_mean:8/0.1": Case(
+        0.01 + (8 / IN) ** 2,
+        (3e-4 + 6 * 0.01 * (8 / IN) ** 2 + (8 / IN) ** 4) / (0.01 + (8 / IN) ** 2) ** 2,
+        mean=-8 / IN,
+    ),
     "martens_sparse:15": Case(15 / IN, 3.0 * IN / 15),
     "torch_sparse:0.9": Case(1e-5, 30.0),
     # Nothing is random: E w² is exact.
@@ -74,6 +95,8 @@ CASES = {
     "constant:0.1": Case(0.01, None),
     "identity": Case(1 / OUT, None),
     "zero_hadamard": Case(1 / 512, None),
+    "sinusoidal": Case(2 / (IN + OUT), None),  # but for a mean of order 1/(IN · OUT)
+    "sinusoidal_nyquist": Case(2 / (IN + OUT), None),
 }
 RANDOM = [name for name, case in CASES.items() if case.kurtosis]
 
@@ -88,17 +111,17 @@ def test_the_table_covers_the_catalogue():
 
 @pytest.mark.parametrize("name", CASES)
 def test_mean_variance_and_distribution(name):
-    variance, kurtosis, activation, _ = CASES[name]
+    variance, kurtosis, activation, _, mean = CASES[name]
     here = layer(activation=activation)
-    expected = schemes.variances(name, here)
+    expected = schemes.statistics(name, here)
     w, _ = draw(name, here)
     n = w.size
     assert w.shape == (IN, OUT) and w.dtype == np.float64
-    assert expected is None or expected[0] == pytest.approx(variance, rel=1e-3)
+    assert expected is None or expected.weight_variance == pytest.approx(variance, rel=1e-3)
     if kurtosis is None:
-        assert np.square(w).mean() == pytest.approx(variance, rel=1e-12)
+        assert np.square(w).mean() == pytest.approx(variance, rel=1e-5)
         return
-    assert abs(w.mean()) < 4 * sqrt(variance / n)
+    assert abs(w.mean() - mean) < 4 * sqrt(variance / n)
     # Var(s²) = σ⁴ (κ − 1) / n. Four standard errors are 1.5 % here, 8 % for sparse weights; fan_in for fan_out would be
     # 67 % off, and a truncated normal whose σ was not corrected 23 %.
     assert abs(np.square(w).mean() / variance - 1) < 4 * sqrt((kurtosis - 1) / n)
@@ -164,8 +187,10 @@ def test_biases_have_the_stated_variance(name):
         return
     here = layer(fan_in=fan_in, fan_out=units if fan_in == 2 else OUT, activation=case.activation)
     _, b = draw(name, here)
-    assert b.var() == pytest.approx(case.bias_variance, rel=4 * sqrt(2 / b.size))
-    assert schemes.variances(name, here)[1] == pytest.approx(case.bias_variance)
+    assert np.square(b).mean() == pytest.approx(case.bias_variance, rel=4 * sqrt(max(case.kurtosis - 1, 2) / b.size))
+    if known := schemes.statistics(name, here):
+        of_weights = known.shift**2 * here.fan_in * known.weight_variance
+        assert known.bias_variance + known.bias_mean**2 + of_weights == pytest.approx(case.bias_variance, rel=1e-4)
     assert schemes.SCHEMES[schemes.parse(name).name].bias != "0"
 
 
@@ -181,7 +206,7 @@ def test_last_layer_zero_sets_only_the_output_layer_to_0():
     output, hidden = Layer(IN, OUT, "relu", rng(0), index=4, depth=3), Layer(IN, OUT, "relu", rng(0))
     w, b = draw("torch_default+last_layer_zero", output)
     assert w.shape == (IN, OUT) and not w.any() and b.shape == (OUT,) and not b.any()
-    assert schemes.variances("torch_default+last_layer_zero", output) == (0, 0)
+    assert schemes.statistics("torch_default+last_layer_zero", output) == (0, 0, 0, 0)
     np.testing.assert_array_equal(draw("he_normal+last_layer_zero", hidden)[0], draw("he_normal", layer(0))[0])
 
 

@@ -36,6 +36,11 @@ def test_winit_gain_prints_it(capsys):
         (["gain", "gelu"], "refuses"),
         (["gain", "tanh"], "1.66666"),
         (["gain", "leaky_relu_0.2"], "1.386750"),
+        (["gain", "softplus"], "critical with independent biases: none"),
+        (
+            ["gain", "softplus"],
+            "as every activation: n·Var(w) = 3.4086, b = -0.95393 Σ w, q* = 1, slope of the length map 0.873",
+        ),
         (["gain", "relu"], "σ_w² = 2, every q is a fixed point; no depth limit"),
     ):
         with pytest.raises(SystemExit) as end:

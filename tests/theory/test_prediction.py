@@ -9,6 +9,7 @@ import pytest
 
 from winit.theory import prediction
 from winit.theory.activations import resolve
+from winit.theory.layers import LayerStatistics
 
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "selu"])
@@ -17,7 +18,7 @@ def test_theory_meets_wide_networks(activation):
     rng, widths, networks = np.random.default_rng(7), [50, *[400] * 10, 10], 40
     phi = resolve(activation)
     variances = [2.0 / n if activation == "relu" else 1.2 / n for n in widths[:-1]]
-    theory = prediction.predict(activation, widths, variances, [0.01] * 11)
+    theory = prediction.predict(activation, widths, [LayerStatistics(v, 0.01) for v in variances])
     q, delta = np.empty((networks, 11)), np.empty((networks, 11))
     for k in range(networks):
         x = rng.standard_normal((1, widths[0]))
@@ -45,7 +46,7 @@ def test_spread_of_finite_widths(activation):
     rng, widths, networks = np.random.default_rng(11), [50, *[100] * 8, 100], 400
     phi = resolve(activation)
     variances = [{"relu": 2.0, "sigmoid": 8.0}.get(activation, 1.2) / n for n in widths[:-1]]
-    theory = prediction.predict(activation, widths, variances, [0.02] * 9)
+    theory = prediction.predict(activation, widths, [LayerStatistics(v, 0.02) for v in variances])
     x = rng.standard_normal(widths[0])
     x /= np.sqrt((x * x).mean())
     q, h_variance, delta = np.empty((networks, 9)), np.empty((networks, 9)), np.empty((networks, 9))
@@ -70,7 +71,7 @@ def test_spread_of_finite_widths(activation):
 
 
 def test_spread_of_relu_networks_is_five_over_the_width_a_layer():
-    theory = prediction.predict("relu", [100] * 12, [0.02] * 11, [0.0] * 11)
+    theory = prediction.predict("relu", [100] * 12, [LayerStatistics(0.02)] * 11)
     np.testing.assert_allclose(theory.q_spread[10] ** 2, 10 * 5 / 100 + 2 / 100)
     np.testing.assert_allclose(theory.delta_spread[0] ** 2, 10 * 5 / 100)
     np.testing.assert_allclose(theory.amplification, 1)
@@ -82,7 +83,8 @@ def test_tolerance():
 
 
 def test_inputs_of_several_lengths_are_averaged():
-    each = [prediction.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, s) for s in (0.5, 1.5)]
-    both = prediction.predict("tanh", [4, 8, 8, 2], [0.3] * 3, [0.1] * 3, np.array([0.5, 1.5]))
+    layers = [LayerStatistics(0.3, 0.1)] * 3
+    each = [prediction.predict("tanh", [4, 8, 8, 2], layers, s) for s in (0.5, 1.5)]
+    both = prediction.predict("tanh", [4, 8, 8, 2], layers, np.array([0.5, 1.5]))
     np.testing.assert_allclose(both.q, (each[0].q + each[1].q) / 2)
     np.testing.assert_allclose(both.delta, (each[0].delta + each[1].delta) / 2)

@@ -89,3 +89,10 @@ def test_the_most_there_can_be_becomes_what_there_is_when_rates_are_chosen(tiny,
     done = plan(study, store)
     assert done.done == done.total == len(store.parts_of(workload.name).run_ids)
     assert lines(done, 1)[3:] == [f"stored: {done.total} of {done.total} runs", "to train: nothing"]
+
+
+def test_degenerate_weights_are_a_warning(tiny, tmp_path):
+    study = tiny("dataset=[spirals]", "grid.initializer=[he_normal,scaled_ws,zeros]", "grid.activation=[relu]")
+    warnings = [line for line in lines(plan(study, RunStore(tmp_path)), cores=1) if line.startswith("degenerate")]
+    (warning,) = warnings
+    assert warning.startswith("degenerate: scaled_ws with relu, layer 1 (2 × ") and "rank 1 of 2" in warning

@@ -8,7 +8,7 @@ import pandas as pd
 from winit import schemes
 from winit.analysis import stats
 from winit.analysis.select import chosen_rates
-from winit.schemes import Layer, variances
+from winit.schemes import Layer, hidden_depth_scale, statistics
 from winit.store.schema import TABLES
 from winit.study.model import Study
 from winit.theory.maps import DepthScale, depth_scale
@@ -31,11 +31,11 @@ def depth_limits(study: Study, summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, cells in best.groupby(["activation", "width", "initializer"], sort=False):
         activation, width, initializer = key
-        of_layer = variances(initializer, Layer(width, width, activation, None))
-        if of_layer is None:
+        of_layer = statistics(initializer, Layer(width, width, activation, None))
+        scale = hidden_depth_scale(initializer, width, activation)
+        if of_layer is None or scale is None:
             continue
-        sigma_w2, sigma_b2 = width * of_layer[0], of_layer[1]
-        scale = depth_scale(activation, sigma_w2, sigma_b2)
+        sigma_w2, sigma_b2 = width * of_layer.weight_variance, of_layer.bias_variance
         for (dataset, optimizer), here in cells.groupby(["dataset", "optimizer"], sort=False):
             trained = here.loc[here["success_rate"] >= stats.TRAINED_SHARE, "depth"]
             rows.append(

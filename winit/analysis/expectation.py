@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
 from winit import datasets, schemes
-from winit.schemes import Layer, variances
+from winit.schemes import Layer, statistics
 from winit.store.schema import TABLES
 from winit.study.model import Study
 from winit.study.seeds import seed
 from winit.study.workload import Workload
 from winit.theory import prediction
+from winit.theory.layers import LayerStatistics, effective_activation
 from winit.theory.maps import correlation_map, length_map
 
 LENGTH_GROUPS = 8  # number of equally large groups of inputs, sorted by length, over which predictions are averaged
@@ -23,10 +24,22 @@ LENGTH_GROUPS = 8  # number of equally large groups of inputs, sorted by length,
 
 @dataclass(frozen=True)
 class Inputs:
-    """Statistics of the probe inputs that the theory needs: mean squares of groups of inputs, and the mean cosine of pairs."""
+    """Statistics of the probe inputs that the theory needs: mean squares of groups of inputs, and the mean cosine of pairs.
+
+    Attributes:
+        squares: of the inputs.
+        correlation: the mean cosine.
+        centred: the same of the inputs minus the mean of each over its components, which is what weights that sum to 0
+            see; None for centred inputs.
+    """
 
     squares: np.ndarray
     correlation: float
+    centred: Inputs | None = None
+
+    def met_by(self, layer: LayerStatistics) -> Inputs:
+        """Return the statistics of the inputs as the weights of the first layer see them."""
+        return self.centred if self.centred and layer.shift is None else self
 
 
 def probe_inputs(workload: Workload) -> Inputs:
@@ -36,6 +49,10 @@ def probe_inputs(workload: Workload) -> Inputs:
         workload.dataset, workload.dataset_parameters, source, workload.data_dir, workload.scaling
     ).train
     x = train.x[: workload.measure.probe_examples].astype(float)
+    return replace(_inputs(x), centred=_inputs(x - x.mean(axis=1, keepdims=True)))
+
+
+def _inputs(x: np.ndarray) -> Inputs:
     squares = np.sort(np.square(x).mean(axis=1))
     groups = [group.mean() for group in np.array_split(squares, LENGTH_GROUPS) if len(group)]
     one, two = x[: len(x) // 2 * 2 : 2], x[1::2]
@@ -53,16 +70,17 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
     for initializer in workload.initializers:
         if workload.batch_norm or workload.task.is_reconstruction:
             continue
-        if schemes.why_not_applicable(initializer, workload.activation):
+        if schemes.why_not_applicable(initializer, workload.activation, widths):
             continue
         layers = [
-            variances(initializer, Layer(fan_in, fan_out, workload.activation, None, index, workload.depth))
+            statistics(initializer, Layer(fan_in, fan_out, workload.activation, None, index, workload.depth))
             for index, (fan_in, fan_out) in enumerate(pairwise(widths), start=1)
         ]
-        if None in layers:
+        known = [layer for layer in layers if layer]
+        if len(known) < len(layers):
             continue
-        weights, biases = zip(*layers, strict=True)
-        expected = prediction.predict(workload.activation, widths, weights, biases, inputs.squares)
+        met = inputs.met_by(known[0])
+        expected = prediction.predict(workload.activation, widths, known, met.squares)
         frames.append(
             pd.DataFrame(
                 {
@@ -71,7 +89,7 @@ def theory(workload: Workload, inputs: Inputs) -> pd.DataFrame:
                     "z_mean_square": expected.q,
                     "h_variance": expected.h_variance,
                     "delta_ratio": expected.delta,
-                    "correlation": correlations(workload, weights, biases, inputs),
+                    "correlation": correlations(workload, known, met),
                     "z_spread": expected.q_spread,
                     "h_spread": expected.h_spread,
                     "delta_spread": expected.delta_spread,
@@ -93,17 +111,22 @@ def study_theory(study: Study) -> pd.DataFrame:
     return expected.drop_duplicates().sort_values(keys, ignore_index=True)
 
 
-def correlations(workload: Workload, weights: Sequence[float], biases: Sequence[float], inputs: Inputs) -> list[float]:
+def correlations(workload: Workload, layers: Sequence[LayerStatistics], inputs: Inputs) -> list[float]:
     """Return the correlation of the pre-activations of two inputs in every layer, starting from the mean cosine of the inputs."""
     n, square = workload.widths, float(inputs.squares.mean())
-    q = n[0] * weights[0] * square + biases[0]
-    cosines = [(n[0] * weights[0] * square * inputs.correlation + biases[0]) / q if q else np.nan]
-    for layer in range(1, len(weights)):
-        following = length_map(workload.activation, q, n[layer] * weights[layer], biases[layer])
+    gains = [fan_in * layer.weight_variance for fan_in, layer in zip(n, layers, strict=False)]
+    q = gains[0] * square + layers[0].bias_variance
+    cosines = [(gains[0] * square * inputs.correlation + layers[0].bias_variance) / q if q else np.nan]
+    lengths, means = [q], [layers[0].bias_mean]
+    for (below, layer), gain in zip(pairwise(layers), gains[1:], strict=True):
+        phi = effective_activation(workload.activation, below, layer)
+        following = length_map(phi, q, gain, layer.bias_variance)
         c = np.nan
         if 0 < q < 1e100 and 0 < following < 1e100 and -1 <= cosines[-1] <= 1:
-            c = correlation_map(workload.activation, cosines[-1], q, n[layer] * weights[layer], biases[layer])
-            c = min(max(c, -1.0), 1.0)
+            c = min(max(correlation_map(phi, cosines[-1], q, gain, layer.bias_variance), -1.0), 1.0)
         cosines.append(c)
         q = following
-    return cosines
+        means.append(layer.bias_mean)
+        lengths.append(q)
+    # The mean of the biases is common to all inputs, and the measured cosine includes it.
+    return [(c * q + m * m) / (q + m * m) if m else c for c, q, m in zip(cosines, lengths, means, strict=True)]

@@ -1,7 +1,7 @@
 """Initialization schemes: what each is, how it draws weights and biases, and its card."""
 
 from winit.schemes.cards import SQUARE, Card, card, catalogue, lines
-from winit.schemes.drawing import draw, same_draws, variances
+from winit.schemes.drawing import degenerate_layers, draw, hidden_depth_scale, same_draws, statistics
 from winit.schemes.libraries import TRUNCATED_STD
 from winit.schemes.modifiers import MODIFIERS, Modifier
 from winit.schemes.registry import (
@@ -39,14 +39,16 @@ __all__ = [
     "canonical",
     "card",
     "catalogue",
+    "degenerate_layers",
     "diagram_points",
     "draw",
+    "hidden_depth_scale",
     "in_order",
     "label",
     "lines",
     "parse",
     "same_draws",
+    "statistics",
     "style",
-    "variances",
     "why_not_applicable",
 ]

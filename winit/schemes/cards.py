@@ -11,17 +11,18 @@ from functools import cache
 
 import numpy as np
 
-from winit.schemes.drawing import draw, variances
+from winit.schemes.degeneracy import defects
+from winit.schemes.drawing import draw, hidden_depth_scale
 from winit.schemes.modifiers import MODIFIERS
 from winit.schemes.registry import ALIASES, SCHEMES, canonical, label, parse, why_not_applicable
 from winit.schemes.scheme import Layer, Lines
 from winit.theory.activations import resolve
-from winit.theory.maps import depth_scale
 
 DISTRIBUTIONS = {"truncated_normal": "normal cut at ±2σ, with σ adjusted to give the stated variance"}
 
 # If no formula gives fan_in · E[w²], it is measured with this many units of a square layer and this many draws.
 SQUARE, DRAWS = 256, 16
+SMALL = 64  # units of the layer whose weights are looked at
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Card:
         aliases: other names.
         depth_limit: largest depth at which wide networks are expected to train, 6 ξ_c, or why there is no limit; for an
             activation. "" if the weights are not independent or depend on data.
+        defects: of the weights of a square hidden layer of 64 units, such as a low rank; "" if there are none.
+        caveat: what could not be checked in the source; "" if it was read.
         torch, keras, jax: equivalent code in one line, or "" if the library has no such function.
     """
 
@@ -57,6 +60,8 @@ class Card:
     rules: tuple[str, ...]
     aliases: tuple[str, ...]
     depth_limit: str
+    caveat: str
+    defects: str
     torch: str
     keras: str
     jax: str
@@ -83,8 +88,9 @@ def card(initializer: str, activation: str | None = None) -> Card:
         raise ValueError(f"{text} with {activation}: {reason}")
     square = Layer(SQUARE, SQUARE, activation, np.random.default_rng(0))
     weights = np.stack([draw(text, square)[0] for _ in range(DRAWS)])
-    stated = scheme.variances(square, **parameters)
+    stated = scheme.statistics(square, **parameters)
     changes = [MODIFIERS[m] for m in parsed.modifiers]
+    added = [m.bias for m in changes if m.bias]
     kind = "deterministic" if (weights == weights[0]).all() else "random"
     remark = f"  # {scheme.remark}" if scheme.remark else ""
     lines = Lines() if changes else scheme.lines(square, **parameters)
@@ -93,26 +99,27 @@ def card(initializer: str, activation: str | None = None) -> Card:
         label=label(text),
         formula=scheme.variance,
         distribution=DISTRIBUTIONS.get(scheme.distribution, scheme.distribution),
-        scaled_variance=SQUARE * (stated[0] if stated else float(np.square(weights).mean())),
-        bias=scheme.bias,
+        scaled_variance=SQUARE * (stated.weight_variance if stated else float(np.square(weights).mean())),
+        bias=" ".join([scheme.bias if scheme.bias != "0" or not added else "", *added]).strip(),
         kind="data-dependent" if parsed.is_data_dependent else kind,
         source="; ".join([scheme.source, *(m.source for m in changes)]),
         activation=activation if scheme.depends_on_activation(**parameters) else "",
         rules=tuple(m.rule for m in changes),
         aliases=tuple(a for a in ALIASES if canonical(a) == text),
-        depth_limit=_depth_limit(text, square),
+        depth_limit=_depth_limit(text, activation),
+        caveat=scheme.caveat,
+        defects=defects(draw(text, Layer(SMALL, SMALL, activation, np.random.default_rng(0)))[0]),
         **{library: line and line + remark for library, line in lines._asdict().items()},
     )
 
 
-def _depth_limit(text: str, square: Layer) -> str:
+def _depth_limit(text: str, activation: str) -> str:
     """Return the depth limit of square hidden layers as text; "" if the weights are not independent or depend on data."""
-    of_layer = variances(text, square)
-    if of_layer is None:
+    scale = hidden_depth_scale(text, SQUARE, activation)
+    if scale is None:
         return ""
-    scale = depth_scale(square.activation, square.fan_in * of_layer[0], of_layer[1])
     limit = f"none: {scale.why_no_limit}" if scale.why_no_limit else f"{scale.depth_limit:.3g} layers"
-    return f"{limit}, with {square.activation}".replace("inf layers", "∞")
+    return f"{limit}, with {activation}".replace("inf layers", "∞")
 
 
 def catalogue() -> list[Card]:
@@ -133,6 +140,8 @@ def lines(card: Card) -> list[tuple[str, str]]:
         ("then", "; ".join(card.rules)),
         ("kind", card.kind),
         ("source", card.source),
+        ("caveat", card.caveat),
+        (f"of {SMALL} × {SMALL} weights", card.defects),
         ("depth limit, 6 ξ_c", card.depth_limit),
         ("other names", ", ".join(card.aliases)),
         ("torch", card.torch),

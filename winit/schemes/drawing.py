@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
+from winit.schemes.degeneracy import defects, is_degenerate
 from winit.schemes.modifiers import MODIFIERS
 from winit.schemes.registry import Parsed, parse
 from winit.schemes.scheme import Layer, Parameters
+from winit.theory.layers import PLAIN, LayerStatistics, effective_activation
+from winit.theory.maps import DepthScale, depth_scale
+from winit.theory.quadrature import moments
+
+DEEP = 1000  # a depth that differs from the default
+LARGEST_Q, NOISE = 1e30, 1e-12  # smaller means are quadrature errors
 
 
 def draw(initializer: str, layer: Layer) -> Parameters:
@@ -28,11 +36,18 @@ def draw(initializer: str, layer: Layer) -> Parameters:
     _check(parsed, layer)
     if _is_zeroed(parsed, layer):
         return np.zeros(layer.shape), np.zeros(layer.fan_out)
-    return parsed.scheme.draw(layer, **parsed.parameters)
+    parameters = parsed.scheme.draw(layer, **parsed.parameters)
+    changes = [change for m in parsed.modifiers if (change := MODIFIERS[m].change)]
+    mean = _mean_below(parsed, layer) if changes else 0.0
+    for change in changes:
+        parameters = change(parameters, layer, mean)
+    return parameters
 
 
-def variances(initializer: str, layer: Layer) -> tuple[float, float] | None:
-    """Return Var(w) and Var(b) of a layer, or None if the weights are not independent or depend on data.
+def statistics(initializer: str, layer: Layer) -> LayerStatistics | None:
+    """Return what the theory needs of a layer: Var(w), Var(b), and how biases depend on the weights.
+
+    Returns None if the weights are not independent with mean 0, or depend on data.
 
     Raises:
         ValueError: as for `draw`.
@@ -41,8 +56,61 @@ def variances(initializer: str, layer: Layer) -> tuple[float, float] | None:
     if parsed.is_data_dependent:
         return None
     _check(parsed, layer)
-    of_scheme = parsed.scheme.variances(layer, **parsed.parameters)
-    return (0.0, 0.0) if of_scheme and _is_zeroed(parsed, layer) else of_scheme
+    return _statistics(parsed, layer, _mean_below(parsed, layer))
+
+
+def hidden_depth_scale(initializer: str, width: int, activation: str) -> DepthScale | None:
+    """Return the depth scales of square hidden layers; None if `statistics` returns None or depends on the depth.
+
+    Raises:
+        ValueError: as `draw`.
+    """
+    parsed, layer = parse(initializer), Layer(width, width, activation)
+    _check(parsed, layer)
+    of_layer = None if parsed.is_data_dependent else _statistics(parsed, layer, None)
+    if of_layer is None or of_layer != _statistics(parsed, replace(layer, depth=DEEP), None):
+        return None
+    phi = effective_activation(activation, of_layer, of_layer)
+    return depth_scale(phi, width * of_layer.weight_variance, of_layer.bias_variance)
+
+
+def _statistics(parsed: Parsed, layer: Layer, mean: float | None) -> LayerStatistics | None:
+    """Return the statistics of a layer, given the mean of the shifted activations below; None stands for the exact mean."""
+    of_layer = parsed.scheme.statistics(layer, **parsed.parameters)
+    if of_layer is None:
+        return None
+    if _is_zeroed(parsed, layer):
+        return LayerStatistics(0.0)
+    for modifier in parsed.modifiers:
+        if restate := MODIFIERS[modifier].restate:
+            of_layer = restate(of_layer, layer, mean)
+    return of_layer
+
+
+def _mean_below(parsed: Parsed, layer: Layer) -> float:
+    """Return E φ(√q z) + c of the layer below, where c is the shift by the scheme's own biases; 0 in the first layer.
+
+    q follows from the theory of layers as wide as this one's fan_in, for inputs of mean square 1. It is 1 if the weights
+    are not independent.
+    """
+    if layer.is_first or not any(MODIFIERS[m].change for m in parsed.modifiers):
+        return 0.0
+    mean, square, q, below = 0.0, 1.0, 1.0, PLAIN
+    for index in range(1, layer.index):
+        here = _statistics(parsed, replace(layer, fan_out=layer.fan_in, rng=None, index=index), mean)
+        if here is None:
+            return _mean(layer, PLAIN, 1.0, 0.0)
+        if index > 1:
+            square = moments(effective_activation(layer.phi, below, here), q).square
+        q, below = min(layer.fan_in * here.weight_variance * square + here.bias_variance, LARGEST_Q), here
+        following = parsed.scheme.statistics(replace(layer, rng=None, index=index + 1), **parsed.parameters)
+        mean = _mean(layer, below, q, (following.shift if following else None) or 0.0)
+    return mean
+
+
+def _mean(layer: Layer, below: LayerStatistics, q: float, shift: float) -> float:
+    mean = moments(effective_activation(layer.phi, below, PLAIN), q).mean + shift
+    return mean if abs(mean) > NOISE else 0.0
 
 
 def _check(parsed: Parsed, layer: Layer) -> None:
@@ -56,14 +124,36 @@ def _is_zeroed(parsed: Parsed, layer: Layer) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _sample(initializer: str, activation: str, widths: tuple[int, ...]) -> tuple[Parameters, ...]:
+def _sample(initializer: str, activation: str, widths: tuple[int, ...]) -> dict[int, Parameters]:
     """Return the weights that an initializer draws in the first, second and last two layers, from fixed streams."""
     shapes = list(enumerate(pairwise(widths), start=1))
     shown = {index: shape for index, shape in [*shapes[:2], *shapes[-2:]]}
-    return tuple(
-        draw(initializer, Layer(*shape, activation, np.random.default_rng(index), index, len(shapes) - 1))
+    return {
+        index: draw(initializer, Layer(*shape, activation, np.random.default_rng(index), index, len(shapes) - 1))
         for index, shape in shown.items()
-    )
+    }
+
+
+def degenerate_layers(initializer: str, activation: str, widths: Sequence[int]) -> dict[int, str]:
+    """Return the layers of a network whose drawn weights are degenerate, each with its defects.
+
+    Weights are degenerate if all are 0, the rank is 1, or units are equal. Constant schemes, for which this is intended, and
+    layers that a modifier sets to 0 are not included.
+
+    Args:
+        initializer: applicable to the activation and the network.
+        activation: of the hidden layers.
+        widths: units of every layer, inputs first.
+    """
+    parsed, depth = parse(initializer), len(widths) - 2
+    if parsed.scheme.family == "constant":
+        return {}
+    return {
+        index: defects(weights)
+        for index, (weights, _) in _sample(initializer, activation, tuple(widths)).items()
+        if is_degenerate(weights)
+        and not _is_zeroed(parsed, Layer(widths[index - 1], widths[index], activation, None, index, depth))
+    }
 
 
 def same_draws(initializers: Iterable[str], activation: str, widths: Sequence[int]) -> dict[str, str]:
@@ -91,10 +181,16 @@ def same_draws(initializers: Iterable[str], activation: str, widths: Sequence[in
     return repeats
 
 
+def _calibrations(initializer: str) -> list[str]:
+    return [m for m in parse(initializer).modifiers if MODIFIERS[m].is_data_dependent]
+
+
 def _draw_the_same(one: str, other: str, activation: str, widths: tuple[int, ...]) -> bool:
-    if parse(one).modifiers != parse(other).modifiers:
+    if _calibrations(one) != _calibrations(other):
         return False
-    pairs = zip(_sample(one, activation, widths), _sample(other, activation, widths), strict=True)
+    samples = (_sample(name, activation, widths).values() for name in (one, other))
     return all(
-        np.allclose(a, b, rtol=1e-6, atol=0) for ours, theirs in pairs for a, b in zip(ours, theirs, strict=True)
+        np.allclose(a, b, rtol=1e-6, atol=0)
+        for ours, theirs in zip(*samples, strict=True)
+        for a, b in zip(ours, theirs, strict=True)
     )

@@ -51,7 +51,10 @@ def random_walk_scale(layer: Layer) -> float:
 def _needs_critical_line(activation: Activation) -> str | None:
     if activation.has_critical_line:
         return None
-    return f"edge of chaos needs a critical point, and wide {activation.label} networks with biases have none"
+    return (
+        f"edge of chaos needs a critical point, and wide {activation.label} networks with independent biases have none; "
+        "gpn is critical for every activation"
+    )
 
 
 def _needs_relu_or_identity(activation: Activation) -> str | None:

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from winit.schemes import constant, fan_scaled, fixed, framework_defaults, mean_field, structured
+from winit.schemes import (
+    activation_transforms,
+    asymmetric,
+    constant,
+    fan_scaled,
+    fixed,
+    framework_defaults,
+    mean_field,
+    standardized,
+    structured,
+    waves,
+)
 from winit.schemes.modifiers import MODIFIERS
 from winit.schemes.scheme import Parameter, Scheme
 from winit.theory.activations import resolve
@@ -15,11 +26,19 @@ from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.looks import FAMILY_COLOURS, KNOWN_LOOKS, OTHER_LOOKS, Look
 
 # In the order in which tables and figures show them.
-SCHEMES: dict[str, Scheme] = {
-    scheme.name: scheme
-    for family in (constant, fixed, fan_scaled, framework_defaults, mean_field, structured)
-    for scheme in family.SCHEMES
-}
+FAMILIES = (
+    constant,
+    fixed,
+    fan_scaled,
+    framework_defaults,
+    mean_field,
+    activation_transforms,
+    standardized,
+    structured,
+    waves,
+    asymmetric,
+)
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for family in FAMILIES for scheme in family.SCHEMES}
 # Other names of schemes, and of modified schemes that are known by their modifier.
 ALIASES: dict[str, str] = {
     **{alias: scheme.name for scheme in SCHEMES.values() for alias in scheme.aliases},
@@ -93,6 +112,10 @@ def _checked(text: str, parameter: Parameter, value: str) -> float:
         number = float(value)
     except ValueError:
         number = float("nan")
+    if parameter.is_count and not (1 <= number <= parameter.high and number.is_integer()):
+        raise ValueError(
+            f"initializer '{text}': {parameter.name} is '{value}'; it must be a whole number of at least 1"
+        )
     low, high = parameter.low, parameter.high
     above = low is None or number > low or (parameter.may_be_low and number == low)
     if not (above and -1e30 <= number <= high):
@@ -121,10 +144,16 @@ def label(text: str) -> str:
     return " + ".join([scheme, *(MODIFIERS[m].label for m in modifiers)])
 
 
-def why_not_applicable(initializer: str, activation: str) -> str | None:
-    """Return why an initializer is not applicable to an activation, as a sentence, or None if it is applicable."""
+def why_not_applicable(initializer: str, activation: str, widths: Sequence[int] | None = None) -> str | None:
+    """Return why an initializer is not applicable to an activation or a network, as a sentence, or None if it is applicable.
+
+    Args:
+        initializer: with its parameters and modifiers.
+        activation: of the hidden layers, by name.
+        widths: units of every layer, inputs first; None to check the activation alone.
+    """
     parsed = parse(initializer)
-    reason = parsed.scheme.why_not(resolve(activation))
+    reason = parsed.scheme.why_not(resolve(activation), widths, **parsed.parameters)
     if reason is None and parsed.is_data_dependent:
         return parsed.scheme.why_not_calibrated
     return reason

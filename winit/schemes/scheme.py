@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from winit.schemes.papers import Paper
 from winit.theory.activations import Activation, resolve
+from winit.theory.layers import LayerStatistics
 
 Parameters = tuple[np.ndarray, np.ndarray]  # weights (fan_in, fan_out) and biases (fan_out,), float64
 
@@ -73,6 +74,7 @@ class Parameter:
         high: the largest value.
         example: a value for examples.
         may_be_low: whether `low` is allowed.
+        is_count: whether it is a whole number of at least 1.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Parameter:
     high: float = 1e30
     example: str = "1"
     may_be_low: bool = False
+    is_count: bool = False
 
 
 class Lines(NamedTuple):
@@ -103,10 +106,12 @@ class Scheme(ABC):
         variance: the formula of Var(w).
         source: the paper, with the equation, or the code that introduced it.
         paper: the paper that proposed the rule; None if it comes from a library or a textbook.
+        caveat: what could not be checked in the source; "" if it was read.
         bias: the rule for the biases.
         parameters: its parameters.
         aliases: other names of the same scheme.
         needs: a function that returns why the scheme is not applicable to an activation, as a sentence, or None if it is.
+        needs_widths: the same for a network, as a function of the units of every layer, inputs first.
         why_not_calibrated: why data-dependent modifiers cannot change it, as a sentence.
         is_diagram_point: whether the parameters are σ_w² and σ_b² of a phase diagram.
         marker, dashes: of its lines in figures; derived from the name by default.
@@ -121,10 +126,12 @@ class Scheme(ABC):
     variance: str
     source: str
     paper: Paper | None = None
+    caveat: str = ""
     bias: str = "0"
     parameters: tuple[Parameter, ...] = ()
     aliases: tuple[str, ...] = ()
     needs: Callable[[Activation], str | None] | None = None
+    needs_widths: Callable[[Sequence[int]], str | None] | None = None
     why_not_calibrated: str | None = None
     is_diagram_point: bool = False
     marker: str | None = None
@@ -138,17 +145,26 @@ class Scheme(ABC):
     def draw(self, layer: Layer, **parameters: float) -> Parameters:
         """Return weights (fan_in, fan_out) and biases (fan_out,) of a layer, float64. Advances the layer's stream."""
 
-    def variances(self, layer: Layer, **parameters: float) -> tuple[float, float] | None:
-        """Return Var(w) and Var(b) of a layer, or None if the weights are not independent."""
+    def statistics(self, layer: Layer, **parameters: float) -> LayerStatistics | None:
+        """Return the variances of a layer's weights and biases, or None if the weights are not independent with mean 0."""
         return None
 
     def depends_on_activation(self, **parameters: float) -> bool:
         """Return whether the weights depend on the activation."""
         return False
 
-    def why_not(self, activation: Activation) -> str | None:
-        """Return why the scheme is not applicable to an activation, as a sentence, or None if it is applicable."""
-        return self.needs(activation) if self.needs else None
+    def why_not(self, activation: Activation, widths: Sequence[int] | None = None, **parameters: float) -> str | None:
+        """Return why the scheme is not applicable to an activation or a network, as a sentence, or None if it is applicable.
+
+        Args:
+            activation: of the hidden layers.
+            widths: units of every layer, inputs first; None to check the activation alone.
+            **parameters: of the scheme.
+        """
+        reason = self.needs(activation) if self.needs else None
+        if reason is None and widths is not None and self.needs_widths:
+            return self.needs_widths(widths)
+        return reason
 
     def lines(self, layer: Layer, **parameters: float) -> Lines:
         """Return the code for torch, Keras and JAX that fills a layer like this one."""

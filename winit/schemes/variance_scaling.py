@@ -14,6 +14,7 @@ from winit.schemes import libraries
 from winit.schemes.libraries import TRUNCATED_STD
 from winit.schemes.scheme import Layer, Lines, Parameters, Scheme
 from winit.theory.activations import ACTIVATIONS
+from winit.theory.layers import LayerStatistics
 
 Fan = Literal["fan_in", "fan_out", "fan_avg", "one"]
 Distribution = Literal["normal", "truncated_normal", "uniform"]
@@ -92,10 +93,10 @@ class VarianceScaling(Scheme):
             return weights, np.zeros(layer.fan_out)
         return weights, self.biases.draw(layer, (layer.fan_out,), **parameters)
 
-    def variances(self, layer: Layer, **parameters: float) -> tuple[float, float]:
+    def statistics(self, layer: Layer, **parameters: float) -> LayerStatistics:
         """Return Var(w) and Var(b) of a layer."""
         of_biases = self.biases.std(layer, **parameters) ** 2 if self.biases else 0.0
-        return self.weights.std(layer, **parameters) ** 2, of_biases
+        return LayerStatistics(self.weights.std(layer, **parameters) ** 2, of_biases)
 
     def depends_on_activation(self, **parameters: float) -> bool:
         """Return whether the scale is defined for some activations only, or differs between them."""

@@ -133,14 +133,16 @@ class Workload:
 
     @cached_property
     def _same_draws(self) -> dict[str, str]:
-        fitting = [name for name in self.initializers if schemes.why_not_applicable(name, self.activation) is None]
+        fitting = [
+            name for name in self.initializers if schemes.why_not_applicable(name, self.activation, self.widths) is None
+        ]
         return schemes.same_draws(fitting, self.activation, self.widths)
 
     def why_not(self, initializer: str) -> str | None:
         """Return why an initializer has no arm, as a sentence, or None if it has one."""
         twin = self._same_draws.get(initializer)
         if twin is None:
-            return schemes.why_not_applicable(initializer, self.activation)
+            return schemes.why_not_applicable(initializer, self.activation, self.widths)
         return f"it draws the same weights as {twin} in these networks, which are trained only once"
 
     @property

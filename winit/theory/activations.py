@@ -33,9 +33,11 @@ class Activation:
         slope_at_0: φ′(0), or None if φ has a kink at 0.
         steepest: the largest |φ′| if φ saturates, that is, if it is bounded and flat on both sides. None for other φ: a ReLU
             below zero is inactive, not saturated.
-        has_critical_line: whether wide networks with a nonzero bias variance can be critical.
+        has_critical_line: whether wide networks with independent biases of mean 0 and nonzero variance can be critical. With
+            biases that depend on the weights all can (`winit.theory.transforms.gaussian_poincare`).
         torch: dotted path of the torch function that computes φ, such as `torch.nn.functional.hardtanh`. Networks are
             trained with it and autograd, unless `winit.engine.activations` has faster code for the same name.
+        is_centred: whether the theory uses φ − E φ in place of φ, because weights that sum to 0 see no mean.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Activation:
     steepest: float | None = None
     has_critical_line: bool = True
     torch: str | None = None
+    is_centred: bool = False
 
     @property
     def is_homogeneous(self) -> bool:

@@ -18,7 +18,7 @@ import numpy as np
 import scipy  # loads its modules when they are first used
 
 from winit.theory.activations import Activation, resolve
-from winit.theory.quadrature import moments, pair_mean
+from winit.theory.quadrature import moments, offset, pair_mean
 
 
 def length_map(activation: str | Activation, q: float, sigma_w2: float, sigma_b2: float = 0.0) -> float:
@@ -194,7 +194,7 @@ def correlation_map(activation: str | Activation, c: float, q: float, sigma_w2: 
     Source: Poole et al. 2016, eq. 5.
     """
     phi = resolve(activation)
-    joint = pair_mean(lambda a, b: phi.phi(a) * phi.phi(b), c, q, phi.kinks)
+    joint = pair_mean(lambda a, b: phi.phi(a) * phi.phi(b), c, q, phi.kinks) - offset(phi, q) ** 2
     return (sigma_w2 * joint + sigma_b2) / length_map(phi, q, sigma_w2, sigma_b2)
 
 

@@ -112,10 +112,18 @@ def _kurtosis(weights: np.ndarray, values: np.ndarray) -> float:
     return float(weights @ (scaled * scaled)) / float(weights @ scaled) ** 2
 
 
+def offset(phi: Activation, q: float) -> float:
+    """Return what a centred activation subtracts from φ(√q z), its mean E φ; 0 for others."""
+    if not phi.is_centred:
+        return 0.0
+    u, weights = gauss(q, phi.kinks)
+    return float(weights @ phi.phi(u))
+
+
 @lru_cache(maxsize=16384)
 def _moments(phi: Activation, q: float) -> Moments:
     u, weights = gauss(q, phi.kinks)
-    f, df = phi.phi(u), phi.dphi(u)
+    f, df = phi.phi(u) - offset(phi, q), phi.dphi(u)
     squares, slopes = f * f, df * df
     mean, square, slope = float(weights @ f), float(weights @ squares), float(weights @ slopes)
     centred = (f - mean) ** 2

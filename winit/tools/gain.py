@@ -10,6 +10,7 @@ import numpy as np
 from winit.theory.activations import ACTIVATIONS, resolve
 from winit.theory.gains import CARD_LINES, activation_card
 from winit.theory.maps import HOMOGENEOUS, Critical, any_length, critical
+from winit.theory.transforms import GaussianPoincare, gaussian_poincare
 from winit.vocabulary.errors import unknown_name
 
 # Bias variances for which critical points are listed.
@@ -25,6 +26,7 @@ class ActivationTheory:
         numbers: one for each key of `theory.gains.CARD_LINES`; None if it does not exist.
         critical: points of the critical line for the bias variances in `SIGMA_B2`.
         any_length: critical σ_w² at which every q is a fixed point without biases; None if φ is not homogeneous.
+        gaussian_poincare: biases that depend on the weights and make any activation critical (the scheme `gpn`).
         torch_gain: `torch.nn.init.calculate_gain`, or None if torch has none.
     """
 
@@ -32,6 +34,7 @@ class ActivationTheory:
     numbers: Mapping[str, float | None]
     critical: tuple[Critical, ...]
     any_length: float | None
+    gaussian_poincare: GaussianPoincare
     torch_gain: float | None
 
     def as_dict(self) -> dict[str, object]:
@@ -42,6 +45,7 @@ class ActivationTheory:
             **self.numbers,
             "critical": points,
             "any_length": self.any_length,
+            "gaussian_poincare": asdict(self.gaussian_poincare),
             "torch_gain": self.torch_gain,
         }
 
@@ -56,7 +60,12 @@ def gain(activation: str) -> ActivationTheory:
         raise ValueError(unknown_name("activation", activation, ACTIVATIONS))
     points = tuple(point for sigma_b2 in SIGMA_B2 for point in critical(activation, sigma_b2))
     return ActivationTheory(
-        activation, activation_card(activation), points, any_length(activation), _torch_gain(activation)
+        activation,
+        activation_card(activation),
+        points,
+        any_length(activation),
+        gaussian_poincare(activation),
+        _torch_gain(activation),
     )
 
 
@@ -89,10 +98,15 @@ def lines(theory: ActivationTheory) -> list[str]:
             f"(σ_w = {point.sigma_w2**0.5:.4g}), q* = {point.q_star:.4g}, {'stable' if point.is_stable else 'unstable'}"
         )
     if not theory.critical:
-        text.append("  critical with biases: none")
+        text.append("  critical with independent biases: none")
     if theory.any_length is not None:
         text.append(
             f"  critical without biases: σ_w² = {theory.any_length:.5g}, every q is a fixed point; "
             f"no depth limit: {HOMOGENEOUS}"
         )
+    gpn = theory.gaussian_poincare
+    text.append(
+        f"  critical with the biases of gpn, as every activation: n·Var(w) = {gpn.a**2:.5g}, b = {gpn.b / gpn.a:.5g} Σ w, q* = 1, "
+        f"slope of the length map {gpn.slope:.3g}"
+    )
     return [*text, f"  torch.nn.init.calculate_gain: {theory.torch_gain or 'refuses'}"]

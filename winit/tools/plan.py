@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from winit import schemes
 from winit.store.parts import RunStore
 from winit.study.model import Study
 from winit.study.protocol import RunCounts
@@ -83,6 +84,7 @@ def lines(plan: Plan, cores: int) -> list[str]:
     text += _protocol(study)
     for initializer, pretraining, activation, reason in study.not_applicable:
         text.append(f"not applicable: {initializer or pretraining} with {activation}: {reason}")
+    text += _degenerate(study)
     text += [f"not a part of the store: {path}: {reason}" for path, reason in plan.broken.items()]
     known = plan.total if not plan.to_train else study.counts.bound
     text.append(f"stored: {plan.done:,} of {'' if not plan.to_train else 'up to '}{known:,} runs")
@@ -94,6 +96,22 @@ def lines(plan: Plan, cores: int) -> list[str]:
         f"at most about {duration(plan.seconds(cores))} on {_count(cores, 'core')} ({basis})"
     )
     return text
+
+
+def _degenerate(study: Study) -> list[str]:
+    """Return a warning for every initializer whose weights are degenerate in a network of the study."""
+    warnings: dict[str, None] = {}
+    # Networks that differ in depth alone draw the same kinds of layers.
+    ends = {(w.activation, *w.widths[:3], *w.widths[-3:]): w for w in study.workloads}
+    for workload in ends.values():
+        for initializer in dict.fromkeys(arm.initializer for arm in workload.arms):
+            layers = schemes.degenerate_layers(initializer, workload.activation, workload.widths)
+            for index, what in layers.items():
+                shape = f"{workload.widths[index - 1]} × {workload.widths[index]}"
+                warnings[f"degenerate: {initializer} with {workload.activation}, layer {index} ({shape}): {what}"] = (
+                    None
+                )
+    return list(warnings)
 
 
 def _runs(counts: RunCounts) -> str:

@@ -1,4 +1,4 @@
-"""Data-dependent initializers: LSUV, GradInit and MetaInit rescale the weights drawn by a scheme.
+"""Data-dependent initializers rescale the weights drawn by a scheme, and some set the biases.
 
 All of them use one fixed calibration batch of the training data, have their own random stream, and count their cost. Each
 network is calibrated separately, in float64, so its numbers do not depend on other networks. If a signal is zero or not
@@ -22,6 +22,7 @@ from winit import schemes
 from winit.engine.activations import activation_of
 from winit.engine.regularization import EPSILON
 
+LEAST_SIGNAL = 1e-150  # its square is still a normal number
 CALIBRATION_EXAMPLES = 512  # training examples, or all of them if there are fewer
 
 # LSUV: Mishkin & Matas 2016, algorithm 1, with the tolerance and the limit of the authors' Caffe code.
@@ -101,12 +102,16 @@ class CalibratedNetwork:
         """Return the indices of half a mini-batch from the calibration batch, at least one."""
         return torch.from_numpy(self.rng.integers(len(self.y), size=max(self.batch_size // 2, 1)))
 
+    def normalized(self, z: Tensor) -> Tensor:
+        """Return the arguments of φ for the pre-activations of a hidden layer (N, n)."""
+        if not self.batch_norm:
+            return z
+        centred = z - z.mean(dim=0)
+        return centred / (centred.square().mean(dim=0) + EPSILON).sqrt()
+
     def hidden(self, z: Tensor) -> Tensor:
         """Return the outputs of a hidden layer for its pre-activations (N, n)."""
-        if self.batch_norm:
-            centred = z - z.mean(dim=0)
-            z = centred / (centred.square().mean(dim=0) + EPSILON).sqrt()
-        return activation_of(self.activation).function(z)
+        return activation_of(self.activation).function(self.normalized(z))
 
     def loss(self, parameters: Sequence[Tensor], examples: Tensor) -> Tensor:
         """Return the mean cross-entropy of some examples under these weights and biases."""
@@ -152,6 +157,54 @@ def lsuv(network: CalibratedNetwork) -> None:
             z = h @ weights + biases
             network.cost.forward += share
         h = network.hidden(z)
+
+
+def unit_norm(network: CalibratedNetwork) -> None:
+    """Give the pre-activations of every unit mean 0 and variance 1 on the calibration batch, from the first layer to the last.
+
+        w_j ← w_j/σ_j,   b_j ← −μ_j/σ_j,   μ_j and σ_j of Σ_i w_ij h_i over examples
+
+    Units without a signal are not changed. In the paper w_j is drawn from N(0, 0.05²); its length has no influence.
+
+    Source: Salimans & Kingma 2016, arXiv:1602.07868, the initialization of weight normalization.
+    """
+    h = network.x
+    for weights, biases in zip(network.weights, network.biases, strict=True):
+        z = h @ weights
+        size = z.std(dim=0, correction=0)
+        has_signal = torch.isfinite(size) & (size > LEAST_SIGNAL)
+        scale = torch.where(has_signal, size, 1.0)
+        biases.copy_(torch.where(has_signal, -z.mean(dim=0) / scale, biases))
+        weights.div_(scale)
+        h = network.hidden(h @ weights + biases)
+    network.cost.forward += 2 * len(h) / network.batch_size
+
+
+def unit_jacobian(network: CalibratedNetwork) -> None:
+    """Give the Jacobian of every layer but the first a mean square of 1 on the calibration batch, from the second to the last.
+
+        W ← W/√J,   J = 1/fan_out Σ_ij w_ij² E[φ′(z_i)²]
+
+    z are the pre-activations of the layer below. J is the factor by which the layer changes the mean square of gradients.
+    With batch normalization, its statistics count as constants.
+
+    Source: He, Doshi & Gromov 2022, arXiv:2206.13568, for the Jacobian between layers; each is corrected at once here.
+    """
+    h = network.x
+    slopes: Tensor | None = None
+    for weights, biases in zip(network.weights, network.biases, strict=True):
+        if slopes is not None:
+            square = (weights.square() * slopes[:, None]).sum().item() / weights.shape[1]
+            if isfinite(square) and square > LEAST_SIGNAL**2:
+                weights.div_(sqrt(square))
+        z = h @ weights + biases
+        u = network.normalized(z).requires_grad_()
+        h = activation_of(network.activation).function(u)
+        (slope,) = torch.autograd.grad(h.sum(), u)
+        if network.batch_norm:
+            slope = slope / (z.var(dim=0, correction=0) + EPSILON).sqrt()
+        slopes, h = slope.square().mean(dim=0), h.detach()
+    network.cost.forward += len(h) / network.batch_size
 
 
 class AdamMoments:
@@ -261,7 +314,13 @@ def metainit(network: CalibratedNetwork) -> None:
 
 
 Layers = list[tuple[np.ndarray, np.ndarray]]  # weights (fan_in, fan_out) and biases (fan_out,) of each
-METHODS: dict[str, Callable[[CalibratedNetwork], None]] = {"lsuv": lsuv, "gradinit": gradinit, "metainit": metainit}
+METHODS: dict[str, Callable[[CalibratedNetwork], None]] = {
+    "lsuv": lsuv,
+    "unit_norm": unit_norm,
+    "unit_jacobian": unit_jacobian,
+    "gradinit": gradinit,
+    "metainit": metainit,
+}
 
 
 @dataclass
