@@ -49,9 +49,18 @@ def test_looks_linear_refuses_what_it_cannot_make_linear():
 
 
 def test_a_study_leaves_odd_widths_out(tiny):
-    study = tiny("grid.initializer=[looks_linear,he_normal]", "grid.activation=[relu]", "grid.width=[15,16]")
+    study = tiny("grid.initializer=[looks_linear,he_normal]", "grid.activation=[relu]", "grid.width=[16,15]")
     arms = {workload.width: [arm.initializer for arm in workload.arms] for workload in study.workloads}
     assert arms == {15: ["he_normal"], 16: ["looks_linear", "he_normal"]}
+    [(initializer, _, _, reason)] = study.not_applicable
+    assert initializer == "looks_linear" and "a hidden layer has 15 units" in reason
+
+
+def test_a_study_of_odd_widths_alone_is_refused(tiny):
+    with pytest.raises(
+        ValueError, match="nothing to train, because looks_linear with relu is not applicable: mirrored"
+    ):
+        tiny("grid.initializer=[looks_linear]", "grid.activation=[relu]", "grid.width=[15]")
 
 
 @pytest.mark.parametrize("shape", [(20, 20), (12, 30), (30, 12)])

@@ -195,7 +195,8 @@ class Study:
         reasons: dict[tuple[str, str, str], str | None] = {}
         for workload in self._all_workloads:
             for initializer in workload.initializers:
-                reasons.setdefault((initializer, "", workload.activation), workload.why_not(initializer))
+                key = initializer, "", workload.activation
+                reasons[key] = reasons.get(key) or workload.why_not(initializer)  # some widths may not be applicable
             for name in dict.fromkeys(name for block in workload.blocks for name in block.pretrainings):
                 reason = why_not_pretrainable(name, workload.activation, self.task.name)
                 reasons["", name, workload.activation] = reason

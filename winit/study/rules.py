@@ -192,9 +192,17 @@ def _check_applicability(settings: StudySettings, name: str, grid: Grid) -> None
         reasons = [why_not_pretrainable(pretraining, activation, settings.task.name) for activation in grid.activation]
         if all(reasons) and not name:  # an extra grid may include combinations that the main grid lacks
             raise ValueError(f"{_prefix(name)}.pretraining: {pretraining} fits none of the activations: {reasons[0]}")
-    pairs = {(i, a): schemes.why_not_applicable(i, a) for i in grid.initializer for a in grid.activation}
-    if all(pairs.values()):
-        (initializer, activation), why = next(iter(pairs.items()))
+    encoder = settings.task.encoder
+    networks = (
+        [[1, *encoder, *encoder[-2::-1], 1]] if encoder else [[1, *[w] * d, 1] for w in grid.width for d in grid.depth]
+    )
+    reasons_of = {
+        (initializer, activation): [schemes.why_not_applicable(initializer, activation, widths) for widths in networks]
+        for initializer in grid.initializer
+        for activation in grid.activation
+    }
+    if all(map(all, reasons_of.values())):
+        (initializer, activation), (why, *_) = next(iter(reasons_of.items()))
         raise ValueError(
             f"{_prefix(name)}: nothing to train, because {initializer} with {activation} is not applicable: {why}"
         )
