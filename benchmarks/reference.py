@@ -52,7 +52,7 @@ def catalogue() -> str:
     return table(heads, (
         [
             code([scheme.example]), schemes.label(scheme.example), scheme.variance, scheme.distribution.replace("_", " "),
-            scheme.bias, code(scheme.aliases), scheme.source,
+            scheme.bias, code(scheme.aliases), "; ".join(filter(None, [scheme.source, scheme.caveat])),
         ]
         for scheme in SCHEMES.values()
     ))  # fmt: skip
