@@ -162,6 +162,7 @@ SCHEMES: tuple[Scheme, ...] = (
         bias="β + δ Σᵢ wᵢⱼ; first layer β, output layer δ Σᵢ wᵢⱼ",
         needs=_needs_smooth_slope,
         transform=_dks,
+        marker="d",
         remark="hidden layers, of 3",
     ),
     TransformScheme(
@@ -178,6 +179,8 @@ SCHEMES: tuple[Scheme, ...] = (
         bias="β + δ Σᵢ wᵢⱼ; first layer β, output layer δ Σᵢ wᵢⱼ",
         needs=_needs_no_kinks,
         transform=_tat,
+        marker="d",
+        dashes=(4, 2),
         remark="hidden layers, of 3",
     ),
 )

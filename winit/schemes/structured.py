@@ -193,6 +193,8 @@ SCHEMES: tuple[Scheme, ...] = (
         parameters=(Parameter("noise", "α", low=0.0, example="0.085"),),
         needs=_needs_tanh,
         fill=tanh_fixed_point,
+        marker="s",
+        dashes=(4, 2),
     ),
     MatrixScheme(
         name="identity",
