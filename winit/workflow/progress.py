@@ -98,7 +98,7 @@ class Progress:
         """Return the progress of the study; None if it has not started.
 
         Args:
-            since: seconds since the epoch; a file that was started before then is another session's.
+            since: seconds since the epoch; a file that was started before then is of an earlier call.
         """
         try:
             head, *lines = self.path.read_text().splitlines()
@@ -120,7 +120,7 @@ def _entry(line: str) -> _Entry:
 def _state(todo: Todo, entries: Iterable[_Entry]) -> State:
     """Return the progress of a study.
 
-    The time left is the work left ÷ the rate of one process in this session ÷ the number of processes. The share of the largest
+    The time left is the work left ÷ the rate of one process in this call ÷ the number of processes. The share of the largest
     possible work that is needed is estimated from finished workloads; before, it is the middle of the plan's range.
     """
     trained: Counter[str] = Counter()
