@@ -61,7 +61,7 @@ def test_canonical_spelling(text, canonical):
         ),
         ("mean_field:2/-1", "initializer 'mean_field:2/-1': bias_variance is '-1'; it must be a number of at least 0"),
         ("torch_sparse:2", "initializer 'torch_sparse:2': sparsity is '2'; it must be a number above 0, at most 1"),
-        ("zeros:1", "initializer 'zeros:1' has 1 values; write it zeros"),
+        ("zeros:1", "initializer 'zeros:1' has 1 value; write it zeros"),
         ("normal:-1", "initializer 'normal:-1': std is '-1'; it must be a number above 0 and at most 1e30"),
         ("constant:nan", "initializer 'constant:nan': value is 'nan'; it must be a number of size at most 1e30"),
         ("constant:x", "initializer 'constant:x': value is 'x'; it must be a number of size at most 1e30"),

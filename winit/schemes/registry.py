@@ -102,7 +102,9 @@ def parse(text: str) -> Parsed:
     if len(given) != len(wanted):
         form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
         example = f", for example {name}:{'/'.join(p.example for p in wanted)}" if wanted else ""
-        raise ValueError(f"initializer '{text}' has {len(given)} values; write it {form}{example}")
+        raise ValueError(
+            f"initializer '{text}' has {len(given)} value{'' if len(given) == 1 else 's'}; write it {form}{example}"
+        )
     parameters = {p.name: _checked(text, p, value) for p, value in zip(wanted, given, strict=True)}
     return Parsed(name, parameters, tuple(m for m in MODIFIERS if m in after))
 
