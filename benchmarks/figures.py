@@ -23,9 +23,10 @@ from benchmarks import facts, reference
 from benchmarks.markdown import Values, fill, table
 from winit import schemes
 from winit.analysis.select import CELL
-from winit.report.wording import count, percent
+from winit.report.wording import percent
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS
+from winit.vocabulary.words import count
 
 # The claims that the README shows.
 SELECTED_CLAIMS = (

@@ -23,10 +23,11 @@ from winit.analysis.select import (
 from winit.report import protocol
 from winit.report.exhibits import Caption, Exhibit, Gallery, Omission
 from winit.report.figures.style import Drawn
-from winit.report.wording import PRETRAINED_SETTING, count
+from winit.report.wording import PRETRAINED_SETTING
 from winit.store import files
 from winit.store.schema import TABLES
 from winit.study.model import Study
+from winit.vocabulary.words import count
 
 NOT_SHOWN = ("outcomes", "predictions", "traces", "claims_evidence")  # tables that the page does not read
 

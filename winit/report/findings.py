@@ -17,11 +17,12 @@ from winit.analysis import stats
 from winit.analysis.decisions import FEWEST_DECIDED, UNDECIDED
 from winit.analysis.select import CELL, SETTING, Tables, before_training, chosen_rates, of_budget, one_rate
 from winit.report.speeds import FAILS, FAST, LOST, SLOWER, speeds
-from winit.report.wording import PRETRAINED_SETTING, count, listed, percent, points, scope_name, setting_name
+from winit.report.wording import PRETRAINED_SETTING, listed, percent, points, scope_name, setting_name
 from winit.study.model import Study
 from winit.theory.activations import ACTIVATIONS
 from winit.vocabulary.factors import OPTIMIZERS, STATUSES
 from winit.vocabulary.pretraining import PRETRAINING, pretraining_label
+from winit.vocabulary.words import count
 
 
 @dataclass(frozen=True)

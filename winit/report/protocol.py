@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from winit.report.wording import count, label, listed
+from winit.report.wording import label, listed
 from winit.study.model import Study
 from winit.study.schema import PretrainingSettings, RbmSettings
 from winit.vocabulary.factors import OPTIMIZERS
 from winit.vocabulary.pretraining import PRETRAINING, parse_pretraining
+from winit.vocabulary.words import count
 
 
 def budgets(study: Study) -> str:

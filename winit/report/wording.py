@@ -42,11 +42,6 @@ def points(value: float) -> str:
     return "–" if value != value else f"{100 * value:+.1f}".replace("-", "−")
 
 
-def count(number: int, noun: str) -> str:
-    """Return '1 run', '2 runs'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def listed(words: Sequence[str]) -> str:
     """Return 'a', 'a and b', 'a, b and c'."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

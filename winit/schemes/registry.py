@@ -24,6 +24,7 @@ from winit.schemes.scheme import Parameter, Scheme
 from winit.theory.activations import resolve
 from winit.vocabulary.errors import unknown_name
 from winit.vocabulary.looks import FAMILY_COLOURS, KNOWN_LOOKS, OTHER_LOOKS, Look
+from winit.vocabulary.words import count
 
 # In the order in which tables and figures show them.
 FAMILIES = (
@@ -102,9 +103,7 @@ def parse(text: str) -> Parsed:
     if len(given) != len(wanted):
         form = name + "".join(f"{':' if i == 0 else '/'}<{p.name}>" for i, p in enumerate(wanted))
         example = f", for example {name}:{'/'.join(p.example for p in wanted)}" if wanted else ""
-        raise ValueError(
-            f"initializer '{text}' has {len(given)} value{'' if len(given) == 1 else 's'}; write it {form}{example}"
-        )
+        raise ValueError(f"initializer '{text}' has {count(len(given), 'value')}; write it {form}{example}")
     parameters = {p.name: _checked(text, p, value) for p, value in zip(wanted, given, strict=True)}
     return Parsed(name, parameters, tuple(m for m in MODIFIERS if m in after))
 

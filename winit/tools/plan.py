@@ -10,6 +10,7 @@ from winit import schemes
 from winit.store.parts import RunStore
 from winit.study.model import Study
 from winit.study.protocol import RunCounts
+from winit.vocabulary.words import count
 from winit.workflow.bundles import bundles
 from winit.workflow.progress import duration
 from winit.workflow.session import Needed
@@ -93,7 +94,7 @@ def lines(plan: Plan, cores: int) -> list[str]:
     basis = "at the rate of the stored runs" if plan.measured_rate else "a rough guess; nothing of it is stored yet"
     text.append(
         f"to train: up to {plan.to_train:,} runs, {plan.flops / 1e12:,.2f} TFLOP, "
-        f"at most about {duration(plan.seconds(cores))} on {_count(cores, 'core')} ({basis})"
+        f"at most about {duration(plan.seconds(cores))} on {count(cores, 'core')} ({basis})"
     )
     return text
 
@@ -120,10 +121,6 @@ def _runs(counts: RunCounts) -> str:
     return f"{least:,} runs" if least == most else f"{least:,} to {most:,} runs"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _protocol(study: Study) -> list[str]:
     """Return how rates are chosen and judged, as lines of text."""
     grid, counts = study.grid, study.counts
@@ -137,8 +134,8 @@ def _protocol(study: Study) -> list[str]:
     judged = f"{counts.least:,}" if counts.least == counts.most else f"{counts.least:,} to {counts.most:,}"
     return [
         *lines,
-        f"tuning: {counts.tuning:,} runs, {_count(grid.tuning_replicates, 'replicate')} of every rate; "
+        f"tuning: {counts.tuning:,} runs, {count(grid.tuning_replicates, 'replicate')} of every rate; "
         f"extensions of the grid add at most {counts.extensions:,}",
         f"judging: {judged} runs on other replicates ({grid.replicates} in the main grid), at the rates chosen for "
-        f"{_count(len(study.budgets), 'budget')} and at the fixed one",
+        f"{count(len(study.budgets), 'budget')} and at the fixed one",
     ]

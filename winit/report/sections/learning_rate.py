@@ -5,7 +5,8 @@ from __future__ import annotations
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Section
 from winit.report.figures import trainability as figures
-from winit.report.wording import PRETRAINED_SETTING, count
+from winit.report.wording import PRETRAINED_SETTING
+from winit.vocabulary.words import count
 
 
 def learning_rate(context: PageContext) -> Section:

@@ -14,7 +14,7 @@ from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Exhibit, Omission, Section
 from winit.report.figures import pretraining as figures
 from winit.report.figures.style import Drawn
-from winit.report.wording import count
+from winit.vocabulary.words import count
 
 Figures = list[Exhibit | Omission]
 

@@ -7,7 +7,7 @@ from winit.analysis.select import of_budget
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Exhibit, Omission, Section
 from winit.report.figures import ranking as figures
-from winit.report.wording import count
+from winit.vocabulary.words import count
 
 
 def ranking(context: PageContext) -> Section:

@@ -8,7 +8,7 @@ from winit.analysis.select import SETTING
 from winit.report.context import PageContext
 from winit.report.exhibits import Caption, Section
 from winit.report.figures import reconstruction as figures
-from winit.report.wording import count
+from winit.vocabulary.words import count
 
 
 def reconstruction(context: PageContext) -> Section:
